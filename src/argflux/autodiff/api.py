@@ -1,0 +1,260 @@
+"""The derivatives a user asks for: pullback, gradient, withgradient, jacobian, hessian."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from argflux.autodiff.closure import derivative_of_function
+from argflux.autodiff.params import Params, is_implicit
+from argflux.autodiff.tape import Node, Tape, sum_by_slot
+from argflux.autodiff.trace import Trace, rebuild_aux, trace
+from argflux.errors import ArgumentError, ShapeError
+
+
+class WithGradient(NamedTuple):
+    """What `withgradient` returns: the function's value and the tuple of gradients."""
+
+    value: Any
+    gradient: tuple
+
+
+class _Run:
+    """A forward run on a tape, ready to be pulled back any number of times."""
+
+    def __init__(self, traced: Trace, *, consts: bool | set[int] = False):
+        self.traced, self.tape = traced, Tape()
+        closed = traced.jaxpr
+        active = [consts if isinstance(consts, bool) else id(c) in consts for c in closed.consts]
+        self.consts = [
+            self.tape.variable(c) if on and _is_float(c) else Node(c)
+            for c, on in zip(closed.consts, active, strict=True)
+        ]
+        self.inputs = [self.tape.variable(x) for x in traced.inputs.arrays]
+        outputs = self.tape.run(closed.jaxpr, self.consts, self.inputs)
+        count = traced.out_tree.num_leaves
+        self.outputs, self.aux = outputs[:count], [node.value for node in outputs[count:]]
+
+    @property
+    def value(self) -> Any:
+        return self.traced.out_tree.unflatten([node.value for node in self.outputs])
+
+    def pull(self, dys: list) -> tuple[list, list]:
+        """Take one cotangent per output leaf to those of the constants and the inputs."""
+        wanted = [node.slot for node in self.consts + self.inputs]
+        cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted)
+        return cotangents[: len(self.consts)], cotangents[len(self.consts) :]
+
+
+def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
+    """Evaluate `f(*args)` and return the value with the function that pulls cotangents back.
+
+    For `y = f(x)`, `back(dy)` is the vector-Jacobian product `dy · ∂y/∂x`, for every argument at once and for
+    `f` itself.
+
+    Args:
+        f: a function of trees of arrays to a tree of arrays; a callable tree such as a model is differentiated
+            like an argument.
+        *args: trees; their floating leaves are differentiated, everything else is passed on untouched.
+
+    Returns:
+        `y, back`. `back(dy)` takes a tree like `y` and returns `(df, *dargs)`: `df` is a tree like `f` for a
+        model, a dict by variable name of the arrays captured for a closure, `None` for a function that captures
+        none; each `darg` is a tree like its argument, with zeros where nothing depends on a leaf and `None`
+        where no derivative exists. `back` may be called any number of times, under `jit` and `vmap` too.
+
+    Raises:
+        DtypeError: on complex numbers.
+        MissingRuleError: from `back`, when the value depends on a primitive without a rule.
+
+    Source:
+        The interface of the documents on MicroGrad.jl and of Zygote.jl, with `df` kept as MicroGrad.jl keeps it.
+
+    Example:
+        >>> import argflux as af, jax.numpy as jnp
+        >>> y, back = af.pullback(lambda a, b: a * b, 2.0, 3.0)
+        >>> df, da, db = back(1.0)
+        >>> float(y), df, float(da), float(db)
+        (6.0, None, 3.0, 2.0)
+    """
+    run = _Run(trace(f, args, where="pullback"), consts=True)
+    value = run.value
+
+    def back(dy: Any) -> tuple:
+        dconsts, dinputs = run.pull(_check_seed(value, dy))
+        df_tree, dargs = run.traced.inputs.gradients(dinputs)
+        found = {id(c): dc for c, dc in zip(run.traced.jaxpr.consts, dconsts, strict=True)}
+        return (derivative_of_function(f, df_tree, found), *dargs)
+
+    return value, back
+
+
+def gradient(f: Callable, *args: Any) -> tuple:
+    """Return the gradient of a scalar function, one entry per argument.
+
+    Args:
+        f: a function to one floating number (shape `()`).
+        *args: trees of arrays. A single `af.params(model)` with a function of no arguments asks for the
+            derivative with respect to arrays that the function captured (Flux's implicit style).
+
+    Returns:
+        A tuple with one tree per argument, shaped like it: zeros where nothing depends on a leaf, `None` where
+        no derivative exists (integers, functions, text).
+
+    Raises:
+        ShapeError: if `f` does not return a scalar; `jacobian` is for those.
+        MissingRuleError: when the value depends on a primitive without a rule.
+
+    Example:
+        >>> import argflux as af
+        >>> af.gradient(lambda x, y: x**2 * y, 3.0, 5.0)
+        (Array(30., dtype=float32, weak_type=True), Array(9., dtype=float32, weak_type=True))
+    """
+    return withgradient(f, *args).gradient
+
+
+def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient:
+    """Return `(value, gradient)` of a scalar function from one forward run.
+
+    Args:
+        f: a function to one floating number, or with `has_aux` to `(number, anything)`.
+        *args: as for `gradient`.
+        has_aux: whether `f` returns a pair whose second part is passed through; `value` is then the pair.
+
+    Returns:
+        A named pair `(value, gradient)`, `gradient` as `gradient` returns it.
+
+    Raises:
+        ShapeError: if `f` does not return a scalar.
+
+    Example:
+        >>> import argflux as af
+        >>> value, (dx,) = af.withgradient(lambda x: x * x, 3.0)
+        >>> float(value), float(dx)
+        (9.0, 6.0)
+    """
+    if is_implicit(f, args):
+        return _implicit(f, args[0], has_aux)
+    run = _Run(trace(f, args, has_aux=has_aux))
+    value = _check_scalar(run.value)
+    _, dinputs = run.pull([jnp.ones_like(value)])
+    _, grads = run.traced.inputs.gradients(dinputs)
+    return WithGradient((value, rebuild_aux(run.traced.aux, run.aux)) if has_aux else value, grads)
+
+
+def _implicit(f: Callable, params: Params, has_aux: bool) -> WithGradient:
+    ids = {id(array) for array in params}
+    run = _Run(trace(f, (), has_aux=has_aux), consts=ids)
+    value = _check_scalar(run.value)
+    dconsts, _ = run.pull([jnp.ones_like(value)])
+    found = {id(c): dc for c, dc in zip(run.traced.jaxpr.consts, dconsts, strict=True) if id(c) in ids}
+    if not found and len(params):
+        raise ArgumentError(
+            "a function that uses none of the given arrays",
+            "a function that captures the model whose `af.params` were passed",
+            "take `af.params` of the very model that the function uses, after its last update",
+            where="gradient",
+        )
+    grads = params.map(lambda x: jnp.zeros_like(x) if found.get(id(x)) is None else found[id(x)])
+    return WithGradient((value, rebuild_aux(run.traced.aux, run.aux)) if has_aux else value, (grads,))
+
+
+def jacobian(f: Callable, *args: Any) -> Any:
+    """Return every partial derivative of `f`, in reverse mode.
+
+    `J[i…, j…] = ∂f(x)[i…] / ∂x[j…]`; leaves keep their shapes: an output of shape `s` and an input of shape `t`
+    give an array of shape `s + t`.
+
+    Args:
+        f: a function of trees of arrays to a tree of arrays.
+        *args: the point; floating leaves are differentiated.
+
+    Returns:
+        For one argument a tree like the output whose leaves are trees like the argument; for several arguments
+        such a tree with a tuple of them at each leaf.
+
+    Example:
+        >>> import argflux as af, jax.numpy as jnp
+        >>> af.jacobian(lambda x: x * x, jnp.array([1.0, 2.0])).tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+    """
+    run = _Run(trace(f, args, where="jacobian"))
+
+    def rows(position):
+        node = run.outputs[position]
+        basis = jnp.eye(node.value.size, dtype=node.value.dtype).reshape(-1, *node.value.shape)
+
+        def pull(dy):
+            dys = [dy if i == position else jnp.zeros_like(n.value) for i, n in enumerate(run.outputs)]
+            return run.traced.inputs.gradients(run.pull(dys)[1])[1]
+
+        stacked = jax.vmap(pull)(basis)
+        shaped = jax.tree.map(lambda j: j.reshape(*node.value.shape, *j.shape[1:]), stacked)
+        return shaped[0] if len(args) == 1 else shaped
+
+    return run.traced.out_tree.unflatten([rows(i) for i in range(len(run.outputs))])
+
+
+def hessian(f: Callable, x: Any) -> Any:
+    """Return the second derivatives of a scalar function: the forward derivative of our gradient.
+
+    `H[i…, j…] = ∂²f(x) / ∂x[i…]∂x[j…]`, of shape `x.shape + x.shape` for an array.
+
+    Args:
+        f: a function of one tree to one floating number.
+        x: the point, a tree of floating arrays.
+
+    Returns:
+        A tree like `x` whose leaves are trees like `x`.
+
+    Example:
+        >>> import argflux as af, jax.numpy as jnp
+        >>> af.hessian(lambda x: jnp.sum(x**3), jnp.array([1.0, 2.0])).tolist()
+        [[6.0, 0.0], [0.0, 12.0]]
+    """
+    return jax.jacfwd(lambda point: gradient(f, point)[0])(x)
+
+
+def _check_scalar(value: Any) -> Any:
+    shape = getattr(value, "shape", None)
+    if shape != () or not _is_float(value):
+        got = f"{value.dtype}{list(shape)}" if shape is not None else f"a tree {jax.tree.structure(value)}"
+        raise ShapeError(
+            f"a function that returns {got}",
+            "one floating number of shape []",
+            "reduce it with a sum or mean, or use `af.jacobian`",
+            where="gradient",
+        )
+    return value
+
+
+def _check_seed(value: Any, dy: Any) -> list:
+    """Hold the cotangent of the output against the output: same tree, same shapes, same kind of number."""
+    values, tree = jax.tree.flatten(value)
+    seeds, seed_tree = jax.tree.flatten(dy)
+    if seed_tree != tree:
+        raise ShapeError(
+            f"a cotangent with structure {seed_tree}",
+            f"the structure of the output, {tree}",
+            "pass a tree like the value",
+            where="pullback",
+        )
+    return [_check_leaf(y, seed) for y, seed in zip(values, seeds, strict=True)]
+
+
+def _check_leaf(y: Any, seed: Any) -> jax.Array:
+    seed = jnp.asarray(seed, y.dtype) if isinstance(seed, int | float) else jnp.asarray(seed)
+    if seed.shape != y.shape or seed.dtype != y.dtype:
+        raise ShapeError(
+            f"a cotangent {seed.dtype}{list(seed.shape)}",
+            f"{y.dtype}{list(y.shape)}, like the output",
+            "pass a cotangent of the output's shape and dtype",
+            where="pullback",
+        )
+    return seed
+
+
+def _is_float(x: Any) -> bool:
+    return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
+

@@ -1,0 +1,160 @@
+"""Splitting one program's value-and-pullback into what runs forward and what runs backward."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from argflux.autodiff.registry import ZERO_DERIVATIVE
+from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot
+
+
+def activity(jaxpr: Jaxpr, active: Sequence[bool]) -> list[bool]:
+    """Say which outputs may depend differentiably on the active inputs."""
+    live = {v for v, on in zip(jaxpr.invars, active, strict=True) if on}
+
+    def is_live(atom):
+        return not isinstance(atom, Literal) and atom in live
+
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name not in ZERO_DERIVATIVE and any(map(is_live, eqn.invars)):
+            live.update(v for v in eqn.outvars if jnp.issubdtype(v.aval.dtype, jnp.floating))
+    return [is_live(v) for v in jaxpr.outvars]
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A program with its pullback, cut in two.
+
+    `known` computes the outputs and every residual from the inputs; `pulled` computes the cotangents of the
+    inputs from residuals and the cotangents of the outputs. `outputs`, `residuals` and `cotangents` are atoms of
+    one shared jaxpr; a cotangent that is exactly zero is `None`.
+    """
+
+    consts: dict
+    inputs: list
+    seeds: list
+    known: list
+    pulled: list
+    outputs: list
+    residuals: list
+    cotangents: list
+
+    def forward(self, values: Sequence) -> dict:
+        """Run the forward half and return every value by its variable."""
+        env = self.consts | dict(zip(self.inputs, values, strict=True))
+        return evaluate(self.known, env)
+
+    def backward(self, residuals: dict, seeds: Sequence) -> list:
+        """Run the backward half from residual values by variable and one cotangent per output."""
+        env = evaluate(self.pulled, self.consts | residuals | dict(zip(self.seeds, seeds, strict=True)))
+        return [None if atom is None else read(env, atom) for atom in self.cotangents]
+
+
+def split(closed: ClosedJaxpr, active: Sequence[bool], saveable: Callable[[Any], bool] = lambda eqn: True) -> Halves:
+    """Trace a program together with its pullback and cut it where the cotangents come in.
+
+    Args:
+        closed: the program.
+        active: which inputs a derivative is wanted for.
+        saveable: says of a forward equation whether its outputs may be kept for the backward half; what may
+            not be kept is computed again there.
+    """
+    avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    seeds = [
+        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32)
+        for v in closed.jaxpr.outvars
+    ]
+    nonzero: list[bool] = []
+
+    def joint(values, dys):
+        tape = Tape()
+        nodes = [tape.variable(x) if on else Node(x) for x, on in zip(values, active, strict=True)]
+        outputs = tape.run(closed.jaxpr, [Node(c) for c in closed.consts], nodes)
+        dxs = tape.reverse(sum_by_slot(outputs, dys), [node.slot for node in nodes])
+        nonzero[:] = [dx is not None for dx in dxs]
+        return [node.value for node in outputs], [dx for dx in dxs if dx is not None]
+
+    traced = jax.make_jaxpr(joint)(avals, seeds)
+    return _cut(traced, len(avals), len(closed.jaxpr.outvars), nonzero, saveable)
+
+
+def _cut(traced: ClosedJaxpr, num_inputs: int, num_outputs: int, nonzero, saveable) -> Halves:
+    jaxpr = traced.jaxpr
+    inputs, seeds = jaxpr.invars[:num_inputs], jaxpr.invars[num_inputs:]
+    late = set(seeds)
+    for eqn in jaxpr.eqns:
+        if any(v in late for v in _variables(eqn.invars)):
+            late.update(eqn.outvars)
+    fresh = iter(jaxpr.outvars[num_outputs:])
+    cotangents = [next(fresh) if on else None for on in nonzero]
+
+    available = set(inputs) | set(jaxpr.constvars)
+    needed = set(_variables([c for c in cotangents if c is not None]))
+    pulled, residuals = [], {}
+    for eqn in reversed(jaxpr.eqns):
+        wanted = [v for v in eqn.outvars if v in needed]
+        if not wanted:
+            continue
+        if any(v in late for v in eqn.outvars) or not saveable(eqn):
+            pulled.append(eqn)
+            needed.update(_variables(eqn.invars))
+        else:
+            residuals.update(dict.fromkeys(wanted))
+    residuals.update(dict.fromkeys(v for v in inputs if v in needed & available))
+    known = [eqn for eqn in jaxpr.eqns if not any(v in late for v in eqn.outvars)]
+    return Halves(
+        dict(zip(jaxpr.constvars, traced.consts, strict=True)),
+        inputs,
+        seeds,
+        _live(known, [*jaxpr.outvars[:num_outputs], *residuals]),
+        pulled[::-1],
+        jaxpr.outvars[:num_outputs],
+        list(residuals),
+        cotangents,
+    )
+
+
+def _live(eqns: list, wanted: Sequence) -> list:
+    """Drop equations that nothing wanted depends on."""
+    needed, kept = set(_variables(wanted)), []
+    for eqn in reversed(eqns):
+        if eqn.effects or any(v in needed for v in eqn.outvars):
+            kept.append(eqn)
+            needed.update(_variables(eqn.invars))
+    return kept[::-1]
+
+
+def invariant(eqns: list, sources: Sequence) -> tuple[list, list]:
+    """Part equations into those that depend on `sources` alone and the others."""
+    fixed, still, moving = set(sources), [], []
+    for eqn in eqns:
+        if not eqn.effects and all(v in fixed for v in _variables(eqn.invars)):
+            still.append(eqn)
+            fixed.update(eqn.outvars)
+        else:
+            moving.append(eqn)
+    return still, moving
+
+
+def evaluate(eqns: Sequence, env: dict) -> dict:
+    """Run equations in place on an environment of values by variable."""
+    for eqn in eqns:
+        env.update(zip(eqn.outvars, bind(eqn, [read(env, v) for v in eqn.invars]), strict=True))
+    return env
+
+
+def read(env: dict, atom: Any) -> Any:
+    """Look an atom up: a literal's own value or a variable's."""
+    return atom.val if isinstance(atom, Literal) else env[atom]
+
+
+def _variables(atoms: Sequence) -> list:
+    return [v for v in atoms if not isinstance(v, Literal)]
+
+
+def _is_float(v: Any) -> bool:
+    return jnp.issubdtype(v.aval.dtype, jnp.floating)

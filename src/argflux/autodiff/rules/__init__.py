@@ -1,0 +1,5 @@
+"""Our rule for each JAX primitive, by family; importing this package fills the registry."""
+
+from argflux.autodiff.rules import arithmetic, calls, loops
+
+__all__ = ["arithmetic", "calls", "loops"]

@@ -1,0 +1,173 @@
+"""Rules of the primitives that choose or repeat a program: cond, switch and scan."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Literal
+
+from argflux.autodiff.partition import Halves, activity, evaluate, invariant, read, split
+from argflux.autodiff.registry import runs
+from argflux.autodiff.rules.calls import zeros_for_seeds
+from argflux.autodiff.tape import Tape
+
+
+@runs("cond")
+def cond(tape: Tape, eqn, nodes):
+    """Run the chosen branch forward and, on the way back, the pullback of that same branch.
+
+    Every branch returns the residuals of all: its own filled in, the places of the others zero.
+    """
+    index, operands = nodes[0].value, [node.value for node in nodes[1:]]
+    active = [node.slot is not None for node in nodes[1:]]
+    branches = [split(branch, active) for branch in eqn.params["branches"]]
+    saved = [[v for v in halves.residuals if v not in set(halves.inputs)] for halves in branches]
+
+    def forward_of(k):
+        def forward(*values):
+            env = branches[k].forward(values)
+            own = {j: [env[v] for v in saved[j]] if j == k else _zeros(saved[j]) for j in range(len(branches))}
+            return [read(env, atom) for atom in branches[k].outputs], list(own.values())
+
+        return forward
+
+    ys, residuals = lax.switch(index, [forward_of(k) for k in range(len(branches))], *operands)
+
+    def cond_back(dys):
+        wanted = [any(h.cotangents[i] is not None for h in branches) for i in range(len(operands))]
+
+        def backward_of(k):
+            halves = branches[k]
+
+            def backward(values, kept, seeds):
+                known = dict(zip(halves.inputs, values, strict=True)) | dict(zip(saved[k], kept[k], strict=True))
+                dxs = halves.backward(known, seeds)
+                return [
+                    jnp.zeros_like(x) if dx is None else dx
+                    for x, dx, on in zip(values, dxs, wanted, strict=True)
+                    if on
+                ]
+
+            return backward
+
+        functions = [backward_of(k) for k in range(len(branches))]
+        found = iter(lax.switch(index, functions, operands, residuals, zeros_for_seeds(dys, branches[0])))
+        return [None] + [next(found) if on else None for on in wanted]
+
+    return tape.record(eqn, None, nodes, ys, cond_back)
+
+
+def _zeros(variables: list) -> list:
+    return [jnp.zeros(v.aval.shape, v.aval.dtype) for v in variables]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the inputs and outputs of a scan's body are laid out: consts, carry, xs → carry, ys."""
+
+    consts: int
+    carry: int
+
+    def inputs(self, values: list) -> tuple[list, list, list]:
+        first, second = self.consts, self.consts + self.carry
+        return list(values[:first]), list(values[first:second]), list(values[second:])
+
+
+@runs("scan")
+def scan(tape: Tape, eqn, nodes):
+    """Scan forward keeping residuals, then scan the body's pullback the other way.
+
+    What the body computes from its constants alone is computed once, outside both loops; constants and scanned
+    inputs are not kept a second time. The cotangents of carries travel along, those of constants add up.
+    """
+    p = eqn.params
+    layout = _Layout(p["num_consts"], p["num_carry"])
+    closed = p["jaxpr"]
+    halves = split(closed, _active_inputs(closed.jaxpr, layout, [node.slot is not None for node in nodes]))
+    consts, carry, xs = layout.inputs([node.value for node in nodes])
+    const_vars, carry_vars, x_vars = layout.inputs(halves.inputs)
+
+    fixed = halves.consts | dict(zip(const_vars, consts, strict=True))
+    still, moving = invariant(halves.known, fixed)
+    fixed = evaluate(still, fixed)
+    stacked = [v for v in halves.residuals if v not in fixed and v not in set(x_vars)]
+
+    def forward(state, slices):
+        env = fixed | dict(zip(carry_vars, state, strict=True)) | dict(zip(x_vars, slices, strict=True))
+        evaluate(moving, env)
+        outputs = [read(env, atom) for atom in halves.outputs]
+        return outputs[: layout.carry], (outputs[layout.carry :], [env[v] for v in stacked])
+
+    shape = dict(length=p["length"], unroll=p["unroll"])
+    last, (ys, residuals) = lax.scan(forward, carry, xs, reverse=p["reverse"], **shape)
+
+    def scan_back(dys):
+        dcarry, dy_slices = _seed(dys, halves, layout)
+        kept = (residuals, xs, dy_slices)
+        body = _backward_body(halves, layout, fixed, stacked, dys)
+        start = (dcarry, [jnp.zeros_like(c) for c, d in zip(consts, halves.cotangents, strict=False) if d is not None])
+        (dcarry, dconsts), dxs = lax.scan(body, start, kept, reverse=not p["reverse"], **shape)
+        return _spread(halves.cotangents, layout, dconsts, dcarry, dxs)
+
+    return tape.record(eqn, None, nodes, [*last, *ys], scan_back)
+
+
+def _active_inputs(jaxpr, layout: _Layout, active: list[bool]) -> list[bool]:
+    """Find which inputs of the body carry a derivative, going round until the carries settle."""
+    consts, carry, xs = layout.inputs(active)
+    floating = [_is_float(v) for v in layout.inputs(jaxpr.invars)[1]]
+    while True:
+        out = activity(jaxpr, consts + carry + xs)[: layout.carry]
+        grown = [(a or b) and f for a, b, f in zip(carry, out, floating, strict=True)]
+        if grown == carry:
+            return consts + carry + xs
+        carry = grown
+
+
+def _seed(dys: list, halves: Halves, layout: _Layout) -> tuple[list, list]:
+    """Start the backward carry from the cotangents of the last state; drop absent cotangents of the slices."""
+    seeds = zeros_for_seeds(dys[: layout.carry], _First(halves.seeds[: layout.carry]))
+    slots = layout.inputs(halves.cotangents)[1]
+    dcarry = [dy for dy, dx in zip(seeds, slots, strict=True) if dx is not None]
+    return dcarry, [dy for dy in dys[layout.carry :] if dy is not None]
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first few seeds of a split program."""
+
+    seeds: list
+
+
+def _backward_body(halves: Halves, layout: _Layout, fixed: dict, stacked: list, dys: list) -> Any:
+    const_slots, carry_slots, x_slots = layout.inputs(halves.cotangents)
+    x_vars = layout.inputs(halves.inputs)[2]
+
+    def backward(state, slices):
+        dcarry, dconsts = state
+        kept, xs, dy_slices = slices
+        known = fixed | dict(zip(stacked, kept, strict=True)) | dict(zip(x_vars, xs, strict=True))
+        given, arriving = iter(dcarry), iter(dy_slices)
+        seeds = [next(given) if slot is not None else None for slot in carry_slots]
+        seeds += [None if dy is None else next(arriving) for dy in dys[layout.carry :]]
+        dinputs = halves.backward(known, zeros_for_seeds(seeds, halves))
+        new_consts, new_carry, new_xs = layout.inputs(dinputs)
+        added = [lax.add(total, d) for total, d in zip(dconsts, _present(new_consts, const_slots), strict=True)]
+        return (_present(new_carry, carry_slots), added), _present(new_xs, x_slots)
+
+    return backward
+
+
+def _present(values: list, slots: list) -> list:
+    return [value for value, slot in zip(values, slots, strict=True) if slot is not None]
+
+
+def _spread(cotangents: list, layout: _Layout, dconsts: list, dcarry: list, dxs: list) -> list:
+    groups = zip(layout.inputs(cotangents), (iter(dconsts), iter(dcarry), iter(dxs)), strict=True)
+    return [None if slot is None else next(found) for slots, found in groups for slot in slots]
+
+
+def _is_float(v: Any) -> bool:
+    return not isinstance(v, Literal) and jax.dtypes.issubdtype(v.aval.dtype, jnp.floating)

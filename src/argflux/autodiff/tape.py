@@ -1,0 +1,235 @@
+"""The engine: runs a jaxpr while recording how to pull back each equation, then walks the record in reverse."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Jaxpr, Literal
+
+from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE, Rule
+from argflux.autodiff.source import user_line
+from argflux.errors import DtypeError, MissingRuleError, RuleError
+
+
+class Node:
+    """A value met while running a program; `slot` numbers its cotangent, `None` where no derivative is wanted."""
+
+    __slots__ = ("slot", "value")
+
+    def __init__(self, value: Any, slot: int | None = None):
+        self.value, self.slot = value, slot
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One equation on the record: its rule, its pullback, and where its cotangents come from and go to."""
+
+    eqn: Any
+    rule: Rule | None
+    back: Callable[[list], Sequence]
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int | None, ...]
+
+
+@dataclass
+class Tape:
+    """The record of one forward run.
+
+    `run` evaluates a jaxpr on nodes and appends a `Step` for every equation that a derivative may pass;
+    `reverse` takes cotangents of some slots to cotangents of others.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    slots: int = 0
+
+    def variable(self, value: Any) -> Node:
+        """Make a node whose cotangent is wanted."""
+        self.slots += 1
+        return Node(value, self.slots)
+
+    def run(self, jaxpr: Jaxpr, consts: Sequence[Node], args: Sequence[Node]) -> list[Node]:
+        """Evaluate `jaxpr` with our rules and return its outputs."""
+        env = dict(zip(jaxpr.constvars, consts, strict=True))
+        env.update(zip(jaxpr.invars, args, strict=True))
+
+        def read(atom):
+            return Node(atom.val) if isinstance(atom, Literal) else env[atom]
+
+        for eqn in jaxpr.eqns:
+            outputs = self._equation(eqn, [read(v) for v in eqn.invars])
+            env.update(zip(eqn.outvars, outputs, strict=True))
+        return [read(v) for v in jaxpr.outvars]
+
+    def _equation(self, eqn, nodes: list[Node]) -> list[Node]:
+        active = any(node.slot is not None for node in nodes)
+        rule = RULES.get(eqn.primitive.name)
+        if not active or eqn.primitive.name in ZERO_DERIVATIVE:
+            return [Node(y) for y in bind(eqn, [node.value for node in nodes])]
+        if rule is not None and rule.call is not None:
+            return rule.call(self, eqn, nodes)
+        operands = [node.value for node in nodes]
+        if rule is None:
+            ys, back = bind(eqn, operands), _missing_rule(eqn)
+        elif rule.forward is not None:
+            ys, back = _run_user_rule(rule, eqn, operands)
+        else:
+            ys, back = _run_rule(rule, eqn, operands)
+        return self.record(eqn, rule, nodes, ys, back)
+
+    def record(self, eqn, rule, nodes: Sequence[Node], ys: Sequence, back) -> list[Node]:
+        """Append a step whose `back(dys)` returns one cotangent per node; give the float outputs slots."""
+        for v in eqn.outvars:
+            check_real(getattr(v.aval, "dtype", None), f"gradient through `{eqn.primitive.name}` at {user_line(eqn)}")
+        outputs = [self.variable(y) if _is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)]
+        inputs = tuple(
+            node.slot if _is_float(v.aval) else None for node, v in zip(nodes, eqn.invars, strict=True)
+        )
+        self.steps.append(Step(eqn, rule, back, inputs, tuple(node.slot for node in outputs)))
+        return outputs
+
+    def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None]) -> list:
+        """Pull cotangents back: from `{slot: cotangent}` of outputs to the `wanted` slots (`None` is zero)."""
+        cotangents = dict(seeds)
+        keep = {slot for slot in wanted if slot is not None}
+        masked: set[int] = set()
+        for step in reversed(self.steps):
+            dys = [None if s is None else cotangents.get(s) for s in step.outputs]
+            for slot in step.outputs:
+                if slot not in keep:
+                    cotangents.pop(slot, None)
+            if any(dy is not None for dy in dys):
+                _pull(step, dys, cotangents, masked)
+        return [None if slot is None else cotangents.get(slot) for slot in wanted]
+
+
+def _pull(step: Step, dys: list, cotangents: dict, masked: set[int]) -> None:
+    """Run one step's pullback and add what comes out to the cotangents of its inputs."""
+    rule = step.rule
+    transparent = rule is not None and rule.transparent
+    from_where = step.eqn.primitive.name == "select_n"
+    mask = transparent and (from_where or any(slot in masked for slot in step.outputs))
+    guard = mask and rule is not None and rule.singular
+    for slot, dx, atom in zip(step.inputs, step.back(dys), step.eqn.invars, strict=True):
+        if slot is None or dx is None:
+            continue
+        dx = fit(dx() if callable(dx) else dx, atom.aval)
+        if guard and jnp.shape(dx) == jnp.shape(dys[0]):
+            dx = lax.select(lax.eq(dys[0], lax.full_like(dys[0], 0)), lax.full_like(dx, 0), dx)
+        if mask:
+            masked.add(slot)
+        previous = cotangents.get(slot)
+        cotangents[slot] = dx if previous is None else lax.add(previous, dx)
+
+
+def fit(dx: Any, aval: Any) -> Any:
+    """Give a cotangent the dtype of the value it belongs to."""
+    return dx if dx.dtype == aval.dtype else lax.convert_element_type(dx, aval.dtype)
+
+
+def bind(eqn, operands: Sequence) -> list:
+    """Apply an equation's primitive, without derivative."""
+    ys = eqn.primitive.bind(*operands, **eqn.primitive.get_bind_params(eqn.params))
+    return ys if eqn.primitive.multiple_results else [ys]
+
+
+def sum_by_slot(outputs: Sequence[Node], dys: Sequence) -> dict[int, Any]:
+    """Gather output cotangents by slot, adding those of an output that is returned twice."""
+    seeds: dict[int, Any] = {}
+    for node, dy in zip(outputs, dys, strict=True):
+        if node.slot is not None and dy is not None:
+            seeds[node.slot] = dy if node.slot not in seeds else seeds[node.slot] + dy
+    return seeds
+
+
+def zeros_for(dys: Sequence, variables: Sequence) -> list:
+    """Replace missing cotangents of float variables by zeros; other variables keep `None`."""
+    return [
+        jnp.zeros(v.aval.shape, v.aval.dtype) if dy is None and _is_float(v.aval) else dy
+        for dy, v in zip(dys, variables, strict=True)
+    ]
+
+
+def _run_rule(rule: Rule, eqn, operands):
+    ys = bind(eqn, operands)
+    pull = rule.back
+    assert pull is not None
+    if eqn.primitive.multiple_results:
+        return ys, lambda dys: pull(zeros_for(dys, eqn.outvars), ys, *operands, **eqn.params)
+    return ys, lambda dys: pull(dys[0], ys[0], *operands, **eqn.params)
+
+
+def _run_user_rule(rule: Rule, eqn, operands):
+    assert rule.forward is not None
+    y, pull = rule.forward(*operands, **eqn.params)
+    multiple = eqn.primitive.multiple_results
+
+    def back(dys):
+        dys = zeros_for(dys, eqn.outvars)
+        dxs = pull(dys if multiple else dys[0])
+        check_cotangents(rule.function_name, dxs, [v.aval for v in eqn.invars])
+        return dxs
+
+    return (list(y) if multiple else [y]), back
+
+
+def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
+    """Hold what a user's pullback returned against its operands: number, shape and dtype.
+
+    Raises:
+        RuleError: naming the rule and the argument at fault.
+    """
+    todo = "return one cotangent per argument, with that argument's shape and dtype, or None"
+    if not isinstance(dxs, tuple | list) or len(dxs) != len(avals):
+        got = f"{len(dxs)} cotangents" if isinstance(dxs, tuple | list) else f"a {type(dxs).__name__}"
+        raise RuleError(got, f"a tuple of {len(avals)} cotangents", todo, where=f"rule {name}")
+    for position, (dx, aval) in enumerate(zip(dxs, avals, strict=True)):
+        if dx is None:
+            continue
+        shape, dtype = jnp.shape(dx), jnp.result_type(dx)
+        if shape != aval.shape or dtype != aval.dtype:
+            raise RuleError(
+                f"a cotangent {dtype}{list(shape)} for argument {position}",
+                f"{aval.dtype}{list(aval.shape)}",
+                todo,
+                where=f"rule {name}",
+            )
+
+
+def _missing_rule(eqn):
+    name, line = eqn.primitive.name, user_line(eqn)
+
+    def back(dys):
+        hint = "write the loop with `jax.lax.scan`" if name == "while" else f"add one with `@af.rrule({name!r})`"
+        raise MissingRuleError(
+            f"the primitive `{name}` called at {line}",
+            "a primitive with a reverse rule",
+            f"{hint}, or stop the derivative before it with `af.ignore_derivatives`",
+            where="gradient",
+        )
+
+    return back
+
+
+def check_real(dtype: Any, where: str) -> None:
+    """Refuse complex numbers, which have no rules here.
+
+    Raises:
+        DtypeError: if the dtype is complex.
+    """
+    if dtype is not None and jax.dtypes.issubdtype(dtype, jnp.complexfloating):
+        raise DtypeError(
+            f"an array of dtype {dtype}",
+            "real floating arrays",
+            "pass the real and imaginary parts as two arrays",
+            where=where,
+        )
+
+
+def _is_float(aval: Any) -> bool:
+    dtype = getattr(aval, "dtype", None)
+    return dtype is not None and not jax.dtypes.issubdtype(dtype, jax.dtypes.extended) and jnp.issubdtype(
+        dtype, jnp.floating
+    )
