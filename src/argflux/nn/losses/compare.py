@@ -1,0 +1,93 @@
+"""What all losses share: checked pairs of arrays, and the aggregate at the end."""
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from argflux.errors import ArgumentError, DtypeError, ShapeError
+
+Aggregate = Callable[[Array], Array]
+
+
+def compared(loss: str, yhat: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """Return both as arrays of the dtype of yhat, refusing unequal shapes, which would broadcast silently.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import compared
+        >>> [str(a.dtype) for a in compared("mse", jnp.zeros(2), jnp.array([True, False]))]
+        ['float32', 'float32']
+    """
+    yhat, y = jnp.asarray(yhat), jnp.asarray(y)
+    if not jnp.issubdtype(yhat.dtype, jnp.floating):
+        todo = "pass the output of a model, or convert it with jnp.asarray(yhat, jnp.float32)"
+        raise DtypeError(f"yhat of dtype {yhat.dtype}", "floating values", todo, where=loss)
+    if jnp.issubdtype(y.dtype, jnp.complexfloating):
+        raise DtypeError(f"y of dtype {y.dtype}", "real values", "pass its real part", where=loss)
+    if yhat.shape != y.shape:
+        raise _unequal(loss, yhat, y)
+    if yhat.size == 0:
+        todo = "pass at least one example"
+        raise ShapeError(f"an empty batch of shape {yhat.shape}", "values to compare", todo, where=loss)
+    return yhat, y.astype(yhat.dtype)
+
+
+def _unequal(loss: str, yhat: Array, y: Array) -> ShapeError:
+    if y.shape == yhat.shape[:-1] and not jnp.issubdtype(y.dtype, jnp.floating):
+        todo = f"turn the labels into one-hot rows: onehotbatch(y, range({yhat.shape[-1]}))"
+    elif yhat.ndim and y.ndim and yhat.size == y.size:
+        todo = "reshape one like the other"
+    else:
+        todo = "make the shapes equal; losses never broadcast"
+    return ShapeError(f"yhat {yhat.shape} and y {y.shape}", "equal shapes", todo, where=loss)
+
+
+def aggregated(agg: Aggregate, values: Array) -> Array:
+    """Apply `agg` to the losses of the examples; Python's own sum means the sum over all axes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import aggregated
+        >>> float(aggregated(sum, jnp.ones((2, 3))))
+        6.0
+    """
+    return jnp.sum(values) if agg is builtins.sum else agg(values)
+
+
+def tiny(eps: float | None, like: Array) -> float:
+    """Return eps, or by default the machine precision of an array.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import tiny
+        >>> tiny(None, jnp.zeros(2)) < 1e-6
+        True
+    """
+    return float(jnp.finfo(like.dtype).eps) if eps is None else eps
+
+
+def require(loss: str, holds: bool, got: str, expected: str) -> None:
+    """Refuse an option outside its range.
+
+    Example:
+        >>> from argflux.nn.losses.compare import require
+        >>> require("huber_loss", 1.0 > 0, "delta=1.0", "delta > 0")
+    """
+    if not holds:
+        raise ArgumentError(got, expected, "correct the option", where=loss)
+
+
+def magnitude(x: Any) -> Array:
+    """Return |x|, whose derivative at 0 is 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import magnitude
+        >>> magnitude(jnp.array([-2.0, 3.0])).tolist()
+        [2.0, 3.0]
+    """
+    return jnp.where(x > 0, x, jnp.where(x < 0, -x, jnp.zeros_like(x)))

@@ -1,0 +1,98 @@
+"""A user's own layers: how dataclasses become trees, so that their arrays are found without registration.
+
+An Equinox module already is a tree. An ordinary dataclass becomes one the first time that a model holding it
+is seen. Part of the structure, and no leaves, are functions, fields annotated int, bool or str, and fields
+marked `field(metadata={"static": True})`. Unflattening sets the fields without running `__init__`.
+"""
+
+import dataclasses
+import types
+from collections.abc import Hashable
+from typing import Any, TypeVar
+
+import jax
+from jax.tree_util import GetAttrKey
+
+from argflux.errors import ArgumentError
+from argflux.tree import is_array, named_leaves
+
+T = TypeVar("T")
+_STRUCTURE_TYPES = (int, bool, str, "int", "bool", "str")
+_FUNCTION_TYPES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type)
+
+
+def register_layers(model: T) -> T:
+    """Make every ordinary dataclass inside a model a tree node, and return the model.
+
+    Args:
+        model: any tree; a type is registered once, so calling again costs one walk over the leaves.
+
+    Raises:
+        ArgumentError: for an object of an ordinary class that holds arrays, which would never be trained.
+
+    Example:
+        >>> import jax
+        >>> from argflux.nn import register_layers
+        >>> import dataclasses
+        >>> from argflux import nn
+        >>> @dataclasses.dataclass
+        ... class Doubled:
+        ...     inner: object
+        ...     def __call__(self, x):
+        ...         return 2 * self.inner(x)
+        >>> len(jax.tree.leaves(register_layers(Doubled(nn.Dense(2, 3)))))
+        2
+    """
+    while unknown := {type(leaf) for leaf in jax.tree.leaves(model) if dataclasses.is_dataclass(type(leaf))}:
+        for layer_type in unknown:
+            _register(layer_type)
+    for name, leaf in named_leaves(model):
+        _check_holds_no_arrays(name, leaf)
+    return model
+
+
+def is_function(value: Any) -> bool:
+    """Say whether a value is part of a model's structure: callable and not a tree, like relu."""
+    return callable(value) and isinstance(value, Hashable) and jax.tree_util.all_leaves([value])
+
+
+def _register(layer_type: type) -> None:
+    structure = {field.name for field in dataclasses.fields(layer_type) if _is_structure(field)}
+
+    def flatten_with_keys(layer: Any) -> tuple:
+        values = _attributes(layer)
+        kept = {name: v for name, v in values.items() if name in structure or is_function(v)}
+        names = tuple(name for name in values if name not in kept)
+        return tuple((GetAttrKey(name), values[name]) for name in names), (names, tuple(kept.items()))
+
+    def unflatten(structure_of_layer: tuple, children: Any) -> Any:
+        names, kept = structure_of_layer
+        layer = object.__new__(layer_type)
+        for name, value in (*kept, *zip(names, children, strict=True)):
+            object.__setattr__(layer, name, value)
+        return layer
+
+    jax.tree_util.register_pytree_with_keys(layer_type, flatten_with_keys, unflatten)
+
+
+def _is_structure(field: dataclasses.Field) -> bool:
+    return field.metadata.get("static", False) or field.type in _STRUCTURE_TYPES
+
+
+def _attributes(layer: Any) -> dict[str, Any]:
+    """Return the fields that are set, in order, and then whatever else was assigned to the layer."""
+    fields = [field.name for field in dataclasses.fields(layer) if hasattr(layer, field.name)]
+    others = sorted(set(getattr(layer, "__dict__", {})) - set(fields))
+    return {name: getattr(layer, name) for name in (*fields, *others)}
+
+
+def _check_holds_no_arrays(name: str, leaf: Any) -> None:
+    if is_array(leaf) or isinstance(leaf, _FUNCTION_TYPES) or not hasattr(leaf, "__dict__"):
+        return
+    if any(is_array(inner) for inner in jax.tree.leaves(list(vars(leaf).values()))):
+        raise ArgumentError(
+            f"an object of the ordinary class {type(leaf).__name__}, whose arrays cannot be found",
+            "an equinox.Module or a dataclass",
+            f"write @dataclass above `class {type(leaf).__name__}` and declare its arrays as fields",
+            where=name or "model",
+        )
