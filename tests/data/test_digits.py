@@ -46,9 +46,7 @@ def test_seed_decides_the_split():
 
 @pytest.mark.parametrize("split", [0, 1, -0.1, 1.5, float("nan")])
 def test_bad_split(split):
-    with pytest.raises(
-        ArgumentError, match=r"load_digits: got split=.*; expected a fraction between 0 and 1; pass"
-    ):
+    with pytest.raises(ArgumentError, match=r"load_digits: got split=.*; expected a fraction between 0 and 1; pass"):
         load_digits(split)
 
 

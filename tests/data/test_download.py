@@ -70,9 +70,7 @@ def test_when_all_fail_every_reason_is_told_and_nothing_is_left(tmp_path, answer
     with pytest.raises(DataError) as caught:
         download("f", MIRRORS, SHA256, tmp_path)
     message = str(caught.value)
-    assert message.startswith(
-        f"{tmp_path}: got no f from any mirror (https://one.example/: too slow; https://two"
-    )
+    assert message.startswith(f"{tmp_path}: got no f from any mirror (https://one.example/: too slow; https://two")
     assert "got 5 bytes with SHA-256 " in message
     assert "connect to the network, or put the files into a folder" in message
     assert "\n" not in message
@@ -84,9 +82,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path, answers):
     table, _ = answers
     table["https://one.example/f"] = [CONTENT]
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(
-        OutputError, match=r"file: got .*; expected a folder that can be written; name a folder"
-    ):
+    with pytest.raises(OutputError, match=r"file: got .*; expected a folder that can be written; name a folder"):
         download("f", MIRRORS, SHA256, tmp_path / "file")
 
 

@@ -142,3 +142,9 @@ def test_bad_input(call, kind, message):
         call()
     assert message in str(caught.value)
     assert str(caught.value).startswith(("onehot", "onecold"))
+
+
+def test_integers_beyond_32_bits_come_back_whole():
+    classes = [2**31, -(2**40), 2**70, 2**31 - 1]
+    assert onecold(onehotbatch(classes, classes), classes).tolist() == classes
+    assert onecold(jnp.eye(2), [2**31 - 1, -(2**31)]).dtype == jnp.int32

@@ -34,9 +34,7 @@ def test_every_epoch_visits_every_observation_once(loader):
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_without_partial_all_batches_are_whole(nobs, batchsize):
     if nobs < batchsize:
-        with pytest.raises(
-            DataError, match=f"{nobs} observations for batches of {batchsize}; expected at least one"
-        ):
+        with pytest.raises(DataError, match=f"{nobs} observations for batches of {batchsize}; expected at least one"):
             DataLoader(np.arange(nobs), batchsize, partial=False)
         return
     loader = DataLoader(np.arange(nobs), batchsize, shuffle=True, partial=False)

@@ -82,14 +82,10 @@ def test_a_missing_file_is_named(tmp_path, monkeypatch):
     arrays = small_set()
     del arrays["t10k-labels-idx1-ubyte"]
     write(tmp_path / "files", arrays)
-    with pytest.raises(
-        DataError, match=r"files: got no t10k-labels-idx1-ubyte; expected the four files .*; pass the"
-    ):
+    with pytest.raises(DataError, match=r"files: got no t10k-labels-idx1-ubyte; expected the four files .*; pass the"):
         load_mnist(tmp_path / "files")
     monkeypatch.setenv("ARGFLUX_DATA", str(tmp_path / "files"))
-    with pytest.raises(
-        DataError, match=r"got no t10k-labels-idx1-ubyte; .*; correct \$ARGFLUX_DATA, or unset it"
-    ):
+    with pytest.raises(DataError, match=r"got no t10k-labels-idx1-ubyte; .*; correct \$ARGFLUX_DATA, or unset it"):
         load_mnist()
     with pytest.raises(DataError, match="nowhere: got no such folder; expected the four files"):
         load_mnist(tmp_path / "nowhere")
@@ -167,9 +163,7 @@ def test_downloads_into_the_cache_once(tmp_path, monkeypatch):
     arrays = small_set()
     serve(monkeypatch, tmp_path / "mirror", arrays)
     assert_is(load_mnist(), arrays)
-    assert sorted(file.name for file in (tmp_path / "cache" / "mnist").iterdir()) == sorted(
-        f"{n}.gz" for n in NAMES
-    )
+    assert sorted(file.name for file in (tmp_path / "cache" / "mnist").iterdir()) == sorted(f"{n}.gz" for n in NAMES)
     monkeypatch.setattr(mnist, "MIRRORS", ())
     assert_is(load_mnist(), arrays)
 
