@@ -38,7 +38,5 @@ class Dataset:
         return iter((self.x, self.y))
 
     def __repr__(self) -> str:
-        shapes = ", ".join(
-            f"{key}={getattr(leaf, 'shape', leaf)}" for key, leaf in zip("xy", self, strict=True)
-        )
+        shapes = ", ".join(f"{key}={getattr(leaf, 'shape', leaf)}" for key, leaf in zip("xy", self, strict=True))
         return f"Dataset({self.name}: {shapes}, {len(self.classes)} classes)"

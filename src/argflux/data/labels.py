@@ -92,9 +92,7 @@ def onecold(y: Any, classes: Iterable[Hashable] | None = None) -> Any:
     """
     y = jnp.asarray(y)
     if y.ndim == 0 or y.shape[-1] == 0:
-        raise ShapeError(
-            f"shape {y.shape}", "shape (..., k)", "put the scores of classes last", where="onecold"
-        )
+        raise ShapeError(f"shape {y.shape}", "shape (..., k)", "put the scores of classes last", where="onecold")
     columns = list(range(y.shape[-1]) if classes is None else _columns(classes, "onecold"))
     if len(columns) != y.shape[-1]:
         got, expected = f"{len(columns)} classes", f"{y.shape[-1]}, the last axis of shape {y.shape}"

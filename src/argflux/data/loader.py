@@ -38,9 +38,7 @@ class DataLoader:
         (3, 5, 1)
     """
 
-    def __init__(
-        self, data: Any, batchsize: int = 1, *, shuffle: bool = False, partial: bool = True, seed: int = 0
-    ):
+    def __init__(self, data: Any, batchsize: int = 1, *, shuffle: bool = False, partial: bool = True, seed: int = 0):
         self.data = data
         self.nobs = count_observations(data, "DataLoader")
         self.batchsize = check_integer(batchsize, 1, "batchsize", "DataLoader")

@@ -33,9 +33,7 @@ def make_moons(n: int = 200, noise: float = 0.1, *, seed: int = 0) -> Dataset:
     n = check_integer(n, 2, "n", "make_moons")
     if not (noise >= 0 and np.isfinite(noise)):
         todo = "pass noise=0.0 for clean half circles"
-        raise ArgumentError(
-            f"noise={noise}", "a finite standard deviation, 0 or more", todo, where="make_moons"
-        )
+        raise ArgumentError(f"noise={noise}", "a finite standard deviation, 0 or more", todo, where="make_moons")
     rng = np.random.default_rng(check_integer(seed, 0, "seed", "make_moons"))
     y = (np.arange(n) >= n // 2).astype(np.int32)
     angle = rng.uniform(0.0, np.pi, size=n)

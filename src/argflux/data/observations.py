@@ -26,9 +26,7 @@ def count_observations(data: Any, where: str) -> int:
                 where=where,
             )
     if nobs == 0:
-        raise DataError(
-            "0 observations", "at least one", "check the filter or the file before this", where=where
-        )
+        raise DataError("0 observations", "at least one", "check the filter or the file before this", where=where)
     return nobs
 
 
@@ -38,9 +36,7 @@ def _check_has_rows(name: str, leaf: Any, where: str) -> None:
         raise DtypeError(got, "only arrays in the tree", todo, where=where)
     if leaf.ndim == 0:
         got = f"a scalar array at {name}"
-        raise DataError(
-            got, "an axis of observations", "reshape it to (n, ...), the batch first", where=where
-        )
+        raise DataError(got, "an axis of observations", "reshape it to (n, ...), the batch first", where=where)
 
 
 def take(data: Any, index: np.ndarray) -> Any:

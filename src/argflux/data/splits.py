@@ -10,9 +10,7 @@ from argflux.data.observations import count_observations, take
 from argflux.errors import ArgumentError, DataError
 
 
-def splitobs(
-    data: Any, at: float | Sequence[float] = 0.7, *, shuffle: bool = False, seed: int = 0
-) -> tuple[Any, ...]:
+def splitobs(data: Any, at: float | Sequence[float] = 0.7, *, shuffle: bool = False, seed: int = 0) -> tuple[Any, ...]:
     """Divide the observations of a tree of arrays into two or more parts.
 
     Args:
