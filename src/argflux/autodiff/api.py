@@ -257,4 +257,3 @@ def _check_leaf(y: Any, seed: Any) -> jax.Array:
 
 def _is_float(x: Any) -> bool:
     return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
-

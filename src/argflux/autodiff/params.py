@@ -33,9 +33,7 @@ class Params:
         return self.arrays[key]
 
     def __repr__(self) -> str:
-        rows = (
-            f"  {name}: {x.dtype}{list(x.shape)}" for name, x in zip(self.names, self.arrays, strict=True)
-        )
+        rows = (f"  {name}: {x.dtype}{list(x.shape)}" for name, x in zip(self.names, self.arrays, strict=True))
         return "Params(\n" + "\n".join(rows) + "\n)"
 
     def map(self, function: Callable) -> "Params":
@@ -52,7 +50,7 @@ class Params:
 jax.tree_util.register_pytree_with_keys(
     Params,
     lambda p: ([(jax.tree_util.DictKey(n), x) for n, x in zip(p.names, p.arrays, strict=True)], p.names),
-    Params,
+    lambda names, arrays: Params(names, list(arrays)),
 )
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Literal
 
 from argflux.autodiff.registry import ZERO_DERIVATIVE
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot
 
 
-def activity(jaxpr: Jaxpr, active: Sequence[bool]) -> list[bool]:
+def activity(jaxpr: Any, active: Sequence[bool]) -> list[bool]:
     """Say which outputs may depend differentiably on the active inputs."""
     live = {v for v, on in zip(jaxpr.invars, active, strict=True) if on}
 
@@ -65,8 +65,7 @@ def split(closed: ClosedJaxpr, active: Sequence[bool], saveable: Callable[[Any],
     """
     avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
     seeds = [
-        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32)
-        for v in closed.jaxpr.outvars
+        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars
     ]
     nonzero: list[bool] = []
 

@@ -45,9 +45,7 @@ def elementwise(name: str, *partials: Callable[..., Any] | None, singular: bool 
     """Add a row for an elementwise primitive: one `partial(dy, y, *operands)` per operand (`None` is zero)."""
 
     def back(dy, y, *operands, **params):
-        return tuple(
-            partial and (lambda partial=partial: partial(dy, y, *operands)) for partial in partials
-        )
+        return tuple(partial and (lambda partial=partial: partial(dy, y, *operands)) for partial in partials)
 
     back.__name__ = f"{name}_back".replace("-", "_")
     RULES[name] = Rule(name, back=back, transparent=True, singular=singular)

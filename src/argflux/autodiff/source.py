@@ -16,15 +16,15 @@ def user_frame(eqn: Any) -> Any:
     return next((frame for frame in frames if _is_users(frame.file_name)), None)
 
 
-def user_line(eqn: Any) -> str:
-    """Name the user's line of an equation: `train.py:12 (loss)`.
+def user_line(eqn: Any, origin: Any = None) -> str:
+    """Name the user's line of an equation, or else of the one it stands for: `train.py:12 (loss)`.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> user_line(jax.make_jaxpr(jnp.sin)(1.0).eqns[0]).split(":")[0] != ""
         True
     """
-    frame = user_frame(eqn)
+    frame = user_frame(eqn) or (origin and user_frame(origin))
     if frame is None:
         return "a line that JAX did not record"
     return f"{os.path.basename(frame.file_name)}:{frame.line_num} ({frame.function_name.rpartition('.')[2]})"

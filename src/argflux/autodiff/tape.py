@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import Literal
 
 from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE, Rule
-from argflux.autodiff.source import user_line
+from argflux.autodiff.source import user_frame, user_line
 from argflux.errors import DtypeError, MissingRuleError, RuleError
 
 
@@ -25,9 +25,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One equation on the record: its rule, its pullback, and where its cotangents come from and go to."""
+    """One equation on the record: its rule, its pullback, and where its cotangents come from and go to.
+
+    `origin` is the equation of the user's that it stands for, where it lies inside a function's own derivative.
+    """
 
     eqn: Any
+    origin: Any
     rule: Rule | None
     back: Callable[[list], Sequence]
     inputs: tuple[int | None, ...]
@@ -44,19 +48,20 @@ class Tape:
 
     steps: list[Step] = field(default_factory=list)
     slots: int = 0
+    origin: Any = None
 
     def variable(self, value: Any) -> Node:
         """Make a node whose cotangent is wanted."""
         self.slots += 1
         return Node(value, self.slots)
 
-    def run(self, jaxpr: Jaxpr, consts: Sequence[Node], args: Sequence[Node]) -> list[Node]:
+    def run(self, jaxpr: Any, consts: Sequence[Node], args: Sequence[Node]) -> list[Node]:
         """Evaluate `jaxpr` with our rules and return its outputs."""
         env = dict(zip(jaxpr.constvars, consts, strict=True))
         env.update(zip(jaxpr.invars, args, strict=True))
 
         def read(atom):
-            return Node(atom.val) if isinstance(atom, Literal) else env[atom]
+            return Node(np.asarray(atom.val, _dtype(atom))) if isinstance(atom, Literal) else env[atom]
 
         for eqn in jaxpr.eqns:
             outputs = self._equation(eqn, [read(v) for v in eqn.invars])
@@ -69,25 +74,31 @@ class Tape:
         if not active or eqn.primitive.name in ZERO_DERIVATIVE:
             return [Node(y) for y in bind(eqn, [node.value for node in nodes])]
         if rule is not None and rule.call is not None:
-            return rule.call(self, eqn, nodes)
+            return self._call(rule.call, eqn, nodes)
         operands = [node.value for node in nodes]
         if rule is None:
-            ys, back = bind(eqn, operands), _missing_rule(eqn)
+            ys, back = bind(eqn, operands), _missing_rule(eqn, user_line(eqn, self.origin))
         elif rule.forward is not None:
             ys, back = _run_user_rule(rule, eqn, operands)
         else:
             ys, back = _run_rule(rule, eqn, operands)
         return self.record(eqn, rule, nodes, ys, back)
 
+    def _call(self, call: Callable, eqn, nodes: list[Node]) -> list[Node]:
+        outer = self.origin
+        self.origin = outer if user_frame(eqn) is None and outer is not None else eqn
+        try:
+            return call(self, eqn, nodes)
+        finally:
+            self.origin = outer
+
     def record(self, eqn, rule, nodes: Sequence[Node], ys: Sequence, back) -> list[Node]:
         """Append a step whose `back(dys)` returns one cotangent per node; give the float outputs slots."""
         for v in eqn.outvars:
             check_real(getattr(v.aval, "dtype", None), f"gradient through `{eqn.primitive.name}` at {user_line(eqn)}")
         outputs = [self.variable(y) if _is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)]
-        inputs = tuple(
-            node.slot if _is_float(v.aval) else None for node, v in zip(nodes, eqn.invars, strict=True)
-        )
-        self.steps.append(Step(eqn, rule, back, inputs, tuple(node.slot for node in outputs)))
+        inputs = tuple(node.slot if _is_float(v.aval) else None for node, v in zip(nodes, eqn.invars, strict=True))
+        self.steps.append(Step(eqn, self.origin, rule, back, inputs, tuple(node.slot for node in outputs)))
         return outputs
 
     def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None]) -> list:
@@ -98,7 +109,7 @@ class Tape:
         for step in reversed(self.steps):
             dys = [None if s is None else cotangents.get(s) for s in step.outputs]
             for slot in step.outputs:
-                if slot not in keep:
+                if slot is not None and slot not in keep:
                     cotangents.pop(slot, None)
             if any(dy is not None for dy in dys):
                 _pull(step, dys, cotangents, masked)
@@ -198,8 +209,8 @@ def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
             )
 
 
-def _missing_rule(eqn):
-    name, line = eqn.primitive.name, user_line(eqn)
+def _missing_rule(eqn, line: str):
+    name = eqn.primitive.name
 
     def back(dys):
         hint = "write the loop with `jax.lax.scan`" if name == "while" else f"add one with `@af.rrule({name!r})`"
@@ -219,7 +230,7 @@ def check_real(dtype: Any, where: str) -> None:
     Raises:
         DtypeError: if the dtype is complex.
     """
-    if dtype is not None and jax.dtypes.issubdtype(dtype, jnp.complexfloating):
+    if dtype is not None and jnp.issubdtype(dtype, jnp.complexfloating):
         raise DtypeError(
             f"an array of dtype {dtype}",
             "real floating arrays",
@@ -228,8 +239,10 @@ def check_real(dtype: Any, where: str) -> None:
         )
 
 
+def _dtype(atom: Any) -> Any:
+    return atom.aval.dtype
+
+
 def _is_float(aval: Any) -> bool:
     dtype = getattr(aval, "dtype", None)
-    return dtype is not None and not jax.dtypes.issubdtype(dtype, jax.dtypes.extended) and jnp.issubdtype(
-        dtype, jnp.floating
-    )
+    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)

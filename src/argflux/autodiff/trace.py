@@ -45,9 +45,7 @@ class Leaves:
 
     def gradients(self, cotangents: Sequence[Any]) -> Any:
         """Build the tree of gradients: zeros where a cotangent is missing, `None` where none can exist."""
-        fresh = iter(
-            jnp.zeros_like(x) if dx is None else dx for x, dx in zip(self.arrays, cotangents, strict=True)
-        )
+        fresh = iter(jnp.zeros_like(x) if dx is None else dx for x, dx in zip(self.arrays, cotangents, strict=True))
         return self.treedef.unflatten([next(fresh) if flag else None for flag, _ in self.rest])
 
 

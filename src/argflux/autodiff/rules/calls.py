@@ -3,9 +3,10 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import ClosedJaxpr
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters import ad
 
 from argflux.autodiff.partition import read, split
@@ -47,7 +48,7 @@ def custom_jvp_call(tape: Tape, eqn, nodes):
 
 def _tangent(node: Node) -> Node:
     shape, dtype = np.shape(node.value), node.value.dtype
-    if not jax.dtypes.issubdtype(dtype, np.floating):
+    if not jnp.issubdtype(dtype, jnp.floating):
         return Node(np.zeros(shape, jax.dtypes.float0))
     return Node(lax.full(shape, 0, dtype), node.slot)
 
@@ -58,7 +59,7 @@ def custom_vjp_call(tape: Tape, eqn, nodes):
     num_consts = eqn.params["num_consts"]
     operands = nodes[num_consts:]
     jaxpr, consts = eqn.params["fwd_jaxpr_thunk"].call_wrapped(*[node.slot is not None for node in operands])
-    flat = jax.core.eval_jaxpr(jaxpr, consts, *[node.value for node in operands])
+    flat = jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*[node.value for node in operands])
     _, residual_tree, forwarded = eqn.params["out_trees"]()
     count = residual_tree.num_leaves - sum(position is not None for position in forwarded)
     computed, ys = iter(flat[:count]), flat[count:]
@@ -102,8 +103,7 @@ def _is_saved(policy: Any, eqn) -> bool:
 def zeros_for_seeds(dys, halves) -> list:
     """Fill missing output cotangents of a split program with zeros."""
     return [
-        lax.full(v.aval.shape, 0, v.aval.dtype) if dy is None else dy
-        for dy, v in zip(dys, halves.seeds, strict=True)
+        lax.full(v.aval.shape, 0, v.aval.dtype) if dy is None else dy for dy, v in zip(dys, halves.seeds, strict=True)
     ]
 
 
@@ -111,32 +111,29 @@ def zeros_for_seeds(dys, halves) -> list:
 def linear_call(tape: Tape, eqn, nodes):
     """Pull a linear function back by its own transpose, and its residuals through its body."""
     p = eqn.params
+    num_consts = p["num_callee_consts"]
+    consts, residuals = nodes[:num_consts], nodes[num_consts : num_consts + p["num_res"]]
+    linear = nodes[num_consts + p["num_res"] :]
     ys = bind(eqn, [node.value for node in nodes])
-    num_consts = p["num_callee_consts"] + p["num_transpose_consts"]
-    consts = [node.value for node in nodes[p["num_callee_consts"] : num_consts]]
-    residuals = nodes[num_consts : num_consts + p["num_res"]]
 
     def linear_call_back(dys):
         seeds = zeros_for(dys, eqn.outvars)
-        transpose = p["transpose"]
-        values = [*consts, *[r.value for r in residuals], *seeds]
-        dlinear = jax.core.eval_jaxpr(transpose.jaxpr, transpose.consts, *values)
-        dresiduals = _pull_through_residuals(p, nodes, num_consts, seeds)
-        return [None] * num_consts + dresiduals + list(dlinear)
+        transpose, transpose_consts = p["transpose_thunk"]()
+        values = [*transpose_consts, *[r.value for r in residuals], *seeds]
+        dlinear = jaxpr_as_fun(transpose)(*values)
+        return [*_pull_through(p["callee"], [*consts, *residuals], linear, seeds), *dlinear]
 
     return tape.record(eqn, None, nodes, ys, linear_call_back)
 
 
-def _pull_through_residuals(p, nodes, num_consts, seeds):
-    first = nodes[num_consts : num_consts + p["num_res"]]
-    if all(node.slot is None for node in first):
-        return [None] * len(first)
+def _pull_through(closed, wanted: list[Node], rest: list[Node], seeds: list) -> list:
+    """Run a program on a record of its own and pull `seeds` back to those of the `wanted` inputs that have slots."""
+    if all(node.slot is None for node in wanted):
+        return [None] * len(wanted)
     inner = Tape()
-    fresh = [Node(n.value) if n.slot is None else inner.variable(n.value) for n in first]
-    rest = [Node(n.value) for n in nodes[num_consts + p["num_res"] :]]
-    callee = p["callee"]
-    front = [Node(n.value) for n in nodes[: p["num_callee_consts"]]]
-    outputs = inner.run(callee.jaxpr, [Node(c) for c in callee.consts], front + fresh + rest)
+    fresh = [Node(n.value) if n.slot is None else inner.variable(n.value) for n in wanted]
+    constants = [Node(c) for c in closed.consts]
+    outputs = inner.run(closed.jaxpr, constants, fresh + [Node(n.value) for n in rest])
     return inner.reverse(sum_by_slot(outputs, seeds), [node.slot for node in fresh])
 
 
@@ -144,34 +141,26 @@ def _pull_through_residuals(p, nodes, num_consts, seeds):
 def custom_linear_solve(tape: Tape, eqn, nodes):
     """Solve the transposed system: for `A x = b`, `db = A⁻ᵀ dx` and `dA` pulls `-db` back through `A ↦ A x`."""
     lengths, jaxprs = eqn.params["const_lengths"], eqn.params["jaxprs"]
-    operands = [node.value for node in nodes]
-    ys = bind(eqn, operands)
     num_consts = sum(lengths)
-    params, b = _groups(operands[:num_consts], lengths), operands[num_consts:]
-    x = ys[: len(b)]
+    matvec, vecmat, solve, transpose_solve = _groups(nodes[:num_consts], lengths)
+    num_x = len(nodes) - num_consts
+    ys = bind(eqn, [node.value for node in nodes])
 
     def custom_linear_solve_back(dys):
-        flipped = (params[1], params[0], params[3], params[2])
-        dxs = zeros_for(dys[: len(b)], eqn.outvars[: len(b)])
-        swapped = dict(const_lengths=lengths.transpose(), jaxprs=jaxprs.transpose())
-        db = eqn.primitive.bind(*[c for group in flipped for c in group], *dxs, **swapped)[: len(b)]
-        slots = [node.slot for node in nodes[: len(params[0])]]
-        dmatvec = _pull_through_matvec(jaxprs.matvec, params[0], slots, x, db)
-        return dmatvec + [None] * (num_consts - len(dmatvec)) + list(db)
+        dx = zeros_for(dys[:num_x], eqn.outvars[:num_x])
+        flipped = [node.value for node in [*vecmat, *matvec, *transpose_solve, *solve]]
+        swapped = {"const_lengths": lengths.transpose(), "jaxprs": jaxprs.transpose()}
+        db = eqn.primitive.bind(*flipped, *dx, **swapped)[:num_x]
+        x = [Node(y) for y in ys[:num_x]]
+        dmatvec = _pull_through(jaxprs.matvec, matvec, x, [lax.neg(d) for d in db])
+        return [*dmatvec, *[None] * (num_consts - len(matvec)), *db]
 
     return tape.record(eqn, None, nodes, ys, custom_linear_solve_back)
 
 
-def _groups(values, lengths) -> list[list]:
+def _groups(values: list, lengths) -> list[list]:
     rest = iter(values)
     return [[next(rest) for _ in range(n)] for n in lengths]
-
-
-def _pull_through_matvec(matvec, consts, slots, x, db):
-    inner = Tape()
-    nodes = [Node(c) if slot is None else inner.variable(c) for c, slot in zip(consts, slots, strict=True)]
-    outputs = inner.run(matvec.jaxpr, [Node(c) for c in matvec.consts], nodes + [Node(v) for v in x])
-    return inner.reverse(sum_by_slot(outputs, [lax.neg(d) for d in db]), [node.slot for node in nodes])
 
 
 @pulls_back("optimization_barrier")

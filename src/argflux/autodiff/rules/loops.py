@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Literal
@@ -45,9 +44,7 @@ def cond(tape: Tape, eqn, nodes):
                 known = dict(zip(halves.inputs, values, strict=True)) | dict(zip(saved[k], kept[k], strict=True))
                 dxs = halves.backward(known, seeds)
                 return [
-                    jnp.zeros_like(x) if dx is None else dx
-                    for x, dx, on in zip(values, dxs, wanted, strict=True)
-                    if on
+                    jnp.zeros_like(x) if dx is None else dx for x, dx, on in zip(values, dxs, wanted, strict=True) if on
                 ]
 
             return backward
@@ -90,7 +87,7 @@ def scan(tape: Tape, eqn, nodes):
     const_vars, carry_vars, x_vars = layout.inputs(halves.inputs)
 
     fixed = halves.consts | dict(zip(const_vars, consts, strict=True))
-    still, moving = invariant(halves.known, fixed)
+    still, moving = invariant(halves.known, list(fixed))
     fixed = evaluate(still, fixed)
     stacked = [v for v in halves.residuals if v not in fixed and v not in set(x_vars)]
 
@@ -100,14 +97,17 @@ def scan(tape: Tape, eqn, nodes):
         outputs = [read(env, atom) for atom in halves.outputs]
         return outputs[: layout.carry], (outputs[layout.carry :], [env[v] for v in stacked])
 
-    shape = dict(length=p["length"], unroll=p["unroll"])
+    shape = {"length": p["length"], "unroll": p["unroll"]}
     last, (ys, residuals) = lax.scan(forward, carry, xs, reverse=p["reverse"], **shape)
 
     def scan_back(dys):
         dcarry, dy_slices = _seed(dys, halves, layout)
         kept = (residuals, xs, dy_slices)
         body = _backward_body(halves, layout, fixed, stacked, dys)
-        start = (dcarry, [jnp.zeros_like(c) for c, d in zip(consts, halves.cotangents, strict=False) if d is not None])
+        start = (
+            dcarry,
+            [jnp.zeros_like(c) for c, d in zip(consts, halves.cotangents, strict=False) if d is not None],
+        )
         (dcarry, dconsts), dxs = lax.scan(body, start, kept, reverse=not p["reverse"], **shape)
         return _spread(halves.cotangents, layout, dconsts, dcarry, dxs)
 
@@ -170,4 +170,4 @@ def _spread(cotangents: list, layout: _Layout, dconsts: list, dcarry: list, dxs:
 
 
 def _is_float(v: Any) -> bool:
-    return not isinstance(v, Literal) and jax.dtypes.issubdtype(v.aval.dtype, jnp.floating)
+    return not isinstance(v, Literal) and jnp.issubdtype(v.aval.dtype, jnp.floating)

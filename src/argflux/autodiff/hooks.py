@@ -1,0 +1,107 @@
+"""Functions that only matter to the derivative: look at it, stop it, or compute forward values again for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+from jax.custom_derivatives import linear_call
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from argflux.autodiff.registry import pulls_back
+from argflux.autodiff.trace import Leaves
+from argflux.tree import is_differentiable
+
+hook_p = Primitive("hook")
+hook_p.multiple_results = True
+hook_p.def_impl(lambda *xs, replace: list(xs))
+hook_p.def_abstract_eval(lambda *avals, replace: list(avals))
+mlir.register_lowering(hook_p, mlir.lower_fun(lambda *xs, replace: list(xs), multiple_results=True))
+batching.primitive_batchers[hook_p] = lambda xs, axes, *, replace: (hook_p.bind(*xs, replace=replace), axes)
+
+
+def _jvp(primals, tangents, *, replace):
+    dots = [ad.instantiate_zeros(t) for t in tangents]
+    moved = linear_call(lambda _, moving: moving, lambda _, dxs: replace(dxs), (), dots)
+    return hook_p.bind(*primals, replace=replace), moved
+
+
+ad.primitive_jvps[hook_p] = _jvp
+
+
+@pulls_back("hook")
+def hook_back(dys, ys, *xs, replace):
+    """Hand the cotangents to the user's function."""
+    return tuple(replace(dys))
+
+
+def hook(x: Any, f: Callable) -> Any:
+    """Return `x` unchanged and apply `f` to its cotangent on the way back.
+
+    Args:
+        x: a tree of arrays.
+        f: called with the cotangent, a tree like `x` (on tracers under `jit`; use `jax.debug.print` there). What
+            it returns takes the cotangent's place; returning `None` leaves it as it is.
+
+    Returns:
+        `x`, with the same values.
+
+    Example:
+        >>> import argflux as af, jax.numpy as jnp
+        >>> af.gradient(lambda x: af.hook(x, lambda dx: 10 * dx) ** 2, 3.0)[0].item()
+        60.0
+        >>> _ = af.gradient(lambda x: af.hook(x, lambda dx: print("dx =", dx)) ** 2, 3.0)
+        dx = 6.0
+    """
+    leaves = Leaves.of(x, "hook")
+
+    def replace(cotangents: list) -> list:
+        dx = f(leaves.gradients(cotangents))
+        return cotangents if dx is None else [leaf for leaf in jax.tree.leaves(dx) if is_differentiable(leaf)]
+
+    return leaves.rebuild(hook_p.bind(*leaves.arrays, replace=replace))
+
+
+def ignore_derivatives(x: Any) -> Any:
+    """Return `x` as a constant: no derivative passes.
+
+    Args:
+        x: a tree; its floating leaves are cut off, others are returned as they are.
+
+    Example:
+        >>> import argflux as af
+        >>> af.gradient(lambda x: x * af.ignore_derivatives(x), 3.0)[0].item()
+        3.0
+    """
+    return jax.tree.map(lambda leaf: lax.stop_gradient(leaf) if is_differentiable(leaf) else leaf, x)
+
+
+def checkpointed(f: Callable, *, policy: Callable | None = None) -> Callable:
+    """Return `f` with its intermediate values forgotten and computed again on the way back.
+
+    The memory of the backward pass then holds `f`'s arguments only, for one more evaluation of `f`.
+
+    Args:
+        f: a function of trees to a tree of arrays.
+        policy: optional; one of `jax.checkpoint_policies`, says which intermediate values are kept after all.
+
+    Returns:
+        A function that computes the same values and the same derivatives.
+
+    Example:
+        >>> import argflux as af, jax.numpy as jnp
+        >>> af.gradient(af.checkpointed(lambda x: jnp.sin(jnp.sin(x))), 0.0)[0].item()
+        1.0
+    """
+
+    def forgetful(*args: Any) -> Any:
+        leaves = Leaves.of((f, args), "checkpointed")
+
+        def call(arrays):
+            function, arguments = leaves.rebuild(arrays)
+            return function(*arguments)
+
+        return jax.checkpoint(call, policy=policy)(leaves.arrays)
+
+    return forgetful
