@@ -1,0 +1,33 @@
+"""What the figures require of labels."""
+
+from typing import Any
+
+import numpy as np
+
+from argflux.errors import DataError, DtypeError, ShapeError
+
+
+def class_numbers(labels: Any, count: int | None, what: str, where: str) -> np.ndarray:
+    """Return labels as a NumPy vector of integers 0 to count-1, or raise."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        got, todo = f"{what} of shape {labels.shape}", "pass onecold(scores) for rows of scores"
+        raise ShapeError(got, "one class number each, shape (n,)", todo, where=where)
+    if not np.issubdtype(labels.dtype, np.integer):
+        got, todo = f"{what} of dtype {labels.dtype.name}", "convert them with .astype(int)"
+        raise DtypeError(got, "integer class numbers", todo, where=where)
+    outside = np.flatnonzero((labels < 0) | (labels >= (np.inf if count is None else count)))
+    if outside.size:
+        got = f"{what} {labels[outside[0]]} at index {outside[0]}"
+        expected = "0 or more" if count is None else f"0 to {count - 1}"
+        raise DataError(got, expected, "number the classes from 0, one name for each", where=where)
+    return labels
+
+
+def same_length(first: np.ndarray, second: np.ndarray, names: str, where: str) -> None:
+    """Raise unless two arrays have equally many rows, at least one."""
+    if len(first) != len(second):
+        got = f"{len(first)} and {len(second)} {names}"
+        raise ShapeError(got, "equally many", "pass both for the same observations", where=where)
+    if not len(first):
+        raise DataError(f"no {names}", "at least one", "check the filter that chose them", where=where)

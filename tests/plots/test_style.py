@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import argflux.plots as plots
+from argflux.plots.style import BLUE, PALETTE, _spread, colour, tint
+from tests.plots.figures import FIGURES
+
+
+def test_every_drawing_function_has_a_row():
+    assert set(plots.__all__) - {"confusion_matrix", "save_figure"} == set(FIGURES)
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_figure_is_one_and_leaves_the_users_settings_alone(draw):
+    before = dict(matplotlib.rcParams)
+    assert isinstance(draw(), Figure)
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_style_does_not_depend_on_the_users_settings(draw):
+    with matplotlib.rc_context({"font.size": 4, "text.color": "red", "axes.facecolor": "black"}):
+        figure = draw()
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+    assert min(sizes) >= 10
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_nothing_is_cut_off(draw):
+    figure = draw()
+    figure.draw_without_rendering()
+    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert min(drawn.x0, drawn.y0) >= 0
+    assert drawn.x1 <= width
+    assert drawn.y1 <= height
+
+
+def test_pyplot_is_not_imported_and_the_backend_stays_unset():
+    code = (
+        "import sys; from tests.plots.figures import FIGURES; [draw() for draw in FIGURES.values()];"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_tint_runs_from_white_to_the_colour():
+    assert tint(BLUE, np.array(0.0)).tolist() == [1, 1, 1]
+    assert tint(BLUE, np.array(1.0)) == pytest.approx(to_rgb(BLUE))
+
+
+def test_colours_repeat_after_the_palette():
+    assert [colour(i) for i in range(8)] == [*PALETTE, BLUE]
+
+
+@pytest.mark.parametrize("heights", [[0.5, 0.5, 0.5], [1.0, 0.99, 0.2], [0.1], [0.0, 0.01]])
+def test_labels_are_moved_apart_in_their_order(heights):
+    placed = _spread(np.array(heights), 0.1)
+    order = np.argsort(heights, kind="stable")
+    assert (np.diff(placed[order]) >= 0.1 - 1e-9).all()
+    assert placed.max() <= 1.0
