@@ -1,0 +1,56 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import argflux as af
+
+
+@pytest.mark.parametrize("gradient", [lambda f, x: af.gradient(f, x)[0], lambda f, x: jax.grad(f)(x)])
+def test_a_hook_replaces_the_cotangent(gradient):
+    f = lambda x: jnp.sum(af.hook({"a": x, "n": 3}, lambda d: {"a": 10 * d["a"], "n": None})["a"] ** 2)
+    np.testing.assert_allclose(gradient(f, jnp.arange(3.0)), 20 * np.arange(3.0))
+    np.testing.assert_allclose(jax.jit(lambda x: gradient(f, x))(jnp.arange(3.0)), 20 * np.arange(3.0))
+
+
+def test_a_hook_that_returns_nothing_looks_only():
+    seen = []
+    assert af.gradient(lambda x: af.hook(x, seen.append) ** 2, 3.0)[0] == 6.0
+    assert [float(s) for s in seen] == [6.0]
+
+
+def test_forward_mode_and_vmap_pass_through_a_hook():
+    f = lambda x: af.hook(x, lambda d: 2 * d) ** 2
+    assert jax.jvp(f, (3.0,), (1.0,))[1] == 6.0
+    np.testing.assert_allclose(jax.vmap(lambda x: af.gradient(f, x)[0])(jnp.arange(3.0)), 4 * np.arange(3.0))
+
+
+def test_ignored_derivatives_are_zero_and_other_leaves_untouched():
+    tree = {"w": jnp.ones(2), "name": "x"}
+    kept = af.ignore_derivatives(tree)
+    assert kept["name"] == "x"
+    assert af.gradient(lambda t: jnp.sum(af.ignore_derivatives(t)["w"]), tree)[0]["w"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("policy", [None, jax.checkpoint_policies.dots_saveable])
+def test_checkpointed_changes_no_value(policy):
+    w = jnp.array([[0.5, -1.0], [0.2, 0.3]])
+    f = lambda w, x: jnp.sum(jnp.tanh(w @ jnp.sin(w @ x)))
+    g = af.checkpointed(f, policy=policy)
+    x = jnp.array([1.0, 2.0])
+    for ours, theirs in zip(af.gradient(g, w, x), jax.grad(f, argnums=(0, 1))(w, x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_checkpointed_keeps_only_the_arguments():
+    def residual_bytes(f):
+        grad = jax.jit(lambda x: af.gradient(lambda x: jnp.sum(f(x)), x)[0])
+        text = grad.lower(jnp.ones(1000)).as_text()
+        return text.count("stablehlo.sine"), text.count("optimization_barrier")
+
+    deep = lambda x: jnp.sin(jnp.sin(jnp.sin(x)))
+    plain_sines, plain_barriers = residual_bytes(deep)
+    sines, barriers = residual_bytes(af.checkpointed(deep))
+    assert (plain_sines, plain_barriers) == (3, 0)
+    assert sines > plain_sines
+    assert barriers == 1
