@@ -27,7 +27,7 @@ def test_pullback_returns_value_and_cotangents_function_first():
 
 
 def test_back_may_be_called_again_and_under_vmap_and_jit():
-    y, back = af.pullback(lambda x: A @ x, jnp.arange(3.0))
+    _, back = af.pullback(lambda x: A @ x, jnp.arange(3.0))
     first = [back(e)[1] for e in jnp.eye(2)]
     np.testing.assert_allclose(jax.vmap(lambda e: back(e)[1])(jnp.eye(2)), jnp.stack(first))
     np.testing.assert_allclose(jax.jit(lambda e: back(e)[1])(jnp.eye(2)[0]), first[0])
@@ -76,7 +76,7 @@ def test_gradient_of_an_equinox_module_and_of_a_registered_dataclass():
 
 def test_df_of_a_model_is_a_tree_like_it():
     model = eqx.nn.Linear(3, 2, key=jax.random.key(0))
-    y, back = af.pullback(model, jnp.ones(3))
+    _, back = af.pullback(model, jnp.ones(3))
     df, dx = back(jnp.ones(2))
     np.testing.assert_allclose(df.weight, np.ones((2, 3)))
     np.testing.assert_allclose(dx, model.weight.sum(0), rtol=1e-6)
@@ -174,6 +174,7 @@ def test_jacobian_keeps_shapes():
     assert tree["y"]["b"].shape == (3,)
     da, db = af.jacobian(lambda a, b: a * b, x, x)
     np.testing.assert_allclose(da, np.diag(x))
+    np.testing.assert_allclose(db, da)
 
 
 def test_hessian_agrees_with_reverse_over_reverse_and_jax(x64):
@@ -194,7 +195,7 @@ def test_works_inside_jit_vmap_and_jvp():
 
 
 def test_an_output_returned_twice_and_an_input_returned_unchanged():
-    y, back = af.pullback(lambda x, w: (x, x * w, x), jnp.float32(2.0), jnp.float32(3.0))
+    _, back = af.pullback(lambda x, w: (x, x * w, x), jnp.float32(2.0), jnp.float32(3.0))
     _, dx, dw = back((jnp.float32(1.0), jnp.float32(10.0), jnp.float32(100.0)))
     assert float(dx) == 131.0
     assert float(dw) == 20.0

@@ -46,4 +46,4 @@ def test_host_rules_are_checked_to_first_order():
 
 
 def test_integers_are_left_alone():
-    assert af.check_rrule(lambda x, n: x * n, jnp.ones(2), jnp.arange(2)).first < 1e-8
+    assert af.check_rrule(lambda x, n: x[n] * x, jnp.ones(2), jnp.arange(2)).first < 1e-8

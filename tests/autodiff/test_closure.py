@@ -3,6 +3,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import argflux as af
 
@@ -63,3 +64,33 @@ def test_a_recursive_function_does_not_loop():
 def test_nothing_captured_is_none():
     _, back = af.pullback(jnp.sin, 1.0)
     assert back(1.0)[0] is None
+
+
+@pytest.mark.parametrize("wrap", ["scan", "cond", "remat", "nested"])
+def test_arrays_captured_inside_compiled_functions_inside_control_flow(wrap):
+    w, v = jnp.array([0.5, -1.5]), jnp.array([2.0, 3.0])
+    inner = jax.jit(lambda x: jnp.sin(w * x) + v)
+    outer = {
+        "scan": lambda x: jax.lax.scan(lambda c, _: (inner(c), c), x, length=3)[0],
+        "cond": lambda x: jax.lax.cond(x[0] > 0, inner, lambda x: x * v, x),
+        "remat": lambda x: jax.checkpoint(lambda x: inner(x) * v)(x),
+        "nested": lambda x: jax.lax.scan(lambda c, _: (jax.checkpoint(inner)(c), None), x, length=2)[0],
+    }[wrap]
+
+    def reference(w, v):
+        inner = lambda x: jnp.sin(w * x) + v
+        return jnp.sum(
+            {
+                "scan": lambda x: inner(inner(inner(x))),
+                "cond": inner,
+                "remat": lambda x: inner(x) * v,
+                "nested": lambda x: inner(inner(x)),
+            }[wrap](jnp.ones(2))
+        )
+
+    theta = af.params({"v": v, "w": w})
+    for run in (lambda f: f(), lambda f: jax.jit(f)()):
+        grads = run(lambda: af.gradient(lambda: jnp.sum(outer(jnp.ones(2))), theta)[0])
+        dw, dv = jax.grad(reference, argnums=(0, 1))(w, v)
+        np.testing.assert_allclose(grads["['w']"], dw, rtol=1e-5)
+        np.testing.assert_allclose(grads["['v']"], dv, rtol=1e-5)

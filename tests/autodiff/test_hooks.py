@@ -43,14 +43,13 @@ def test_checkpointed_changes_no_value(policy):
 
 
 def test_checkpointed_keeps_only_the_arguments():
-    def residual_bytes(f):
-        grad = jax.jit(lambda x: af.gradient(lambda x: jnp.sum(f(x)), x)[0])
+    def counts(f):
+        grad = jax.jit(lambda x: af.withgradient(lambda x: jnp.sum(f(x)), x))
         text = grad.lower(jnp.ones(1000)).as_text()
         return text.count("stablehlo.sine"), text.count("optimization_barrier")
 
     deep = lambda x: jnp.sin(jnp.sin(jnp.sin(x)))
-    plain_sines, plain_barriers = residual_bytes(deep)
-    sines, barriers = residual_bytes(af.checkpointed(deep))
+    plain_sines, plain_barriers = counts(deep)
+    sines, barriers = counts(af.checkpointed(deep))
     assert (plain_sines, plain_barriers) == (3, 0)
-    assert sines > plain_sines
-    assert barriers == 1
+    assert (sines, barriers) == (5, 1)

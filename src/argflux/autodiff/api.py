@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.closure import derivative_of_function
 from argflux.autodiff.params import Params, is_implicit
-from argflux.autodiff.tape import Node, Tape, sum_by_slot
+from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
 from argflux.errors import ArgumentError, ShapeError
 
@@ -23,16 +23,10 @@ class WithGradient(NamedTuple):
 class _Run:
     """A forward run on a tape, ready to be pulled back any number of times."""
 
-    def __init__(self, traced: Trace, *, consts: bool | set[int] = False):
-        self.traced, self.tape = traced, Tape()
-        closed = traced.jaxpr
-        active = [consts if isinstance(consts, bool) else id(c) in consts for c in closed.consts]
-        self.consts = [
-            self.tape.variable(c) if on and _is_float(c) else Node(c)
-            for c, on in zip(closed.consts, active, strict=True)
-        ]
+    def __init__(self, traced: Trace, wants: Callable[[Any], bool] | None = None):
+        self.traced, self.tape = traced, Tape(wants)
         self.inputs = [self.tape.variable(x) for x in traced.inputs.arrays]
-        outputs = self.tape.run(closed.jaxpr, self.consts, self.inputs)
+        outputs = self.tape.run_closed(traced.jaxpr, self.inputs)
         count = traced.out_tree.num_leaves
         self.outputs, self.aux = outputs[:count], [node.value for node in outputs[count:]]
 
@@ -40,11 +34,12 @@ class _Run:
     def value(self) -> Any:
         return self.traced.out_tree.unflatten([node.value for node in self.outputs])
 
-    def pull(self, dys: list) -> tuple[list, list]:
-        """Take one cotangent per output leaf to those of the constants and the inputs."""
-        wanted = [node.slot for node in self.consts + self.inputs]
+    def pull(self, dys: list) -> tuple[dict[int, Any], list]:
+        """Take one cotangent per output leaf to those of the captured arrays, by identity, and of the inputs."""
+        captured = self.tape.captured
+        wanted = [node.slot for node in [*captured.values(), *self.inputs]]
         cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted)
-        return cotangents[: len(self.consts)], cotangents[len(self.consts) :]
+        return dict(zip(captured, cotangents, strict=False)), cotangents[len(captured) :]
 
 
 def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
@@ -78,13 +73,12 @@ def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
         >>> float(y), df, float(da), float(db)
         (6.0, None, 3.0, 2.0)
     """
-    run = _Run(trace(f, args, where="pullback"), consts=True)
+    run = _Run(trace(f, args, where="pullback"), lambda array: True)
     value = run.value
 
     def back(dy: Any) -> tuple:
-        dconsts, dinputs = run.pull(_check_seed(value, dy))
+        found, dinputs = run.pull(_check_seed(value, dy))
         df_tree, dargs = run.traced.inputs.gradients(dinputs)
-        found = {id(c): dc for c, dc in zip(run.traced.jaxpr.consts, dconsts, strict=True)}
         return (derivative_of_function(f, df_tree, found), *dargs)
 
     return value, back
@@ -145,10 +139,9 @@ def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient
 
 def _implicit(f: Callable, params: Params, has_aux: bool) -> WithGradient:
     ids = {id(array) for array in params}
-    run = _Run(trace(f, (), has_aux=has_aux), consts=ids)
+    run = _Run(trace(f, (), has_aux=has_aux), lambda array: id(array) in ids)
     value = _check_scalar(run.value)
-    dconsts, _ = run.pull([jnp.ones_like(value)])
-    found = {id(c): dc for c, dc in zip(run.traced.jaxpr.consts, dconsts, strict=True) if id(c) in ids}
+    found, _ = run.pull([jnp.ones_like(value)])
     if not found and len(params):
         raise ArgumentError(
             "a function that uses none of the given arrays",

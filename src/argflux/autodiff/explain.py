@@ -8,7 +8,7 @@ import jax
 from argflux.autodiff.closure import captured
 from argflux.autodiff.listing import Listing, Names, function_name, operation_name, program_lines, type_name
 from argflux.autodiff.source import user_line
-from argflux.autodiff.tape import Node, Tape
+from argflux.autodiff.tape import Tape
 from argflux.autodiff.trace import Trace, trace
 from argflux.tree import is_differentiable, named_leaves
 
@@ -70,24 +70,23 @@ def code_pullback(f: Callable, *args: Any) -> Listing:
     traced = trace(f, args, where="code_pullback")
     record: list = []
 
-    def run(consts, arrays):
-        tape = Tape()
-        nodes = [tape.variable(c) if is_differentiable(c) else Node(c) for c in consts]
+    def run(arrays):
+        tape = Tape(lambda array: True)
         inputs = [tape.variable(x) for x in arrays]
-        outputs = tape.run(traced.jaxpr.jaxpr, nodes, inputs)
-        record[:] = [tape, [n.slot for n in nodes], [n.slot for n in inputs], [n.slot for n in outputs]]
+        outputs = tape.run_closed(traced.jaxpr, inputs)
+        record[:] = [tape, [n.slot for n in inputs], [n.slot for n in outputs]]
 
-    jax.eval_shape(run, [_struct(c) for c in traced.jaxpr.consts], traced.inputs.arrays)
+    jax.eval_shape(run, traced.inputs.arrays)
     return Listing.of([f"pullback of {function_name(f)}", *_pullback_lines(f, traced, *record)])
 
 
-def _pullback_lines(f, traced: Trace, tape: Tape, consts, inputs, outputs) -> Iterator[str]:
+def _pullback_lines(f, traced: Trace, tape: Tape, inputs, outputs) -> Iterator[str]:
     yield "  forward"
-    shapes = [type_name(v.aval) for v in [*traced.jaxpr.jaxpr.constvars, *traced.jaxpr.jaxpr.invars]]
-    labels = [*_const_names(f, traced), *_input_names(traced)]
-    for slot, shape, label in zip([*consts, *inputs], shapes, labels, strict=True):
-        if slot is not None:
-            yield f"    %{slot}: {shape} = {label}"
+    for slot, array, label in zip(inputs, traced.inputs.arrays, _input_names(traced), strict=True):
+        yield f"    %{slot}: {type_name(array)} = {label}"
+    names = _captured_names(f)
+    for key, node in tape.captured.items():
+        yield f"    %{node.slot}: {type_name(node.value)} = captured {names.get(key, 'array')}"
     for step in tape.steps:
         left = ", ".join(f"%{s}" for s in step.outputs if s is not None)
         right = ", ".join("const" if s is None else f"%{s}" for s in step.inputs)
@@ -100,7 +99,8 @@ def _pullback_lines(f, traced: Trace, tape: Tape, consts, inputs, outputs) -> It
             given = ", ".join(f"d%{s}" for s in step.outputs if s in used)
             taken = ", ".join("_" if s is None else f"d%{s}" for s in step.inputs)
             yield f"    {taken} += {_rule_name(step)}({given})  # {user_line(step.eqn, step.origin)}"
-    results = ["zero" if s not in used else f"d%{s}" for s in [*consts, *inputs] if s is not None]
+    wanted = [*inputs, *(node.slot for node in tape.captured.values())]
+    results = ["zero" if s not in used else f"d%{s}" for s in wanted]
     yield f"  return {', '.join(results)}"
 
 
@@ -132,14 +132,15 @@ def _input_names(traced: Trace) -> list[str]:
     return [f"input {roots[name[:3]]}{name[3:]}" for name, _ in named]
 
 
-def _const_names(f: Callable, traced: Trace) -> list[str]:
-    known = {
+def _captured_names(f: Callable) -> dict[int, str]:
+    """Name the arrays that a function captured, by identity."""
+    return {
         id(leaf): f"{name}.{path}".rstrip(".")
         for name, value in captured(f).items()
         for path, leaf in named_leaves(value)
     }
+
+
+def _const_names(f: Callable, traced: Trace) -> list[str]:
+    known = _captured_names(f)
     return [f"captured {known.get(id(c), 'array')}" for c in traced.jaxpr.consts]
-
-
-def _struct(x: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(x.shape, x.dtype)

@@ -54,16 +54,24 @@ class Halves:
         return [None if atom is None else read(env, atom) for atom in self.cotangents]
 
 
-def split(closed: ClosedJaxpr, active: Sequence[bool], saveable: Callable[[Any], bool] = lambda eqn: True) -> Halves:
+def split(
+    closed: ClosedJaxpr,
+    active: Sequence[bool],
+    captured: dict[int, Node],
+    saveable: Callable[[Any], bool] = lambda eqn: True,
+) -> Halves:
     """Trace a program together with its pullback and cut it where the cotangents come in.
 
     Args:
         closed: the program.
         active: which inputs a derivative is wanted for.
+        captured: constants inside the program a derivative is wanted for; they become its first inputs.
         saveable: says of a forward equation whether its outputs may be kept for the backward half; what may
             not be kept is computed again there.
     """
-    avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    avals = [jax.ShapeDtypeStruct(node.value.shape, node.value.dtype) for node in captured.values()]
+    avals += [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    active = [True] * len(captured) + list(active)
     seeds = [
         jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars
     ]
@@ -72,7 +80,8 @@ def split(closed: ClosedJaxpr, active: Sequence[bool], saveable: Callable[[Any],
     def joint(values, dys):
         tape = Tape()
         nodes = [tape.variable(x) if on else Node(x) for x, on in zip(values, active, strict=True)]
-        outputs = tape.run(closed.jaxpr, [Node(c) for c in closed.consts], nodes)
+        tape.captured.update(zip(captured, nodes, strict=False))
+        outputs = tape.run_closed(closed, nodes[len(captured) :])
         dxs = tape.reverse(sum_by_slot(outputs, dys), [node.slot for node in nodes])
         nonzero[:] = [dx is not None for dx in dxs]
         return [node.value for node in outputs], [dx for dx in dxs if dx is not None]

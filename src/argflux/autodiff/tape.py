@@ -1,6 +1,6 @@
 """The engine: runs a jaxpr while recording how to pull back each equation, then walks the record in reverse."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from jax.extend.core import Literal
 from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE, Rule
 from argflux.autodiff.source import user_frame, user_line
 from argflux.errors import DtypeError, MissingRuleError, RuleError
+
+HOLDS_PROGRAMS = {"jit", "closed_call", "scan", "cond", "remat2"}
 
 
 class Node:
@@ -43,17 +45,37 @@ class Tape:
     """The record of one forward run.
 
     `run` evaluates a jaxpr on nodes and appends a `Step` for every equation that a derivative may pass;
-    `reverse` takes cotangents of some slots to cotangents of others.
+    `reverse` takes cotangents of some slots to cotangents of others. Array constants for which `wants` says yes
+    are variables too, wherever in the program they are met; `captured` holds their nodes by identity.
     """
 
+    wants: Callable[[Any], bool] | None = None
+    captured: dict[int, Node] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
-    slots: int = 0
+    dtypes: list = field(default_factory=list)
     origin: Any = None
 
     def variable(self, value: Any) -> Node:
         """Make a node whose cotangent is wanted."""
-        self.slots += 1
-        return Node(value, self.slots)
+        self.dtypes.append(value.dtype)
+        return Node(value, len(self.dtypes))
+
+    def constant(self, value: Any) -> Node:
+        """Make a node for a constant of the program, or find the one it has."""
+        if self.wants is not None and id(value) not in self.captured and _is_float(value) and self.wants(value):
+            self.captured[id(value)] = self.variable(value)
+        return self.captured.get(id(value)) or Node(value)
+
+    def captured_in(self, eqn) -> dict[int, Node]:
+        """Find the wanted constants inside the programs that an equation holds, by identity."""
+        if eqn.primitive.name not in HOLDS_PROGRAMS or not (self.captured or self.wants):
+            return {}
+        found = {id(c): self.constant(c) for c in _constants(eqn.params.values())}
+        return {key: node for key, node in found.items() if node.slot is not None}
+
+    def run_closed(self, closed: Any, args: Sequence[Node]) -> list[Node]:
+        """Evaluate a jaxpr that carries its constants."""
+        return self.run(closed.jaxpr, [self.constant(c) for c in closed.consts], args)
 
     def run(self, jaxpr: Any, consts: Sequence[Node], args: Sequence[Node]) -> list[Node]:
         """Evaluate `jaxpr` with our rules and return its outputs."""
@@ -69,7 +91,7 @@ class Tape:
         return [read(v) for v in jaxpr.outvars]
 
     def _equation(self, eqn, nodes: list[Node]) -> list[Node]:
-        active = any(node.slot is not None for node in nodes)
+        active = any(node.slot is not None for node in nodes) or self.captured_in(eqn)
         rule = RULES.get(eqn.primitive.name)
         if not active or eqn.primitive.name in ZERO_DERIVATIVE:
             return [Node(y) for y in bind(eqn, [node.value for node in nodes])]
@@ -97,8 +119,8 @@ class Tape:
         for v in eqn.outvars:
             check_real(getattr(v.aval, "dtype", None), f"gradient through `{eqn.primitive.name}` at {user_line(eqn)}")
         outputs = [self.variable(y) if _is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)]
-        inputs = tuple(node.slot if _is_float(v.aval) else None for node, v in zip(nodes, eqn.invars, strict=True))
-        self.steps.append(Step(eqn, self.origin, rule, back, inputs, tuple(node.slot for node in outputs)))
+        slots = tuple(node.slot for node in nodes), tuple(node.slot for node in outputs)
+        self.steps.append(Step(eqn, self.origin, rule, back, *slots))
         return outputs
 
     def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None]) -> list:
@@ -112,32 +134,31 @@ class Tape:
                 if slot is not None and slot not in keep:
                     cotangents.pop(slot, None)
             if any(dy is not None for dy in dys):
-                _pull(step, dys, cotangents, masked)
+                self._pull(step, dys, cotangents, masked)
         return [None if slot is None else cotangents.get(slot) for slot in wanted]
 
+    def _pull(self, step: Step, dys: list, cotangents: dict, masked: set[int]) -> None:
+        """Run one step's pullback and add what comes out to the cotangents of its inputs."""
+        rule = step.rule
+        transparent = rule is not None and rule.transparent
+        from_where = step.eqn.primitive.name == "select_n"
+        mask = transparent and (from_where or any(slot in masked for slot in step.outputs))
+        guard = mask and rule is not None and rule.singular
+        for slot, dx in zip(step.inputs, step.back(dys), strict=True):
+            if slot is None or dx is None:
+                continue
+            dx = self._fit(dx() if callable(dx) else dx, slot)
+            if guard and jnp.shape(dx) == jnp.shape(dys[0]):
+                dx = lax.select(lax.eq(dys[0], lax.full_like(dys[0], 0)), lax.full_like(dx, 0), dx)
+            if mask:
+                masked.add(slot)
+            previous = cotangents.get(slot)
+            cotangents[slot] = dx if previous is None else lax.add(previous, dx)
 
-def _pull(step: Step, dys: list, cotangents: dict, masked: set[int]) -> None:
-    """Run one step's pullback and add what comes out to the cotangents of its inputs."""
-    rule = step.rule
-    transparent = rule is not None and rule.transparent
-    from_where = step.eqn.primitive.name == "select_n"
-    mask = transparent and (from_where or any(slot in masked for slot in step.outputs))
-    guard = mask and rule is not None and rule.singular
-    for slot, dx, atom in zip(step.inputs, step.back(dys), step.eqn.invars, strict=True):
-        if slot is None or dx is None:
-            continue
-        dx = fit(dx() if callable(dx) else dx, atom.aval)
-        if guard and jnp.shape(dx) == jnp.shape(dys[0]):
-            dx = lax.select(lax.eq(dys[0], lax.full_like(dys[0], 0)), lax.full_like(dx, 0), dx)
-        if mask:
-            masked.add(slot)
-        previous = cotangents.get(slot)
-        cotangents[slot] = dx if previous is None else lax.add(previous, dx)
-
-
-def fit(dx: Any, aval: Any) -> Any:
-    """Give a cotangent the dtype of the value it belongs to."""
-    return dx if dx.dtype == aval.dtype else lax.convert_element_type(dx, aval.dtype)
+    def _fit(self, dx: Any, slot: int) -> Any:
+        """Give a cotangent the dtype of the value it belongs to."""
+        dtype = self.dtypes[slot - 1]
+        return dx if dx.dtype == dtype else lax.convert_element_type(dx, dtype)
 
 
 def bind(eqn, operands: Sequence) -> list:
@@ -237,6 +258,18 @@ def check_real(dtype: Any, where: str) -> None:
             "pass the real and imaginary parts as two arrays",
             where=where,
         )
+
+
+def _constants(values: Any) -> Iterator[Any]:
+    """Yield the array constants of the programs among some parameters, and of the programs inside those."""
+    for value in values:
+        if isinstance(value, tuple | list):
+            yield from _constants(value)
+        elif hasattr(value, "eqns"):
+            yield from getattr(value, "consts", ())
+            for eqn in value.eqns:
+                if eqn.primitive.name in HOLDS_PROGRAMS:
+                    yield from _constants(eqn.params.values())
 
 
 def _dtype(atom: Any) -> Any:

@@ -17,15 +17,13 @@ from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 @runs("jit")
 def jit_call(tape: Tape, eqn, nodes):
     """Run the program in place, on the same record."""
-    closed = eqn.params["jaxpr"]
-    return tape.run(closed.jaxpr, [Node(c) for c in closed.consts], nodes)
+    return tape.run_closed(eqn.params["jaxpr"], nodes)
 
 
 @runs("closed_call")
 def closed_call(tape: Tape, eqn, nodes):
     """Run the program in place, on the same record."""
-    closed = eqn.params["call_jaxpr"]
-    return tape.run(closed.jaxpr, [Node(c) for c in closed.consts], nodes)
+    return tape.run_closed(eqn.params["call_jaxpr"], nodes)
 
 
 @runs("custom_jvp_call")
@@ -80,8 +78,10 @@ def _is_zero(dx: Any) -> bool:
 def remat(tape: Tape, eqn, nodes):
     """Keep what the policy allows and compute the rest again on the way back."""
     jaxpr, policy = eqn.params["jaxpr"], eqn.params["policy"]
-    closed = ClosedJaxpr(jaxpr, ())
-    halves = split(closed, [node.slot is not None for node in nodes], lambda e: _is_saved(policy, e))
+    captured = tape.captured_in(eqn)
+    active = [node.slot is not None for node in nodes]
+    halves = split(ClosedJaxpr(jaxpr, ()), active, captured, lambda e: _is_saved(policy, e))
+    nodes = [*captured.values(), *nodes]
     env = halves.forward([node.value for node in nodes])
     ys = [read(env, atom) for atom in halves.outputs]
 

@@ -19,9 +19,11 @@ def cond(tape: Tape, eqn, nodes):
 
     Every branch returns the residuals of all: its own filled in, the places of the others zero.
     """
-    index, operands = nodes[0].value, [node.value for node in nodes[1:]]
+    captured = tape.captured_in(eqn)
     active = [node.slot is not None for node in nodes[1:]]
-    branches = [split(branch, active) for branch in eqn.params["branches"]]
+    branches = [split(branch, active, captured) for branch in eqn.params["branches"]]
+    nodes = [nodes[0], *captured.values(), *nodes[1:]]
+    index, operands = nodes[0].value, [node.value for node in nodes[1:]]
     saved = [[v for v in halves.residuals if v not in set(halves.inputs)] for halves in branches]
 
     def forward_of(k):
@@ -80,9 +82,11 @@ def scan(tape: Tape, eqn, nodes):
     inputs are not kept a second time. The cotangents of carries travel along, those of constants add up.
     """
     p = eqn.params
-    layout = _Layout(p["num_consts"], p["num_carry"])
-    closed = p["jaxpr"]
-    halves = split(closed, _active_inputs(closed.jaxpr, layout, [node.slot is not None for node in nodes]))
+    captured = tape.captured_in(eqn)
+    active = _active_inputs(p["jaxpr"].jaxpr, _Layout(p["num_consts"], p["num_carry"]), nodes, bool(captured))
+    halves = split(p["jaxpr"], active, captured)
+    layout = _Layout(len(captured) + p["num_consts"], p["num_carry"])
+    nodes = [*captured.values(), *nodes]
     consts, carry, xs = layout.inputs([node.value for node in nodes])
     const_vars, carry_vars, x_vars = layout.inputs(halves.inputs)
 
@@ -114,10 +118,12 @@ def scan(tape: Tape, eqn, nodes):
     return tape.record(eqn, None, nodes, [*last, *ys], scan_back)
 
 
-def _active_inputs(jaxpr, layout: _Layout, active: list[bool]) -> list[bool]:
+def _active_inputs(jaxpr, layout: _Layout, nodes: list, captures: bool) -> list[bool]:
     """Find which inputs of the body carry a derivative, going round until the carries settle."""
-    consts, carry, xs = layout.inputs(active)
+    consts, carry, xs = layout.inputs([node.slot is not None for node in nodes])
     floating = [_is_float(v) for v in layout.inputs(jaxpr.invars)[1]]
+    if captures:
+        return consts + floating + xs
     while True:
         out = activity(jaxpr, consts + carry + xs)[: layout.carry]
         grown = [(a or b) and f for a, b, f in zip(carry, out, floating, strict=True)]
