@@ -138,9 +138,7 @@ def _check_layer(name: str, layer: Any) -> None:
         raise DtypeError(f"the class {layer.__name__}", "a layer", todo, where=f"Chain {name}")
     if not callable(layer):
         todo = "pass a layer or a function"
-        raise DtypeError(
-            f"{type(layer).__name__} {layer!r}", "something callable", todo, where=f"Chain {name}"
-        )
+        raise DtypeError(f"{type(layer).__name__} {layer!r}", "something callable", todo, where=f"Chain {name}")
 
 
 def _located(error: ArgfluxError, name: str) -> ArgfluxError:

@@ -137,9 +137,7 @@ def _new_weight(inputs: Any, outputs: Any, init: Callable, key: Array | None, dt
     shape = (int(outputs), int(inputs))
     weight = jnp.asarray(init(next_key(key), shape, dtype))
     if weight.shape != shape:
-        raise ShapeError(
-            f"an array of shape {weight.shape} from init", f"{shape}", "return that shape", where=where
-        )
+        raise ShapeError(f"an array of shape {weight.shape} from init", f"{shape}", "return that shape", where=where)
     return weight.astype(dtype)
 
 

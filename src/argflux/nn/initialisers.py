@@ -177,9 +177,7 @@ def truncated_normal(
     """
     if not (lower < upper and std > 0):
         got = f"lower={lower}, upper={upper}, std={std}"
-        raise ArgumentError(
-            got, "lower < upper and std > 0", "swap or correct them", where="truncated_normal"
-        )
+        raise ArgumentError(got, "lower < upper and std > 0", "swap or correct them", where="truncated_normal")
     low, high = (lower - mean) / std, (upper - mean) / std
     return mean + std * jax.random.truncated_normal(next_key(key), low, high, shape, dtype)
 
@@ -202,16 +200,14 @@ def orthogonal(key: Array | None, shape: tuple, dtype: DTypeLike, *, gain: float
     """
     if len(shape) < 2:
         raise ShapeError(f"shape {shape}", "two axes or more", "use another initialiser", where="orthogonal")
-    wide = jnp.promote_types(dtype, jnp.float32)
+    wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
     rows = (shape[0], math.prod(shape[1:]))
     drawn = jax.nn.initializers.orthogonal(gain)(next_key(key), rows, wide)
     return drawn.reshape(shape).astype(dtype)
 
 
 @initialiser
-def sparse_init(
-    key: Array | None, shape: tuple, dtype: DTypeLike, *, sparsity: float, std: float = 0.01
-) -> Array:
+def sparse_init(key: Array | None, shape: tuple, dtype: DTypeLike, *, sparsity: float, std: float = 0.01) -> Array:
     """Draw from N(0, std²) and set the same share of every column, chosen at random, to zero.
 
     Reference:

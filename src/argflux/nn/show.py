@@ -58,7 +58,7 @@ def label(layer: Any) -> str:
         ('relu', 'Dense(10 => 5)')
     """
     layer = _unwrapped(layer)
-    if hasattr(layer, "label"):
+    if hasattr(layer, "label") and not isinstance(layer, type):
         return layer.label()
     if _is_arraylike(layer):
         return str(tuple(layer.shape))
@@ -78,7 +78,8 @@ def _lines(name: str, node: Any, depth: int) -> list[tuple[str, str]]:
         return [(indent + _field_label((name, node)) + comma, _count_note(node))]
     opening, closing = _brackets(node)
     head = f"{name} = " if name else ""
-    inner = [line for child in _children(node) for line in _lines(*child, depth + 1)]
+    parts = [child for child in _children(node) if _is_shown(child[1])]
+    inner = [line for child in parts for line in _lines(*child, depth + 1)]
     return [(f"{indent}{head}{opening}", ""), *inner, (f"{indent}{closing}{comma}", "")]
 
 
@@ -118,6 +119,11 @@ def _field_label(child: tuple[str, Any]) -> str:
     if not name:
         return label(value)
     return f"{name}: {label(value)}" if _is_arraylike(value) else f"{name} = {label(value)}"
+
+
+def _is_shown(value: Any) -> bool:
+    """Say whether a part gets a line of its own; numbers, strings and flags get none."""
+    return not isinstance(value, int | float | str)
 
 
 def _unwrapped(node: Any) -> Any:

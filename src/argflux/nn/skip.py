@@ -1,5 +1,6 @@
 """SkipConnection: a layer whose output meets its own input."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from jax import Array
 from argflux.errors import DtypeError, ShapeError
 from argflux.nn.show import label, summary
 from argflux.nn.userlayer import is_function, register_layers
+from argflux.tree import is_differentiable
 
 
 def cat(y: Array, x: Array) -> Array:
@@ -47,8 +49,8 @@ class SkipConnection(eqx.Module):
         Convolutional Networks, 2017 (cat).
 
     Raises:
-        ShapeError: if the connection is `jnp.add` or another ufunc and the output has another shape than the
-            input, which would broadcast silently.
+        ShapeError: if the connection is elementwise, such as `jnp.add` or `operator.add`, and output and input
+            differ in shape, which would broadcast silently.
 
     Example:
         >>> import jax.numpy as jnp
@@ -70,14 +72,18 @@ class SkipConnection(eqx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Return connection(layer(x), x)."""
-        x = jnp.asarray(x)
         y = self.layer(x)
-        if isinstance(getattr(self.connection, "func", None), jnp.ufunc) and y.shape != x.shape:
+        if is_differentiable(x) and is_differentiable(y):
+            x = jnp.asarray(x, y.dtype)
+        if self._is_elementwise() and jnp.shape(y) != jnp.shape(x):
+            got = f"an output of shape {jnp.shape(y)} for an input of shape {jnp.shape(x)}"
             todo = "give the layer as many outputs as inputs, or join with cat"
-            raise ShapeError(
-                f"output {y.shape} and input {x.shape}", "equal shapes", todo, where=f"{self.label()} joined"
-            )
+            raise ShapeError(got, "equal shapes", todo, where=self.label())
         return self.connection(y, x)
+
+    def _is_elementwise(self) -> bool:
+        function = getattr(self.connection, "func", None)
+        return isinstance(function, jnp.ufunc) or function in (operator.add, operator.sub, operator.mul)
 
     def label(self) -> str:
         """Write the layer in a few words.

@@ -18,7 +18,7 @@ from argflux.tree import is_array, named_leaves
 
 T = TypeVar("T")
 _STRUCTURE_TYPES = (int, bool, str, "int", "bool", "str")
-_FUNCTION_TYPES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type)
+_FUNCTION_TYPES = (types.FunctionType, types.BuiltinFunctionType, type)
 
 
 def register_layers(model: T) -> T:
@@ -53,7 +53,11 @@ def register_layers(model: T) -> T:
 
 def is_function(value: Any) -> bool:
     """Say whether a value is part of a model's structure: callable and not a tree, like relu."""
-    return callable(value) and isinstance(value, Hashable) and jax.tree_util.all_leaves([value])
+    if isinstance(value, _FUNCTION_TYPES):
+        return True
+    if not callable(value) or dataclasses.is_dataclass(type(value)) or _holds_arrays(value):
+        return False
+    return isinstance(value, Hashable) and jax.tree_util.all_leaves([value])
 
 
 def _register(layer_type: type) -> None:
@@ -86,10 +90,13 @@ def _attributes(layer: Any) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in (*fields, *others)}
 
 
+def _holds_arrays(value: Any) -> bool:
+    """Say whether an object of an ordinary class has arrays among its attributes, or inside them."""
+    return any(is_array(leaf) for leaf in jax.tree.leaves(list(getattr(value, "__dict__", {}).values())))
+
+
 def _check_holds_no_arrays(name: str, leaf: Any) -> None:
-    if is_array(leaf) or isinstance(leaf, _FUNCTION_TYPES) or not hasattr(leaf, "__dict__"):
-        return
-    if any(is_array(inner) for inner in jax.tree.leaves(list(vars(leaf).values()))):
+    if callable(leaf) and not isinstance(leaf, _FUNCTION_TYPES) and _holds_arrays(leaf):
         raise ArgumentError(
             f"an object of the ordinary class {type(leaf).__name__}, whose arrays cannot be found",
             "an equinox.Module or a dataclass",

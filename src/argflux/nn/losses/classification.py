@@ -58,9 +58,7 @@ def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, 
     return aggregated(agg, -jnp.sum(y * logp, axis=axis))
 
 
-def binarycrossentropy(
-    yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, eps: float | None = None
-) -> Array:
+def binarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, eps: float | None = None) -> Array:
     """Cross entropy of the probability of one class, agg(-y log(ŷ + ε) - (1 - y) log(1 - ŷ + ε)).
 
     Example:

@@ -34,9 +34,7 @@ def squared_hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean)
     return aggregated(agg, jnp.square(jax.nn.relu(1.0 - yhat * y)))
 
 
-def siamese_contrastive_loss(
-    yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, margin: float = 1.0
-) -> Array:
+def siamese_contrastive_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, margin: float = 1.0) -> Array:
     """Contrastive loss of distances, agg((1 - y) ŷ² + y max(0, margin - ŷ)²).
 
     Args:

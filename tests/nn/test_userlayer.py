@@ -1,0 +1,173 @@
+"""Dataclasses as layers: found however they are written and wherever they stand."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+from argflux import nn
+from argflux.errors import ArgumentError
+from argflux.nn.userlayer import is_function
+from tests.nn.layers import Affine, Gate, IdentitySkip, affine
+
+
+def names(model):
+    return [name for name, _ in nn.trainables(model)]
+
+
+def test_the_skips_of_the_question():
+    m = nn.Chain(nn.Dense(2, 3), IdentitySkip(nn.Dense(3, 3)), nn.Dense(3, 4))
+    assert len(names(m)) == 6
+    assert names(m)[2:4] == ["layers[1].inner.weight", "layers[1].inner.bias"]
+
+
+def test_dataclass_in_dataclass_in_list_in_module():
+    m = nn.Chain(Gate([IdentitySkip(affine()), {"deep": affine()}["deep"]]))
+    assert names(m) == [
+        "layers[0].parts[0].inner.scale",
+        "layers[0].parts[0].inner.shift",
+        "layers[0].parts[1].scale",
+        "layers[0].parts[1].shift",
+    ]
+
+
+def test_dataclass_without_a_container():
+    @dataclasses.dataclass
+    class Alone:
+        w: Any
+
+    model = Alone(jnp.ones(2))
+    assert names(model) == ["w"]
+    assert jax.grad(lambda m: jnp.sum(m.w**2))(model).w.tolist() == [2.0, 2.0]
+
+
+def test_post_init_runs_once():
+    calls = []
+
+    @dataclasses.dataclass
+    class Doubling:
+        width: int
+        w: Any = dataclasses.field(init=False)
+
+        def __post_init__(self):
+            calls.append(1)
+            self.w = jnp.ones(self.width)
+
+        def __call__(self, x):
+            return self.w * x
+
+    m = nn.Chain(Doubling(3))
+    moved = jax.tree.map(lambda a: 2 * a, m)
+    assert moved[0].w.tolist() == [2.0, 2.0, 2.0]
+    assert moved[0].width == 3
+    assert len(calls) == 1
+
+
+def test_frozen_and_slots():
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Cold:
+        w: Any
+
+        def __call__(self, x):
+            return self.w * x
+
+    m = jax.tree.map(lambda a: 2 * a, nn.Chain(Cold(jnp.ones(2))))
+    assert m(jnp.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_attributes_that_are_no_fields_are_found():
+    @dataclasses.dataclass
+    class Late:
+        width: int
+
+        def __post_init__(self):
+            self.w = jnp.ones(self.width)
+
+        def __call__(self, x):
+            return self.w * x
+
+    assert names(nn.Chain(Late(2))) == ["layers[0].w"]
+    assert jax.tree.map(lambda a: 2 * a, nn.Chain(Late(2)))(jnp.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_subclass_of_a_layer():
+    class Louder(Affine):
+        def __call__(self, x):
+            return 10 * super().__call__(x)
+
+    m = nn.Chain(Louder(jnp.ones(1), jnp.zeros(1)))
+    assert names(m) == ["layers[0].scale", "layers[0].shift"]
+    assert jax.tree.map(lambda a: a, m)(jnp.ones(1)).tolist() == [10.0]
+
+
+def test_numbers_of_the_structure_and_functions_are_no_leaves():
+    assert len(jax.tree.leaves(nn.Chain(affine(), IdentitySkip(nn.relu, nn.tanh)))) == 2
+
+    @dataclasses.dataclass
+    class Marked:
+        w: Any
+        mode: str = "fast"
+        sizes: Any = dataclasses.field(default=(2, 3), metadata={"static": True})
+
+        def __call__(self, x):
+            return self.w * x
+
+    m = jax.jit(lambda m: jax.tree.map(lambda a: a + 1, m))(nn.Chain(Marked(jnp.zeros(1))))
+    assert m[0] == Marked(m[0].w, "fast", (2, 3))
+
+
+def test_a_mask_has_the_structure_of_the_layer():
+    m = nn.Chain(affine(), IdentitySkip(affine(), nn.tanh))
+    assert jax.tree.structure(jax.tree.map(lambda _: True, m)) == jax.tree.structure(m)
+
+
+def test_registering_again_changes_nothing():
+    m = nn.Chain(affine())
+    assert nn.register_layers(nn.register_layers(m)) is m
+
+
+def test_ordinary_class_with_arrays_is_refused():
+    class Hidden:
+        def __init__(self):
+            self.inner = nn.Dense(3, 3)
+
+        def __call__(self, x):
+            return self.inner(x)
+
+    message = r"^\[1\]\.inner: got an object of the ordinary class Hidden.*write @dataclass above `class Hidden`"
+    with pytest.raises(ArgumentError, match=message):
+        nn.Chain(nn.relu, IdentitySkip(Hidden()))
+
+
+def test_ordinary_class_without_arrays_is_a_function():
+    class Shift:
+        def __init__(self, by):
+            self.by = by
+
+        def __call__(self, x):
+            return x + self.by
+
+    m = nn.Chain(Shift(2.0), nn.Dense(1, 1))
+    assert len(jax.tree.leaves(m)) == 2
+    assert jax.jit(lambda m, x: m(x))(m, jnp.ones((1, 1))).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (nn.relu, True),
+        (jnp.add, True),
+        (jax.jit(nn.relu), True),
+        (None, False),
+        (nn.Dense(1, 1), False),
+        (eqx.nn.Identity(), False),
+        (jnp.ones(2), False),
+        ("relu", False),
+        (jax.tree_util.Partial(nn.relu), False),
+    ],
+)
+def test_is_function(value, expected):
+    assert is_function(value) is expected
