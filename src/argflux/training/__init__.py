@@ -1,0 +1,68 @@
+"""Training: optimisers, their state, the loop, its records, and files to continue from."""
+
+from argflux.training.callbacks import early_stopping, patience, plateau, throttle
+from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDecay
+from argflux.training.checkpoint import Checkpoint
+from argflux.training.history import History, Record
+from argflux.training.rule import Rule, rule
+from argflux.training.rules import (
+    AdaBelief,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Descent,
+    Lion,
+    Momentum,
+    NAdam,
+    Nesterov,
+    RAdam,
+    RMSProp,
+)
+from argflux.training.saving import load, save
+from argflux.training.state import (
+    OptimiserState,
+    TiedArraysWarning,
+    adjust,
+    freeze,
+    setup,
+    thaw,
+    update,
+)
+from argflux.training.train import train
+
+__all__ = [
+    "AdaBelief",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Checkpoint",
+    "ClipGrad",
+    "ClipNorm",
+    "Descent",
+    "History",
+    "Lion",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "OptimiserChain",
+    "OptimiserState",
+    "RAdam",
+    "RMSProp",
+    "Record",
+    "Rule",
+    "TiedArraysWarning",
+    "WeightDecay",
+    "adjust",
+    "early_stopping",
+    "freeze",
+    "load",
+    "patience",
+    "plateau",
+    "rule",
+    "save",
+    "setup",
+    "thaw",
+    "throttle",
+    "train",
+    "update",
+]

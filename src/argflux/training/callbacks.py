@@ -1,0 +1,147 @@
+"""Functions of records for `callback=` and `until=`: how often to look, and when to stop."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from argflux.errors import ArgumentError
+
+Score = str | Callable[[Any], float]
+
+
+class throttle:
+    """A function that lets calls of another through at most once in so many seconds.
+
+    Args:
+        f: any function.
+        seconds: the least time between two calls, at least 0.
+        leading: whether the very first call goes through.
+        trailing: whether a last call that was left out is made by `flush`; `train` flushes at the end of a run.
+
+    Raises:
+        ArgumentError: for negative seconds, or something that cannot be called.
+
+    Example:
+        >>> from argflux.training import throttle
+        >>> seen = []
+        >>> show = throttle(seen.append, 60, trailing=True)
+        >>> for step in range(1000):
+        ...     show(step)
+        >>> show.flush()
+        >>> seen
+        [0, 999]
+    """
+
+    def __init__(self, f: Callable, seconds: float, *, leading: bool = True, trailing: bool = False):
+        _check_callable(f, "throttle")
+        _check_at_least(seconds, 0, "seconds", "throttle")
+        self.f, self.seconds, self.trailing = f, seconds, trailing
+        self.last = -math.inf if leading else time.monotonic()
+        self.left_out: tuple | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the function if it is time; else return None."""
+        if time.monotonic() - self.last < self.seconds:
+            self.left_out = args
+            return None
+        result, self.left_out, self.last = self.f(*args), None, time.monotonic()
+        return result
+
+    def flush(self) -> Any:
+        """Make the last call that was left out, if there is one and `trailing` asks for it."""
+        args, self.left_out = self.left_out, None
+        return self.f(*args) if self.trailing and args is not None else None
+
+
+def patience(predicate: Callable[..., Any], n: int) -> Callable[..., bool]:
+    """Return a function that is true once `predicate` was true n times in a row.
+
+    Example:
+        >>> from argflux.training import patience
+        >>> low = patience(lambda loss: loss < 1, 2)
+        >>> [low(loss) for loss in (0.5, 2.0, 0.5, 0.4)]
+        [False, False, False, True]
+    """
+    _check_callable(predicate, "patience")
+    _check_at_least(n, 1, "n", "patience")
+    count = 0
+
+    def is_patience_over(*args: Any) -> bool:
+        nonlocal count
+        count = count + 1 if predicate(*args) else 0
+        return count >= n
+
+    return is_patience_over
+
+
+def early_stopping(
+    score: Score = "loss", n: int = 5, *, min_dist: float = 0.0, init_score: float = math.inf, maximise: bool = False
+) -> Callable[[Any], bool]:
+    """Return a function that is true once the score has not improved n times in a row.
+
+    Args:
+        score: `"loss"`, the name of a metric, or a function of what is passed in.
+        n: how many times without improvement are enough.
+        min_dist: what counts as an improvement: more than this below (above) the best score so far.
+        init_score: the score to beat at first.
+        maximise: whether higher is better.
+
+    Example:
+        >>> from argflux.training import early_stopping
+        >>> stop = early_stopping(lambda loss: loss, 2)
+        >>> [stop(loss) for loss in (3.0, 2.0, 2.5, 2.0)]
+        [False, False, False, True]
+    """
+    _check_at_least(min_dist, 0, "min_dist", "early_stopping")
+    sign = -1.0 if maximise else 1.0
+    best = math.inf if math.isinf(init_score) else sign * init_score
+
+    def got_no_better(record: Any) -> bool:
+        nonlocal best
+        value = sign * _score(score, record)
+        if value < best - min_dist:
+            best = value
+            return False
+        return True
+
+    return patience(got_no_better, n)
+
+
+def plateau(score: Score = "loss", n: int = 5, *, min_dist: float = 1e-6) -> Callable[[Any], bool]:
+    """Return a function that is true once the score has moved by less than `min_dist` n times in a row.
+
+    Args:
+        score: `"loss"`, the name of a metric, or a function of what is passed in.
+        n: how many times are enough.
+        min_dist: what counts as a move.
+
+    Example:
+        >>> from argflux.training import plateau
+        >>> stop = plateau(lambda loss: loss, 2, min_dist=0.1)
+        >>> [stop(loss) for loss in (3.0, 2.0, 1.95, 1.94)]
+        [False, False, False, True]
+    """
+    _check_at_least(min_dist, 0, "min_dist", "plateau")
+    last = math.inf
+
+    def stood_still(record: Any) -> bool:
+        nonlocal last
+        before, last = last, _score(score, record)
+        return abs(last - before) < min_dist
+
+    return patience(stood_still, n)
+
+
+def _score(score: Score, record: Any) -> float:
+    return float(record.score(score) if isinstance(score, str) else score(record))
+
+
+def _check_callable(f: Any, where: str) -> None:
+    if not callable(f):
+        raise ArgumentError(f"a {type(f).__name__}", "a function", "pass a function of a record", where=where)
+
+
+def _check_at_least(value: Any, least: float, name: str, where: str) -> None:
+    if isinstance(value, str) or not value >= least:
+        raise ArgumentError(f"{name}={value!r}", f"a number at least {least}", f"change {name}", where=where)

@@ -1,0 +1,119 @@
+"""Checkpoints: everything a run needs to go on exactly where it was, in one file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from argflux.errors import ArgumentError, LoadError
+from argflux.training.arrays import check_path, read_arrays, write_arrays
+from argflux.training.history import History
+from argflux.training.rule import Hyper
+from argflux.training.saving import fill, named_arrays
+
+_FORMAT = "argflux checkpoint 1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where and how often a run writes what it needs to go on.
+
+    Args:
+        path: a file name ending in .safetensors or .npz.
+        every: least number of seconds between two writes; the end of a run is always written.
+
+    Example:
+        >>> from argflux.training import Checkpoint
+        >>> Checkpoint("runs/mnist.safetensors", every=60.0).every
+        60.0
+    """
+
+    path: str | Path
+    every: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        if not self.every >= 0:
+            got, todo = f"every={self.every!r}", "pass the seconds between two writes"
+            raise ArgumentError(got, "a number at least 0", todo, where="Checkpoint")
+
+
+@dataclass
+class Position:
+    """A place in a run: how many epochs are done, how many batches of the next, and since when the loader counts."""
+
+    epoch: int = 0
+    batch: int = 0
+    first_epoch: int = 0
+
+
+@dataclass
+class Snapshot:
+    """A run at one moment.
+
+    Attributes:
+        arrays: trees of arrays: the model and the optimiser's state.
+        hyper: the hyperparameters.
+        history: what has happened.
+        position: where the run is.
+        setting: what must be the same for the run to go on, by name.
+    """
+
+    arrays: dict[str, Any]
+    hyper: tuple[Hyper, ...]
+    history: History
+    position: Position
+    setting: dict[str, str]
+
+    def write(self, path: str | Path) -> None:
+        """Write the snapshot in one move.
+
+        Raises:
+            OutputError: when the file cannot be written.
+        """
+        records = list(self._records_alone().lines())
+        state = {
+            "hyper": jax.tree.map(float, self.hyper),
+            "position": vars(self.position),
+            "setting": self.setting,
+            "stopped": self.history.stopped,
+        }
+        text = np.frombuffer("\n".join([json.dumps(state), *records]).encode(), np.uint8)
+        files = named_arrays(self.arrays) | {"history": self.history.losses, "run": text}
+        write_arrays(path, files, {"format": _FORMAT})
+
+    def read(self, path: str | Path) -> "Snapshot":
+        """Return the snapshot that a file holds, for the same model and rule as this one.
+
+        Raises:
+            LoadError: when the file is damaged, no checkpoint, or that of another model, rule or data.
+        """
+        arrays, notes = read_arrays(path)
+        if notes.get("format") != _FORMAT:
+            got, todo = notes.get("format", "a file without a format"), "pass the file of a checkpoint"
+            raise LoadError(got, _FORMAT, todo, where=str(path))
+        state, *lines = bytes(arrays.pop("run")).decode().split("\n")
+        run = json.loads(state)
+        self._check_setting(run["setting"], str(path))
+        history = History(History.parse(lines, str(path)).records, arrays.pop("history"))
+        history.stopped = run["stopped"]
+        hyper = tuple({name: _number(value) for name, value in numbers.items()} for numbers in run["hyper"])
+        filled = fill(self.arrays, arrays, str(path))
+        return Snapshot(filled, hyper, history, Position(**run["position"]), self.setting)
+
+    def _records_alone(self) -> History:
+        return History(self.history.records)
+
+    def _check_setting(self, found: dict[str, str], where: str) -> None:
+        for name, wanted in self.setting.items():
+            if found.get(name) != wanted:
+                got, expected = f"a run with {name} {found.get(name)}", f"{name} {wanted}"
+                todo = "go on with the same settings, or start anew with resume=False"
+                raise LoadError(got, expected, todo, where=where)
+
+
+def _number(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

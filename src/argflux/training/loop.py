@@ -1,0 +1,182 @@
+"""The loop of a training run: chunks of compiled steps, and between them records, stops and checkpoints."""
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from argflux.training.batches import Chunk, Source
+from argflux.training.checkpoint import Position, Snapshot
+from argflux.training.flow import Flow
+from argflux.training.history import History, Record
+from argflux.training.interrupts import Interrupts
+from argflux.training.program import Carry, Program
+from argflux.training.progress import Progress
+from argflux.training.rule import as_arrays
+from argflux.training.state import OptimiserState
+from argflux.training.stretch import Stretch
+from argflux.training.watch import Watch
+
+CHUNK_SECONDS = 0.5
+
+
+class Run:
+    """A training run in progress.
+
+    Args:
+        program: what makes the steps.
+        source: where the batches come from.
+        state: the optimiser's state to start from.
+        model: the model to start from, as its moving and its fixed arrays.
+        epochs: how many epochs to make in all.
+        watch: what looks on.
+        setting: what must be the same for a checkpoint to be gone on from.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        source: Source,
+        state: OptimiserState,
+        model: tuple[list, list],
+        epochs: int,
+        watch: Watch,
+        setting: dict[str, str],
+    ):
+        self.program, self.source, self.epochs = program, source, epochs
+        self.watch, self.setting, self.before = watch, setting, state
+        self.carry, self.fixed = (model[0], jax.tree.leaves(state.inner)), model[1]
+        self.hyper, self.rate = state.hyper, state.hyperparameters().get("rate")
+        self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch), 0
+        self.unrecorded: list[np.ndarray] = []
+        self.started = self.written = time.perf_counter()
+
+    @property
+    def model(self) -> Any:
+        """The model as it is now."""
+        return self._model(self.carry)
+
+    @property
+    def state(self) -> OptimiserState:
+        """The optimiser's state as it is now."""
+        inner = self.program.inner.unflatten(self.carry[1])
+        before = self.before
+        return OptimiserState(inner, self.hyper, before.rules, before.frozen, before.names)
+
+    def go(self) -> None:
+        """Train until the epochs are over or something stops the run."""
+        place = self.position
+        flow = Flow(self.source, place.epoch, place.batch, self.epochs)
+        bar = Progress(self.epochs, place.epoch, self.source.batches_per_epoch, self.watch.progress)
+        with Interrupts() as interrupts, bar:
+            while not self.history.stopped:
+                chunk = flow.take(self._pace(), within_epoch=self.watch.measure is not None)
+                if chunk is None:
+                    self.history.stopped = "epochs"
+                    break
+                stretch = self._make(chunk)
+                self._take_in(stretch)
+                bar.show(place.epoch, place.batch, float(stretch.losses[-1]), self.rate)
+                if interrupts.asked and not self.history.stopped:
+                    self.history.stopped = "interrupted"
+                if self.watch.checkpoint and time.perf_counter() - self.written >= self.watch.checkpoint.every:
+                    self.write()
+        self.write()
+        if len(self.history):
+            self.watch.finish(self.history[-1], self.model)
+
+    def snapshot(self) -> Snapshot:
+        """Return everything needed to go on from here."""
+        arrays = {"model": self.model, "state": self.state.inner}
+        return Snapshot(arrays, self.hyper, self.history, self.position, self.setting)
+
+    def write(self) -> None:
+        """Write the checkpoint, if there is to be one."""
+        if self.watch.checkpoint:
+            self.snapshot().write(self.watch.checkpoint.path)
+            self.written = time.perf_counter()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot; `until` sees the records again, so that what it counts goes on too."""
+        moving, self.fixed = self.program.split.take(snapshot.arrays["model"])
+        self.carry = (moving, jax.tree.leaves(snapshot.arrays["state"]))
+        self.hyper = tuple(map(as_arrays, snapshot.hyper))
+        self.rate = self.state.hyperparameters().get("rate")
+        self.history, self.position = snapshot.history, snapshot.position
+        if self.history.stopped in ("epochs", "interrupted"):
+            self.history.stopped = ""
+        self.step = len(self.history.losses)
+        self.unrecorded = [self.history.losses[self.history[-1].step if len(self.history) else 0 :]]
+        self.source.first_epoch = self.position.first_epoch
+        self.started -= self.history[-1].time if len(self.history) else 0.0
+        self.watch.look_back(self.history.records)
+
+    def _pace(self) -> int:
+        """Return how many steps fit the time for a chunk; one, until it is known how long a step takes."""
+        seconds = self.program.seconds
+        return 1 if seconds is None else max(1, int(CHUNK_SECONDS / seconds))
+
+    def _make(self, chunk: Chunk) -> Stretch:
+        start, traces = self.carry, self.program.traces
+
+        def call(n: int) -> tuple[Carry, jax.Array]:
+            return self.program.call(start, self.fixed, self.hyper, chunk.pool, chunk.index, np.int32(n))
+
+        stretch = Stretch(chunk, call)
+        if self.program.traces == traces:
+            self.program.seconds = stretch.seconds / chunk.n
+        return stretch
+
+    def _take_in(self, stretch: Stretch) -> None:
+        """Record what a stretch brought, up to where a callback stops it or the loss is no longer finite."""
+        done = self._record(stretch)
+        failed = done == stretch.good < stretch.chunk.n and not self.history.stopped
+        if done == stretch.chunk.n or self.watch.needs_starts:
+            self.carry = stretch.carry_at(done)
+        self._move(stretch, done)
+        if failed:
+            self.write()
+            where = f"train, step {self.step + 1} (epoch {self.position.epoch + 1}, batch {self.position.batch + 1})"
+            error = stretch.failure(where, self.rate)
+            error.history = self.history  # type: ignore[attr-defined]
+            raise error
+
+    def _record(self, stretch: Stretch) -> int:
+        """Record the epochs that end in a stretch; return how many of its steps count."""
+        last, now = 0, time.perf_counter() - self.started
+        epochs = [end for end in stretch.chunk.ends if end <= stretch.good]
+        for epoch, end in enumerate(epochs, self.position.epoch + 1):
+            losses = [*self.unrecorded, stretch.losses[last:end]]
+            self.unrecorded, last = [], end
+            record = Record(epoch, self.step + end, _mean(losses), self.rate, {}, now)
+            self.history.records.append(record)
+            self.history.stopped = self._show(record, stretch, end)
+            if self.history.stopped:
+                return end
+        self.unrecorded.append(stretch.losses[last : stretch.good])
+        return stretch.good
+
+    def _show(self, record: Record, stretch: Stretch, end: int) -> str:
+        watch = self.watch
+        if watch.measure:
+            record.metrics = watch.measure(self._model(stretch.carry_at(end)))
+        if watch.callback or watch.until:
+            return watch.look(record, lambda: self._model(stretch.carry_at(end)))
+        return ""
+
+    def _move(self, stretch: Stretch, done: int) -> None:
+        ends = [end for end in stretch.chunk.ends if end <= done]
+        self.step += done
+        self.history.add_losses(stretch.losses[:done])
+        self.position.epoch += len(ends)
+        self.position.batch = done - ends[-1] if ends else self.position.batch + done
+
+    def _model(self, carry: Carry) -> Any:
+        return self.program.split.join(carry[0], self.fixed)
+
+
+def _mean(pieces: list[np.ndarray]) -> float:
+    """Return the mean of an epoch's losses, the same however they are cut into pieces."""
+    losses = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    return float(losses[0]) if losses.size == 1 else float(np.mean(losses, dtype=np.float64))

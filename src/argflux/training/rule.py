@@ -1,0 +1,107 @@
+"""The noun of an optimisation rule: named hyperparameters, checked, with an Optax transformation behind them."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import jax.numpy as jnp
+import optax
+
+from argflux.errors import ArgumentError
+
+Hyper = dict[str, Any]
+T = TypeVar("T", bound=type)
+
+_RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "rate": ("at least 0", lambda value: value >= 0),
+    "momentum": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "beta": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "eps": ("at least 0", lambda value: value >= 0),
+    "decay": ("at least 0", lambda value: value >= 0),
+    "limit": ("above 0", lambda value: value > 0),
+}
+
+
+class Rule:
+    """What turns gradients into steps; a step is subtracted from the parameters.
+
+    Subclasses are frozen dataclasses made by `@rule`. Their numbers are hyperparameters that `adjust` changes;
+    booleans choose a variant and stay.
+    """
+
+    descends: ClassVar[bool] = True
+
+    def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
+        """Return the Optax transformation from gradients to steps, for hyperparameters given as arrays."""
+        raise NotImplementedError
+
+    def hyperparameters(self) -> Hyper:
+        """Return the hyperparameters by name, as Python numbers or tuples of them."""
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return {name: value for name, value in fields if not isinstance(value, bool)}
+
+    def __post_init__(self) -> None:
+        for name, value in self.hyperparameters().items():
+            default = _default(type(self), name)
+            object.__setattr__(self, name, checked(type(self).__name__, name, value, default))
+
+
+@dataclass_transform(frozen_default=True)
+def rule(cls: T) -> T:
+    """Make a class a rule: a frozen dataclass whose mistyped keywords are errors that list the right ones."""
+    cls = dataclasses.dataclass(frozen=True)(cls)
+    names = [field.name for field in dataclasses.fields(cls)]
+    initialise = cls.__init__
+
+    @functools.wraps(initialise)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        check_names(cls.__name__, kwargs, names)
+        initialise(self, *args, **kwargs)
+
+    cls.__init__ = __init__
+    return cls
+
+
+def check_names(where: str, given: Any, known: list[str]) -> None:
+    """Raise ArgumentError for a keyword that nothing reads."""
+    for name in given:
+        if name not in known:
+            choices = ", ".join(known) or "no keyword"
+            raise ArgumentError(f"keyword {name!r}", choices, "correct the name", where=where)
+
+
+def checked(where: str, name: str, value: Any, like: Any) -> Any:
+    """Return a hyperparameter as a float, or a tuple of them where `like` is one, after checking its range."""
+    if not isinstance(like, tuple):
+        return _checked_number(where, name, value)
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if len(values) != len(like):
+        got, expected = f"{name}={value!r}", f"{len(like)} numbers"
+        raise ArgumentError(got, expected, f"pass {name}={like}", where=where)
+    return tuple(_checked_number(where, name, number) for number in values)
+
+
+def as_arrays(hyper: Hyper) -> Hyper:
+    """Return hyperparameters as weakly typed scalars, which take on the dtype of the parameters they meet."""
+    return {
+        name: tuple(map(jnp.asarray, value)) if isinstance(value, tuple) else jnp.asarray(value)
+        for name, value in hyper.items()
+    }
+
+
+def _default(cls: type, name: str) -> Any:
+    return next(field.default for field in dataclasses.fields(cls) if field.name == name)
+
+
+def _checked_number(where: str, name: str, value: Any) -> float:
+    expected, holds = _RANGES[name]
+    try:
+        number = math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and holds(number)):
+        got = f"{name}={value!r}"
+        raise ArgumentError(got, f"a number {expected}", f"change {name}", where=where)
+    return number

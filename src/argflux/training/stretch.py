@@ -1,0 +1,59 @@
+"""A chunk of steps that has been made, with the way back to any step within it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from argflux.errors import ArgfluxError, DataError, NonFiniteError
+from argflux.training.batches import Chunk
+from argflux.training.program import Carry
+from argflux.tree import is_differentiable, named_leaves
+
+
+class Stretch:
+    """What came of a chunk.
+
+    Args:
+        chunk: the steps.
+        call: makes the first n of them: `call(n) -> (carry, losses)`.
+
+    Attributes:
+        losses: the loss of every step.
+        good: how many steps come before the first loss that is not finite.
+        seconds: how long it took.
+    """
+
+    def __init__(self, chunk: Chunk, call: Callable[[int], tuple[Carry, jax.Array]]):
+        began = time.perf_counter()
+        self.chunk, self.call = chunk, call
+        self.after, buffer = call(chunk.n)
+        self.losses = np.asarray(buffer)[: chunk.n]
+        self.seconds = time.perf_counter() - began
+        finite = np.isfinite(self.losses)
+        self.good = chunk.n if finite.all() else int(np.argmin(finite))
+
+    def carry_at(self, n: int) -> Carry:
+        """Return the arrays right after step n, made again by the same program if that is not the last one."""
+        return self.after if n == self.chunk.n else self.call(n)[0]
+
+    def failure(self, where: str, rate: float | None) -> ArgfluxError:
+        """Return the error for the first loss that is not finite: the data's fault, or that of the training."""
+        culprit = self._first_not_finite(self.chunk.index[self.good])
+        if culprit:
+            todo = "drop or fill such rows before training"
+            return DataError(culprit, "finite numbers in every batch", todo, where=where)
+        now = "" if rate is None else f" (now {rate:g})"
+        todo = f"lower the rate{now}, clip with OptimiserChain(ClipNorm(1), …), or look for log(0) and 0/0"
+        return NonFiniteError(f"a loss of {self.losses[self.good]}", "a finite number", todo, where=where)
+
+    def _first_not_finite(self, rows: Any) -> str:
+        batch = jax.tree.map(lambda leaf: leaf[rows], self.chunk.pool)
+        for name, leaf in named_leaves(batch):
+            if is_differentiable(leaf) and not jnp.isfinite(leaf).all():
+                index = np.argwhere(~np.isfinite(np.asarray(leaf, np.float64)))[0].tolist()
+                return f"{leaf[tuple(index)]} in the batch, at batch{name}{index}"
+        return ""
