@@ -102,8 +102,9 @@ def gradient(f: Callable, *args: Any) -> tuple:
 
     Example:
         >>> import argflux as af
-        >>> af.gradient(lambda x, y: x**2 * y, 3.0, 5.0)
-        (Array(30., dtype=float32, weak_type=True), Array(9., dtype=float32, weak_type=True))
+        >>> dx, dy = af.gradient(lambda x, y: x**2 * y, 3.0, 5.0)
+        >>> float(dx), float(dy)
+        (30.0, 9.0)
     """
     return withgradient(f, *args).gradient
 

@@ -27,11 +27,11 @@ def code_ir(f: Callable, *args: Any) -> Listing:
     Example:
         >>> import argflux as af, jax.numpy as jnp
         >>> listing = af.code_ir(lambda w, x: jnp.tanh(w @ x), jnp.ones((3, 2)), jnp.ones(2))
-        >>> print("\\n".join(line.split("  #")[0] for line in listing.splitlines()))
+        >>> print("\\n".join(line.split("  #")[0].rstrip() for line in listing.splitlines()))
         program of <lambda>
           %1: f32[3,2] = input args[0]
           %2: f32[2] = input args[1]
-          %3: f32[3] = dot_general(%1, %2; dimension_numbers=(([1], [0]), ([], [])))
+          %3: f32[3] = dot_general(%1, %2; dimension_numbers=(((1,), (0,)), ((), ())))
           %4: f32[3] = tanh(%3)
           return %4
     """
@@ -56,7 +56,7 @@ def code_pullback(f: Callable, *args: Any) -> Listing:
     Example:
         >>> import argflux as af, jax.numpy as jnp
         >>> listing = af.code_pullback(lambda x: jnp.sum(jnp.sin(x)), jnp.ones(2))
-        >>> print("\\n".join(line.split("  #")[0] for line in listing.splitlines()))
+        >>> print("\\n".join(line.split("  #")[0].rstrip() for line in listing.splitlines()))
         pullback of <lambda>
           forward
             %1: f32[2] = input args[0]
