@@ -16,10 +16,11 @@ class Row:
 
     `args(rng)` returns a tuple of NumPy arrays; floating ones are differentiated, in float64 and in float32,
     integers and booleans are passed on. `f` returns an array or a tree of arrays. The point must be at least
-    1e-2 away from ties and kinks. `order` is the highest derivative checked (0: values only are compared).
+    1e-2 away from ties and kinks. `order` is the highest derivative checked (0: tested elsewhere).
     `differs` states why JAX's own gradient is not the same (then only finite differences judge).
     `half` says whether float16 and bfloat16 are traced too. `rtol` is for float32 against JAX and grows with
-    the conditioning of `f`; `fd` is for float64 against finite differences.
+    the conditioning of `f`; `fd` is for float64 against finite differences
+    (`None` where rounding hides them).
     """
 
     primitive: str
@@ -30,7 +31,7 @@ class Row:
     differs: str = ""
     half: bool = True
     rtol: float = 2e-4
-    fd: float = 1e-6
+    fd: float | None = 1e-6
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,29 @@
 """Our rule for each JAX primitive, by family; importing this package fills the registry."""
 
-from argflux.autodiff.rules import arithmetic, calls, loops, reductions
+from argflux.autodiff.rules import (
+    arithmetic,
+    calls,
+    cumulative,
+    exponential,
+    loops,
+    reductions,
+    selection,
+    shape,
+    sorting,
+    special,
+    trigonometry,
+)
 
-__all__ = ["arithmetic", "calls", "loops", "reductions"]
+__all__ = [
+    "arithmetic",
+    "calls",
+    "cumulative",
+    "exponential",
+    "loops",
+    "reductions",
+    "selection",
+    "shape",
+    "sorting",
+    "special",
+    "trigonometry",
+]

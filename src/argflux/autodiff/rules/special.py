@@ -1,0 +1,106 @@
+"""Rules of the error, gamma, beta, zeta and Bessel functions."""
+
+import math
+
+from jax import lax
+
+from argflux.autodiff.registry import elementwise, pulls_back
+from argflux.autodiff.rules.broadcasting import binary, scalar, unbroadcast
+from argflux.errors import MissingRuleError
+
+_TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+
+
+def _no_derivative(primitive: str, operand: str):
+    """Refuse the derivative with respect to one operand, when it is asked for."""
+
+    def partial(dy, y, *operands):
+        raise MissingRuleError(
+            f"the derivative of `{primitive}` with respect to its {operand}",
+            "derivatives with respect to its other operands only",
+            "stop the derivative before it with `af.ignore_derivatives`",
+            where="gradient",
+        )
+
+    return partial
+
+
+def _bell(x):
+    return lax.exp(lax.neg(lax.square(x)))
+
+
+elementwise("erf", lambda dy, y, x: lax.mul(dy, lax.mul(scalar(_TWO_OVER_ROOT_PI, x), _bell(x))))
+elementwise("erfc", lambda dy, y, x: lax.mul(dy, lax.mul(scalar(-_TWO_OVER_ROOT_PI, x), _bell(x))))
+elementwise(
+    "erf_inv",
+    lambda dy, y, x: lax.mul(dy, lax.mul(scalar(1 / _TWO_OVER_ROOT_PI, y), lax.exp(lax.square(y)))),
+    singular=True,
+)
+elementwise("lgamma", lambda dy, y, x: lax.mul(dy, lax.digamma(x)), singular=True)
+elementwise("digamma", lambda dy, y, x: lax.mul(dy, lax.polygamma(scalar(1, x), x)), singular=True)
+binary(
+    "polygamma",
+    _no_derivative("polygamma", "order"),
+    lambda dy, y, n, x: lax.mul(dy, lax.polygamma(lax.add(n, scalar(1, y)), x)),
+    singular=True,
+)
+binary(
+    "zeta",
+    _no_derivative("zeta", "exponent"),
+    lambda dy, y, s, q: lax.neg(lax.mul(dy, lax.mul(s, lax.zeta(lax.add(s, scalar(1, y)), q)))),
+    singular=True,
+)
+
+
+def _gamma_density(a, x):
+    """The derivative of `igamma(a, x)` with respect to `x`: the density of a gamma variable."""
+    return lax.exp(lax.sub(lax.mul(lax.sub(a, scalar(1, a)), lax.log(x)), lax.add(x, lax.lgamma(a))))
+
+
+binary(
+    "igamma",
+    lambda dy, y, a, x: lax.mul(dy, lax.igamma_grad_a(a, x)),
+    lambda dy, y, a, x: lax.mul(dy, _gamma_density(a, x)),
+    singular=True,
+)
+binary(
+    "igammac",
+    lambda dy, y, a, x: lax.neg(lax.mul(dy, lax.igamma_grad_a(a, x))),
+    lambda dy, y, a, x: lax.neg(lax.mul(dy, _gamma_density(a, x))),
+    singular=True,
+)
+
+
+@pulls_back("regularized_incomplete_beta", transparent=True, singular=True)
+def regularized_incomplete_beta_back(dy, y, a, b, x):
+    """Multiply by the density of a beta variable; shapes have no derivative."""
+
+    def to_x():
+        one = scalar(1, y)
+        powers = lax.add(lax.mul(lax.sub(a, one), lax.log(x)), lax.mul(lax.sub(b, one), lax.log1p(lax.neg(x))))
+        log_beta = lax.sub(lax.add(lax.lgamma(a), lax.lgamma(b)), lax.lgamma(lax.add(a, b)))
+        return unbroadcast(lax.mul(dy, lax.exp(lax.sub(powers, log_beta))), x)
+
+    refuse = _no_derivative("regularized_incomplete_beta", "shape parameters")
+    return lambda: refuse(dy, y), lambda: refuse(dy, y), to_x
+
+
+elementwise("bessel_i0e", lambda dy, y, x: lax.mul(dy, lax.sub(lax.bessel_i1e(x), lax.mul(lax.sign(x), y))))
+
+
+@lambda back: elementwise("bessel_i1e", back)
+def bessel_i1e_back(dy, y, x):
+    """Multiply by `I0e(x) - y (sign(x) + 1/x)`, which tends to ½ at 0."""
+    at_zero = lax.eq(x, scalar(0, x))
+    safe = lax.select(at_zero, lax.full_like(x, 1), x)
+    slope = lax.sub(lax.bessel_i0e(safe), lax.mul(y, lax.add(lax.sign(safe), lax.div(scalar(1, x), safe))))
+    return lax.mul(dy, lax.select(at_zero, lax.full_like(x, 0.5), slope))
+
+
+@pulls_back("random_gamma", transparent=True)
+def random_gamma_back(dy, y, key, a, *, log_space, **params):
+    """Move the sample with its shape parameter while its quantile stays."""
+    if not log_space:
+        return None, lambda: lax.mul(dy, lax.random_gamma_grad(a, y))
+    sample = lax.exp(y)
+    return None, lambda: lax.mul(dy, lax.div(lax.random_gamma_grad(a, sample), sample))
