@@ -39,8 +39,8 @@ class Rule:
 
     def hyperparameters(self) -> Hyper:
         """Return the hyperparameters by name, as Python numbers or tuples of them."""
-        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        return {name: value for name, value in fields if not isinstance(value, bool)}
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields if not isinstance(field.default, bool)}
 
     def __post_init__(self) -> None:
         for name, value in self.hyperparameters().items():
