@@ -65,6 +65,12 @@ def test_digits_with_options(capsys, tmp_path):
     assert "Dense(8 => 6)" in shown
 
 
+def test_without_a_terminal_lines_tell_of_the_progress(capsys, monkeypatch):
+    monkeypatch.setattr("argflux.cli.classifier.REPORT_SECONDS", 0.0)
+    _, shown, _ = run(capsys, "train", "moons", "--epochs", "3", "--hidden", "4")
+    assert re.search(r"^epoch 2 of 3: loss [\d.]+$", shown, re.MULTILINE)
+
+
 def test_same_seed_same_run_and_another_seed_another(capsys):
     quick = ["train", "moons", "--epochs", "3", "--hidden", "4"]
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
@@ -198,6 +204,18 @@ class TestResume:
         assert run(capsys, *self.quick, "--epochs", "1", "--out", "run")[0] == 0
         assert message in fails(capsys, code, *arguments)
         assert names(tmp_path) == {"run"}
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [(None, "run: got a folder without a checkpoint"), (b"garbage", "run/checkpoint.safetensors: got 7 bytes")],
+    )
+    def test_checkpoint_that_cannot_be_read(self, capsys, tmp_path, content, message):
+        checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+        assert run(capsys, *self.quick, "--epochs", "1", "--out", "run")[0] == 0
+        checkpoint.unlink() if content is None else checkpoint.write_bytes(content)
+        before = {file: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+        assert message in fails(capsys, 1, "train", "moons", "--resume", "run")
+        assert {file: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
 
     @pytest.mark.slow
     def test_ctrl_c_keeps_everything_and_says_how_to_go_on(self, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The job behind the verbs: a classifier is built, trained as the settings say, and scored."""
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux import nn, training
+from argflux.cli.console import say
 from argflux.cli.folders import CHECKPOINT, HISTORY
 from argflux.cli.settings import Settings
 from argflux.data import DataLoader, Dataset, accuracy, onehotbatch
 from argflux.errors import NonFiniteError
+
+REPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,16 @@ def fit(
     loader = DataLoader(
         (train.x, onehotbatch(train.y, train.classes)), settings.batch, shuffle=True, seed=settings.seed
     )
-    rule, file = rule_of(settings), folder / CHECKPOINT
     try:
         model, history = training.train(
-            _loss, model, loader, rule, epochs=settings.epochs, checkpoint=file, resume=resume
+            _loss,
+            model,
+            loader,
+            rule_of(settings),
+            epochs=settings.epochs,
+            callback=_reporter(settings.epochs),
+            checkpoint=folder / CHECKPOINT,
+            resume=resume,
         )
     except NonFiniteError as error:
         error.history.save(folder / HISTORY)  # type: ignore[attr-defined]
@@ -77,6 +87,15 @@ def fit(
     if history.interrupted:
         raise KeyboardInterrupt
     return model, history, time.perf_counter() - start
+
+
+def _reporter(epochs: int) -> Callable | None:
+    """Return what prints a line every ten seconds where no terminal shows the progress bar."""
+    if sys.stderr.isatty():
+        return None
+    return training.throttle(
+        lambda record: say(f"epoch {record.epoch} of {epochs}: loss {record.loss:.4g}"), REPORT_SECONDS, leading=False
+    )
 
 
 def score(model: nn.Chain, history: Any, seconds: float, train: Dataset, test: Dataset) -> Outcome:

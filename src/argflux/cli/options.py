@@ -14,7 +14,7 @@ def parse_widths(text: str) -> tuple[int, ...]:
         ArgumentError: for anything else.
 
     Example:
-        >>> from argflux.cli.settings import parse_widths
+        >>> from argflux.cli.options import parse_widths
         >>> parse_widths("750, 320,50"), parse_widths("none")
         ((750, 320, 50), ())
     """
@@ -52,7 +52,7 @@ def choose(given: str, known: Sequence[str], where: str) -> str:
         ArgumentError: for no such name, with the known ones and the nearest.
 
     Example:
-        >>> from argflux.cli.settings import choose
+        >>> from argflux.cli.options import choose
         >>> choose("ADAM", ["Descent", "Adam"], "--rule")
         'Adam'
     """

@@ -12,7 +12,7 @@ from argflux.cli.failures import keeping
 from argflux.cli.folders import CHECKPOINT, SETTINGS, new_folder
 from argflux.cli.options import choose, parse_number, parse_whole, parse_widths
 from argflux.cli.settings import DATASETS, DEFAULTS, RULES, Settings, load_settings
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, LoadError
 
 EXAMPLES = """\b
 Examples:
@@ -68,6 +68,9 @@ def _resumed(name: str, options: dict[str, Any], out: Path | None, folder: Path)
         got, todo = f"--resume {folder} with --out {out}", "leave --out out; results stay in the resumed folder"
         raise ArgumentError(got, "one of the two", todo, where="--resume")
     kept = load_settings(folder / SETTINGS)
+    if not (folder / CHECKPOINT).is_file():
+        todo = "start a new run without --resume"
+        raise LoadError("a folder without a checkpoint", CHECKPOINT, todo, where=str(folder))
     changes = {option: value for option, value in {"dataset": name, **options}.items() if value is not None}
     changes.pop("epochs", None)
     for option, value in changes.items():
