@@ -1,273 +1,63 @@
 """Neural networks whose layers can be optimisation problems, and optimisation problems that design networks.
 
-Use it as `import argflux as af`. Sub-packages hold what is not listed here: `af.nn`, `af.training`, `af.data`,
-`af.autodiff`, and the figures of `af.plots`, which load when first used.
+Use it as `import argflux as af`. Names load when first used, so that the command line starts at once. What is not
+listed here lies in the sub-packages: `af.nn`, `af.training`, `af.data`, `af.autodiff`, `af.plots`, `af.errors`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from argflux import autodiff, data, errors, nn, training
-from argflux.autodiff import (
-    check_rrule,
-    checkpointed,
-    code_ir,
-    code_pullback,
-    gradient,
-    hessian,
-    hook,
-    ignore_derivatives,
-    jacobian,
-    params,
-    primitive,
-    pullback,
-    rrule,
-    withgradient,
-)
-from argflux.data import (
-    DataLoader,
-    Dataset,
-    accuracy,
-    check_data,
-    kfolds,
-    load_digits,
-    load_mnist,
-    make_moons,
-    onecold,
-    onehot,
-    onehotbatch,
-    read_idx,
-    splitobs,
-)
-from argflux.nn import (
-    Chain,
-    Dense,
-    SkipConnection,
-    binary_focal_loss,
-    binarycrossentropy,
-    cat,
-    celu,
-    crossentropy,
-    destructure,
-    dice_coeff_loss,
-    elu,
-    focal_loss,
-    gelu,
-    gelu_erf,
-    gelu_sigmoid,
-    gelu_tanh,
-    glu,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    hinge_loss,
-    huber_loss,
-    identity,
-    kldivergence,
-    label_smoothing,
-    leakyrelu,
-    lisht,
-    logcosh,
-    logitbinarycrossentropy,
-    logitcrossentropy,
-    logsigmoid,
-    logsoftmax,
-    logsumexp,
-    losses,
-    mae,
-    mish,
-    mse,
-    msle,
-    poisson_loss,
-    relu,
-    relu6,
-    seed,
-    selu,
-    show,
-    siamese_contrastive_loss,
-    sigmoid,
-    softmax,
-    softplus,
-    softshrink,
-    softsign,
-    squared_hinge_loss,
-    swish,
-    tanh,
-    tanhshrink,
-    trainables,
-    trelu,
-    tversky_loss,
-    xlogx,
-    xlogy,
-)
-from argflux.nn import initialisers as init
-from argflux.training import (
-    AdaBelief,
-    AdaGrad,
-    Adam,
-    AdamW,
-    ClipGrad,
-    ClipNorm,
-    Descent,
-    History,
-    Lion,
-    Momentum,
-    NAdam,
-    Nesterov,
-    OptimiserChain,
-    RAdam,
-    RMSProp,
-    WeightDecay,
-    adjust,
-    early_stopping,
-    freeze,
-    load,
-    patience,
-    plateau,
-    save,
-    setup,
-    thaw,
-    throttle,
-    train,
-    update,
-)
-
 if TYPE_CHECKING:
-    from argflux import plots
+    from argflux import autodiff, data, errors, nn, plots, training
+    from argflux.autodiff import *
+    from argflux.data import *
+    from argflux.nn import *
+    from argflux.nn import initialisers as init
+    from argflux.training import *
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AdaBelief",
-    "AdaGrad",
-    "Adam",
-    "AdamW",
-    "Chain",
-    "ClipGrad",
-    "ClipNorm",
-    "DataLoader",
-    "Dataset",
-    "Dense",
-    "Descent",
-    "History",
-    "Lion",
-    "Momentum",
-    "NAdam",
-    "Nesterov",
-    "OptimiserChain",
-    "RAdam",
-    "RMSProp",
-    "SkipConnection",
-    "WeightDecay",
-    "accuracy",
-    "adjust",
-    "autodiff",
-    "binary_focal_loss",
-    "binarycrossentropy",
-    "cat",
-    "celu",
-    "check_data",
-    "check_rrule",
-    "checkpointed",
-    "code_ir",
-    "code_pullback",
-    "crossentropy",
-    "data",
-    "destructure",
-    "dice_coeff_loss",
-    "early_stopping",
-    "elu",
-    "errors",
-    "focal_loss",
-    "freeze",
-    "gelu",
-    "gelu_erf",
-    "gelu_sigmoid",
-    "gelu_tanh",
-    "glu",
-    "gradient",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "hessian",
-    "hinge_loss",
-    "hook",
-    "huber_loss",
-    "identity",
-    "ignore_derivatives",
-    "init",
-    "jacobian",
-    "kfolds",
-    "kldivergence",
-    "label_smoothing",
-    "leakyrelu",
-    "lisht",
-    "load",
-    "load_digits",
-    "load_mnist",
-    "logcosh",
-    "logitbinarycrossentropy",
-    "logitcrossentropy",
-    "logsigmoid",
-    "logsoftmax",
-    "logsumexp",
-    "losses",
-    "mae",
-    "make_moons",
-    "mish",
-    "mse",
-    "msle",
-    "nn",
-    "onecold",
-    "onehot",
-    "onehotbatch",
-    "params",
-    "patience",
-    "plateau",
-    "plots",
-    "poisson_loss",
-    "primitive",
-    "pullback",
-    "read_idx",
-    "relu",
-    "relu6",
-    "rrule",
-    "save",
-    "seed",
-    "selu",
-    "setup",
-    "show",
-    "siamese_contrastive_loss",
-    "sigmoid",
-    "softmax",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "splitobs",
-    "squared_hinge_loss",
-    "swish",
-    "tanh",
-    "tanhshrink",
-    "thaw",
-    "throttle",
-    "train",
-    "trainables",
-    "training",
-    "trelu",
-    "tversky_loss",
-    "update",
-    "withgradient",
-    "xlogx",
-    "xlogy",
-]
+_PACKAGES = ("autodiff", "data", "errors", "nn", "plots", "training")
+_NAMES = {
+    "autodiff": """
+        check_rrule checkpointed code_ir code_pullback gradient hessian hook ignore_derivatives jacobian
+        params primitive pullback rrule withgradient
+    """,
+    "data": """
+        DataLoader Dataset accuracy check_data kfolds load_digits load_mnist make_moons onecold onehot
+        onehotbatch read_idx splitobs
+    """,
+    "nn": """
+        Chain Dense SkipConnection binary_focal_loss binarycrossentropy cat celu crossentropy destructure
+        dice_coeff_loss elu focal_loss gelu gelu_erf gelu_sigmoid gelu_tanh glu hardsigmoid hardswish
+        hardtanh hinge_loss huber_loss identity kldivergence label_smoothing leakyrelu lisht logcosh
+        logitbinarycrossentropy logitcrossentropy logsigmoid logsoftmax logsumexp mae mish mse msle
+        poisson_loss relu relu6 seed selu show siamese_contrastive_loss sigmoid softmax softplus softshrink
+        softsign squared_hinge_loss swish tanh tanhshrink trainables trelu tversky_loss xlogx xlogy
+    """,
+    "training": """
+        AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov
+        OptimiserChain RAdam RMSProp WeightDecay adjust early_stopping freeze load patience plateau save
+        setup thaw throttle train update
+    """,
+}
+_HOMES = {name: package for package, names in _NAMES.items() for name in names.split()}
+
+__all__ = sorted(["init", *_PACKAGES, *_HOMES])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the figures, which need matplotlib, when they are first asked for."""
-    if name == "plots":
-        return importlib.import_module("argflux.plots")
-    raise AttributeError(f"module 'argflux' has no attribute {name!r}")
+    if name == "init":
+        value = importlib.import_module("argflux.nn.initialisers")
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"argflux.{name}")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"argflux.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'argflux' has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})
