@@ -193,7 +193,9 @@ def test_where_may_be_paths_or_a_function():
 @pytest.mark.parametrize("where", ["layers[5]", "layer", "layers[0].weigh", ["layers[0]", "head"], lambda name: False])
 @pytest.mark.parametrize("change", [freeze, thaw])
 def test_a_path_that_is_not_there_is_an_error(change, where):
-    with pytest.raises(ArgumentError, match=r"expected the path of an array.*among layers\[0\].weight, layers\[0\].bias"):
+    with pytest.raises(
+        ArgumentError, match=r"expected the path of an array.*among layers\[0\].weight, layers\[0\].bias"
+    ):
         change(setup(Descent(), network()), where)
 
 

@@ -115,7 +115,7 @@ class IterableSource:
         self.staged_whole = isinstance(data, Sequence) and sum(map(_size, data)) <= _SEQUENCE_BYTES
         self.batches_per_epoch: int | None = len(data) if hasattr(data, "__len__") else None  # type: ignore[arg-type]
         self.pools: dict[Any, _Pool] = {}
-        if iter(data) is data and epochs > 1:
+        if isinstance(data, Iterator) and epochs > 1:
             got, todo = f"a {type(data).__name__}, which ends after one epoch", "pass a list or a DataLoader"
             raise ArgumentError(got, f"data to go through {epochs} times", todo, where="train")
 

@@ -53,7 +53,7 @@ class Record:
         if name in ("loss", "rate"):
             return getattr(self, name)
         if name not in self.metrics:
-            got, expected = f"{name!r}", ", ".join(["loss", *self.metrics])
+            got, expected = f"{name!r}", ", ".join(["loss", "rate", *self.metrics])
             raise ArgumentError(got, expected, "use a listed name, or pass metrics= to train", where="record")
         return self.metrics[name]
 

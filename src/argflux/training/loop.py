@@ -50,6 +50,7 @@ class Run:
         self.hyper, self.rate = state.hyper, state.hyperparameters().get("rate")
         self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch), 0
         self.unrecorded: list[np.ndarray] = []
+        self.batch_before: tuple[Any, Any] | None = None
         self.started = self.written = time.perf_counter()
 
     @property
@@ -138,9 +139,10 @@ class Run:
         if failed:
             self.write()
             where = f"train, step {self.step + 1} (epoch {self.position.epoch + 1}, batch {self.position.batch + 1})"
-            error = stretch.failure(where, self.rate)
+            error = stretch.failure(where, self.rate, self.batch_before)
             error.history = self.history  # type: ignore[attr-defined]
             raise error
+        self.batch_before = stretch.last_batch
 
     def _record(self, stretch: Stretch) -> int:
         """Record the epochs that end in a stretch; return how many of its steps count."""

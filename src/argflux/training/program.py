@@ -143,10 +143,7 @@ def _content(cell: Any) -> Any:
 
 
 def _loss_dtype(moving: list) -> Any:
-    wide = jnp.float32
-    for array in moving:
-        wide = jnp.promote_types(wide, array.dtype)
-    return wide
+    return jnp.float64 if any(array.dtype == jnp.float64 for array in moving) else jnp.float32
 
 
 def _check_call(loss: Callable, given: tuple) -> None:

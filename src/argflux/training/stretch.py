@@ -40,9 +40,24 @@ class Stretch:
         """Return the arrays right after step n, made again by the same program if that is not the last one."""
         return self.after if n == self.chunk.n else self.call(n)[0]
 
-    def failure(self, where: str, rate: float | None) -> ArgfluxError:
-        """Return the error for the first loss that is not finite: the data's fault, or that of the training."""
-        culprit = self._first_not_finite(self.chunk.index[self.good])
+    @property
+    def last_batch(self) -> tuple[Any, Any]:
+        """What the last step was trained on: the pool, and the rows of it."""
+        return self.chunk.pool, self.chunk.index[self.chunk.n - 1]
+
+    def failure(self, where: str, rate: float | None, before: tuple[Any, Any] | None) -> ArgfluxError:
+        """Return the error for the first loss that is not finite: the data's fault, or that of the training.
+
+        Args:
+            where: the step, in words.
+            rate: the learning rate.
+            before: the last batch of the stretch before, as a bad batch may show one step late.
+        """
+        index, pool = self.chunk.index, self.chunk.pool
+        earlier = (pool, index[self.good - 1]) if self.good else before
+        culprit = _first_not_finite(pool, index[self.good], "this batch")
+        if not culprit and earlier:
+            culprit = _first_not_finite(*earlier, "the batch before")
         if culprit:
             todo = "drop or fill such rows before training"
             return DataError(culprit, "finite numbers in every batch", todo, where=where)
@@ -50,10 +65,11 @@ class Stretch:
         todo = f"lower the rate{now}, clip with OptimiserChain(ClipNorm(1), …), or look for log(0) and 0/0"
         return NonFiniteError(f"a loss of {self.losses[self.good]}", "a finite number", todo, where=where)
 
-    def _first_not_finite(self, rows: Any) -> str:
-        batch = jax.tree.map(lambda leaf: leaf[rows], self.chunk.pool)
-        for name, leaf in named_leaves(batch):
-            if is_differentiable(leaf) and not jnp.isfinite(leaf).all():
-                index = np.argwhere(~np.isfinite(np.asarray(leaf, np.float64)))[0].tolist()
-                return f"{leaf[tuple(index)]} in the batch, at batch{name}{index}"
-        return ""
+
+def _first_not_finite(pool: Any, rows: Any, which: str) -> str:
+    batch = jax.tree.map(lambda leaf: leaf[rows], pool)
+    for name, leaf in named_leaves(batch):
+        if is_differentiable(leaf) and not jnp.isfinite(leaf).all():
+            index = np.argwhere(~np.isfinite(np.asarray(leaf, np.float64)))[0].tolist()
+            return f"{leaf[tuple(index)]} in {which}, at batch{name}{index or ''}"
+    return ""
