@@ -9,7 +9,7 @@ def finite_difference(f, x, step=1e-5):
     """Return the gradient of a scalar function at a float64 array, by central differences of fourth order."""
     x = np.asarray(x, np.float64)
     moves = jnp.asarray(step * np.eye(x.size).reshape(x.size, *x.shape))
-    values = jax.vmap(f)
+    values = jax.jit(jax.vmap(f))
     near = values(x + moves) - values(x - moves)
     far = values(x + 2 * moves) - values(x - 2 * moves)
     return np.asarray((8 * near - far) / (12 * step)).reshape(x.shape)
@@ -24,7 +24,7 @@ def assert_gradient(f, *args, rtol=1e-7, atol=1e-9):
             return f(*args[:position], x, *args[position + 1 :])
 
         expected = finite_difference(of_one, argument)
-        np.testing.assert_allclose(jax.grad(of_one)(argument), expected, rtol=rtol, atol=atol)
+        np.testing.assert_allclose(jax.jit(jax.grad(of_one))(argument), expected, rtol=rtol, atol=atol)
 
 
 def assert_compiles_alike(f, *args):

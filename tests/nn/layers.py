@@ -43,6 +43,15 @@ class Gate(eqx.Module):
         return sum(part(x) for part in self.parts)
 
 
+class PerExample(eqx.Module):
+    """An Equinox module that maps another one, written for a single example, over the batch."""
+
+    inner: Any
+
+    def __call__(self, x):
+        return jax.vmap(self.inner)(x)
+
+
 def affine(width=3):
     return Affine(jnp.arange(1.0, width + 1), jnp.full(width, 0.5))
 
@@ -69,5 +78,5 @@ LAYERS = {
     "dataclass": (lambda: nn.Chain(IdentitySkip(nn.Dense(3, 3), nn.tanh)), 3, 3),
     "dataclass with arrays": (lambda: nn.Chain(affine(), nn.Dense(3, 2)), 3, 2),
     "dataclasses in a module": (lambda: nn.Chain(Gate([affine(), IdentitySkip(affine())])), 3, 3),
-    "Equinox layer": (lambda: nn.Chain(jax.vmap(eqx.nn.Identity()), nn.Dense(3, 2)), 3, 2),
+    "Equinox layer": (lambda: nn.Chain(PerExample(eqx.nn.Linear(3, 3, key=jax.random.key(0))), nn.tanh), 3, 3),
 }

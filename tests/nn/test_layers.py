@@ -55,7 +55,7 @@ def test_gradient_in_every_parameter_and_the_input(row):
             return jnp.sum(jnp.sin(layer(x)))
 
         for f, at in ((of_parameters, vector), (of_input, x)):
-            np.testing.assert_allclose(jax.grad(f)(at), finite_difference(f, at), rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(jax.jit(jax.grad(f))(at), finite_difference(f, at), rtol=1e-7, atol=1e-9)
 
 
 def test_gradient_is_a_tree_that_maps_with_the_layer(row):

@@ -124,6 +124,20 @@ def test_a_mask_has_the_structure_of_the_layer():
     assert jax.tree.structure(jax.tree.map(lambda _: True, m)) == jax.tree.structure(m)
 
 
+def test_frozen_markers_of_other_libraries_are_left_alone():
+    @dataclasses.dataclass(frozen=True)
+    class Marker:
+        axis: Any = 0
+
+        def __call__(self, x):
+            return x
+
+    nn.register_layers([Marker(), eqx.filter_vmap(nn.relu)])
+    assert jax.tree_util.all_leaves([Marker()])
+    assert eqx.nn.MLP(2, 2, 8, 2, key=jax.random.key(0))(jnp.ones(2)).shape == (2,)
+    assert jax.jit(lambda m, x: m(x))(nn.Chain(Marker()), 1.0) == 1.0
+
+
 def test_registering_again_changes_nothing():
     m = nn.Chain(affine())
     assert nn.register_layers(nn.register_layers(m)) is m
@@ -140,6 +154,14 @@ def test_ordinary_class_with_arrays_is_refused():
     message = r"^\[1\]\.inner: got an object of the ordinary class Hidden.*write @dataclass above `class Hidden`"
     with pytest.raises(ArgumentError, match=message):
         nn.Chain(nn.relu, IdentitySkip(Hidden()))
+
+
+@pytest.mark.parametrize("wrap", [jax.vmap, jax.jit])
+def test_function_wrapped_around_a_layer_is_refused(wrap):
+    linear = eqx.nn.Linear(3, 2, key=jax.random.key(0))
+    with pytest.raises(ArgumentError, match=r"got a function wrapped around a layer.*equinox\.filter_vmap"):
+        nn.Chain(wrap(linear))
+    assert len(nn.trainables(nn.Chain(eqx.filter_vmap(linear)))) == 2
 
 
 def test_ordinary_class_without_arrays_is_a_function():

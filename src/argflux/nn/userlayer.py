@@ -6,7 +6,6 @@ marked `field(metadata={"static": True})`. Unflattening sets the fields without 
 """
 
 import dataclasses
-import types
 from collections.abc import Hashable
 from typing import Any, TypeVar
 
@@ -18,7 +17,6 @@ from argflux.tree import is_array, named_leaves
 
 T = TypeVar("T")
 _STRUCTURE_TYPES = (int, bool, str, "int", "bool", "str")
-_FUNCTION_TYPES = (types.FunctionType, types.BuiltinFunctionType, type)
 
 
 def register_layers(model: T) -> T:
@@ -43,7 +41,7 @@ def register_layers(model: T) -> T:
         >>> len(jax.tree.leaves(register_layers(Doubled(nn.Dense(2, 3)))))
         2
     """
-    while unknown := {type(leaf) for leaf in jax.tree.leaves(model) if dataclasses.is_dataclass(type(leaf))}:
+    while unknown := {type(leaf) for leaf in jax.tree.leaves(model) if _is_layer(leaf)}:
         for layer_type in unknown:
             _register(layer_type)
     for name, leaf in named_leaves(model):
@@ -53,11 +51,20 @@ def register_layers(model: T) -> T:
 
 def is_function(value: Any) -> bool:
     """Say whether a value is part of a model's structure: callable and not a tree, like relu."""
-    if isinstance(value, _FUNCTION_TYPES):
+    if isinstance(value, type):
         return True
-    if not callable(value) or dataclasses.is_dataclass(type(value)) or _holds_arrays(value):
+    if not callable(value) or not isinstance(value, Hashable) or not jax.tree_util.all_leaves([value]):
         return False
-    return isinstance(value, Hashable) and jax.tree_util.all_leaves([value])
+    return not _holds_arrays(value)
+
+
+def _is_layer(leaf: Any) -> bool:
+    """Say whether a leaf is a dataclass to register.
+
+    Frozen ones without arrays are left alone: other libraries use them as markers inside their own trees.
+    """
+    is_dataclass = dataclasses.is_dataclass(leaf) and not isinstance(leaf, type)
+    return is_dataclass and (not isinstance(leaf, Hashable) or _holds_arrays(leaf))
 
 
 def _register(layer_type: type) -> None:
@@ -84,22 +91,27 @@ def _is_structure(field: dataclasses.Field) -> bool:
 
 
 def _attributes(layer: Any) -> dict[str, Any]:
-    """Return the fields that are set, in order, and then whatever else was assigned to the layer."""
-    fields = [field.name for field in dataclasses.fields(layer) if hasattr(layer, field.name)]
+    """Return the fields that are set, in order, and then whatever else was assigned to an object."""
+    declared = dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
+    fields = [field.name for field in declared if hasattr(layer, field.name)]
     others = sorted(set(getattr(layer, "__dict__", {})) - set(fields))
     return {name: getattr(layer, name) for name in (*fields, *others)}
 
 
 def _holds_arrays(value: Any) -> bool:
-    """Say whether an object of an ordinary class has arrays among its attributes, or inside them."""
-    return any(is_array(leaf) for leaf in jax.tree.leaves(list(getattr(value, "__dict__", {}).values())))
+    """Say whether an object that is no tree has arrays inside: of an ordinary class, or `jax.vmap(layer)`."""
+    leaves = jax.tree.leaves(list(_attributes(value).values()))
+    return any(is_array(leaf) or (dataclasses.is_dataclass(leaf) and _is_layer(leaf)) for leaf in leaves)
 
 
 def _check_holds_no_arrays(name: str, leaf: Any) -> None:
-    if callable(leaf) and not isinstance(leaf, _FUNCTION_TYPES) and _holds_arrays(leaf):
-        raise ArgumentError(
-            f"an object of the ordinary class {type(leaf).__name__}, whose arrays cannot be found",
-            "an equinox.Module or a dataclass",
-            f"write @dataclass above `class {type(leaf).__name__}` and declare its arrays as fields",
-            where=name or "model",
-        )
+    if not callable(leaf) or isinstance(leaf, type) or not _holds_arrays(leaf):
+        return
+    kind = type(leaf).__name__
+    if hasattr(leaf, "__wrapped__"):
+        got, todo = "a function wrapped around a layer", "wrap it with equinox.filter_vmap or equinox.filter_jit"
+    else:
+        got = f"an object of the ordinary class {kind}"
+        todo = f"write @dataclass above `class {kind}` and declare its arrays as fields"
+    got += ", whose arrays cannot be found"
+    raise ArgumentError(got, "an equinox.Module or a dataclass", todo, where=name or "model")
