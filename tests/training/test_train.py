@@ -122,7 +122,7 @@ def test_arrays_changed_between_epochs_are_seen():
     def spoil(record):
         x[:] = 0.0
 
-    model, history = train(loss, network(), data, Descent(0.1), epochs=2, callback=spoil)
+    _, history = train(loss, network(), data, Descent(0.1), epochs=2, callback=spoil)
     half, _ = train(loss, network(), [line_data(8)], Descent(0.1))
     _, expected = train(loss, half, [(np.zeros_like(x), y)], Descent(0.1))
     assert history.losses[1] == expected.losses[0]
@@ -297,7 +297,7 @@ def test_weakly_typed_arrays_do_not_trip_the_loop():
 
 
 def test_a_dead_gradient_is_no_error():
-    model, history = train(lambda m, x: jnp.float32(1.0) + 0 * x.sum(), network(), [jnp.ones(2)], Descent(), epochs=2)
+    model, _ = train(lambda m, x: jnp.float32(1.0) + 0 * x.sum(), network(), [jnp.ones(2)], Descent(), epochs=2)
     assert_same_bits(model, network())
 
 
@@ -404,9 +404,9 @@ X, Y = line_data()
         ((loss, network(), iter([(X, Y)]), Descent()), {"epochs": 2}, ArgumentError, "go through 2 times"),
         ((loss, network(), iter([]), Descent()), {}, DataError, "no batches in epoch 1"),
         ((loss, network(), 5, Descent()), {}, ArgumentError, "data of type int; expected something to iterate"),
-        ((loss, network(), (X, Y), Descent()), {}, ArgumentError, r"batches of 1 for a loss loss\(model, x, y\).*\[\(x, y\)\]"),
+        ((loss, network(), (X, Y), Descent()), {}, ArgumentError, r"of 1 for a loss loss\(model, x, y\).*\[\(x, y\)\]"),
         ((loss, network(), [(X, Y, Y)], Descent()), {}, ArgumentError, "batches of 3 for a loss"),
-        ((loss, network(), [(X[:0], Y[:0])], Descent()), {}, DataError, r"batch\[0\]: got an empty array of shape \(0, 1\)"),
+        ((loss, network(), [(X[:0], Y[:0])], Descent()), {}, DataError, r"batch\[0\]: got an empty array of shape"),
         ((loss, network(), [(X, ["a"])], Descent()), {}, DtypeError, r"batch\[1\]\[0\]: got str of dtype"),
         ((loss, network(), [(X, Y)], Descent), {}, ArgumentError, r"got Descent; expected a rule.*write Descent\(\)"),
         ((loss, network(), [(X, Y)], 0.1), {}, ArgumentError, "got 0.1; expected a rule"),
