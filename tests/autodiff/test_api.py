@@ -74,6 +74,21 @@ def test_gradient_of_an_equinox_module_and_of_a_registered_dataclass():
     np.testing.assert_allclose(boxed.weight, grad.weight)
 
 
+def test_a_plain_dataclass_needs_no_registration():
+    @dataclasses.dataclass
+    class Scale:
+        weight: jax.Array
+        power: int
+
+        def __call__(self, x):
+            return jnp.sum(self.weight * x**self.power)
+
+    layer = Scale(jnp.array([2.0, 3.0]), 2)
+    (grad,) = af.gradient(lambda layer: layer(jnp.array([1.0, 2.0])), layer)
+    np.testing.assert_allclose(grad.weight, [1.0, 4.0])
+    assert af.params(layer).names == ("weight",)
+
+
 def test_df_of_a_model_is_a_tree_like_it():
     model = eqx.nn.Linear(3, 2, key=jax.random.key(0))
     _, back = af.pullback(model, jnp.ones(3))

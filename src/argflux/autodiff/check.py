@@ -11,6 +11,7 @@ import numpy as np
 from argflux.autodiff.api import gradient, pullback
 from argflux.errors import MissingRuleError, RuleError
 from argflux.tree import is_differentiable, named_leaves
+from argflux.userlayer import register_layers
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def check_rrule(
     """
     with jax.enable_x64(True):
         rng = np.random.default_rng(seed)
-        args = jax.tree.map(_double, args)
+        args = jax.tree.map(_double, register_layers(args))
         projected = _projection(f, args, rng)
         first = _compare(projected, args, rng, rtol, atol, "first")
         second = _second(projected, args, rng, rtol, atol) if order > 1 else None

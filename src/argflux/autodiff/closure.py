@@ -1,5 +1,6 @@
 """The arrays a function captured, by the names its source gives them."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.tree import is_differentiable
+from argflux.userlayer import register_layers
 
 
 def captured(f: Callable) -> dict[str, Any]:
@@ -55,6 +57,8 @@ def _named(f: Callable, found: dict[int, Any], seen: set[int]) -> dict[str, Any]
 
 
 def _derivative(value: Any, found: dict[int, Any], seen: set[int]) -> Any:
+    if dataclasses.is_dataclass(value):
+        register_layers(value)
     leaves, treedef = jax.tree.flatten(value)
     if len(leaves) == 1 and leaves[0] is value and not is_differentiable(value):
         return (_named(value, found, seen) or None) if _is_function(value) else None

@@ -8,6 +8,7 @@ import jax
 
 from argflux.errors import ArgumentError
 from argflux.tree import is_differentiable, named_leaves
+from argflux.userlayer import register_layers
 
 
 class Params:
@@ -70,7 +71,7 @@ def params(model: Any) -> Params:
         >>> len(p), p.names
         (1, ("['weight']",))
     """
-    named = [(name, leaf) for name, leaf in named_leaves(model) if is_differentiable(leaf)]
+    named = [(name, leaf) for name, leaf in named_leaves(register_layers(model)) if is_differentiable(leaf)]
     return Params(tuple(name for name, _ in named), [leaf for _, leaf in named])
 
 

@@ -10,6 +10,7 @@ from jax.extend.core import ClosedJaxpr
 
 from argflux.errors import DtypeError
 from argflux.tree import is_complex, is_differentiable, path_name
+from argflux.userlayer import register_layers
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Trace:
 
 def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "gradient") -> Trace:
     """Trace `f(*args)` with respect to every differentiable leaf of `f` and `args`."""
-    inputs = Leaves.of((f, args), where)
+    inputs = Leaves.of(register_layers((f, args)), where)
     out_tree = None
     aux_box: list = []
 

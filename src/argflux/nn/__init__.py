@@ -62,7 +62,7 @@ from argflux.nn.random import next_key, seed
 from argflux.nn.show import label, show, summary
 from argflux.nn.skip import SkipConnection, cat
 from argflux.nn.trainables import destructure, trainables
-from argflux.nn.userlayer import register_layers
+from argflux.userlayer import register_layers
 
 __all__ = [
     "Chain",

@@ -9,7 +9,7 @@ from jax.tree_util import DictKey, SequenceKey
 
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError
 from argflux.nn.show import label, summary
-from argflux.nn.userlayer import is_function, register_layers
+from argflux.userlayer import is_function, register_layers
 
 
 class Layers(tuple):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from argflux.nn.userlayer import register_layers
+from argflux.userlayer import register_layers
 
 
 def show(model: Any) -> None:

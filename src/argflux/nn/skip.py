@@ -11,8 +11,8 @@ from jax import Array
 
 from argflux.errors import DtypeError, ShapeError
 from argflux.nn.show import label, summary
-from argflux.nn.userlayer import is_function, register_layers
 from argflux.tree import is_differentiable
+from argflux.userlayer import is_function, register_layers
 
 
 def cat(y: Array, x: Array) -> Array:

@@ -9,8 +9,8 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from argflux.errors import DtypeError, ShapeError
-from argflux.nn.userlayer import register_layers
 from argflux.tree import is_array, is_differentiable, named_leaves
+from argflux.userlayer import register_layers
 
 
 def trainables(model: Any) -> list[tuple[str, Array]]:

@@ -26,19 +26,18 @@ class Flow:
         """Return the next steps of one shape, at most `limit` and at least one; None when all epochs are over."""
         if self.following is None:
             return None
-        first = self.following[0]
-        kind, length = self.source.kind(first), self.source.limit(first)
+        batch, ends_epoch = self.following
+        first, kind, length = batch, self.source.kind(batch), self.source.limit(batch)
+        room = min(limit, length)
         batches, ends = [], []
-        while self.following is not None and len(batches) < min(limit, length):
-            batch, ends_epoch = self.following
-            if batch is not first and self.source.kind(batch) != kind:
-                break
+        while batch is first or self.source.kind(batch) == kind:
             batches.append(batch)
-            self.following = next(self.steps, None)
             if ends_epoch:
                 ends.append(len(batches))
-                if within_epoch:
-                    break
+            self.following = next(self.steps, None)
+            if self.following is None or len(batches) == room or (ends_epoch and within_epoch):
+                break
+            batch, ends_epoch = self.following
         pool, index = self.source.stage(batches, length)
         return Chunk(pool, index, len(batches), ends)
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import LoadError
-from argflux.nn.userlayer import register_layers
 from argflux.training.arrays import Arrays, read_arrays, write_arrays
 from argflux.training.state import shortened
 from argflux.tree import is_array, named_leaves
+from argflux.userlayer import register_layers
 
 M = TypeVar("M")
 WHOLE = "array"

@@ -34,7 +34,8 @@ def trainable_names(model: Any) -> tuple[str, ...]:
 
 def strong(array: Any) -> jax.Array:
     """Return an array of JAX whose dtype is its own, so that a program compiled for it fits its successors."""
-    return jnp.asarray(array, array.dtype)
+    is_strong = isinstance(array, jax.Array) and not array.weak_type
+    return array if is_strong else jnp.asarray(array, array.dtype)
 
 
 @dataclass(frozen=True)

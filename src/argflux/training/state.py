@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, ShapeError
-from argflux.nn.userlayer import register_layers
 from argflux.training.chain import Part, describe, initial_hyperparameters, parts_of, transformation
 from argflux.training.rule import Hyper, as_arrays, check_names, checked
 from argflux.training.split import Split, trainable, trainable_names
 from argflux.tree import is_array, named_leaves
+from argflux.userlayer import register_layers
 
 M = TypeVar("M")
 Where = str | Callable[[str], bool] | Sequence[str]

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from argflux.data import DataLoader
 from argflux.errors import ArgumentError
-from argflux.nn.userlayer import register_layers
 from argflux.training.batches import IterableSource, LoaderSource, Source
 from argflux.training.chain import describe
 from argflux.training.checkpoint import Checkpoint
@@ -20,8 +19,10 @@ from argflux.training.program import program_for, value_and_gradient
 from argflux.training.split import Split, strong, trainable
 from argflux.training.state import OptimiserState, check_belongs, setup
 from argflux.training.watch import Watch
+from argflux.userlayer import register_layers
 
 M = TypeVar("M")
+_DONATED_BYTES = 2**26
 
 
 def train(
@@ -118,7 +119,7 @@ def _run(
     leaves, structure = jax.tree.flatten(state.inner)
     inner = structure.unflatten(map(strong, leaves))
     whole = jax.tree.structure(trainable(model)) if state.frozen else None
-    donate = not watch.needs_starts
+    donate = not watch.needs_starts and sum(x.nbytes for x in (*moving, *leaves)) > _DONATED_BYTES
     if donate:
         moving, inner = jax.tree.map(jnp.copy, (moving, inner))
     program = program_for(loss, gradient, split, state.rules, structure, whole, donate)

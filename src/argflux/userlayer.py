@@ -30,7 +30,7 @@ def register_layers(model: T) -> T:
 
     Example:
         >>> import jax
-        >>> from argflux.nn import register_layers
+        >>> from argflux.userlayer import register_layers
         >>> import dataclasses
         >>> from argflux import nn
         >>> @dataclasses.dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from argflux import nn
 from argflux.errors import ArgumentError
-from argflux.nn.userlayer import is_function
+from argflux.userlayer import is_function
 from tests.nn.layers import Affine, Gate, IdentitySkip, affine
 
 
