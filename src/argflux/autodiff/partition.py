@@ -31,7 +31,8 @@ class Halves:
 
     `known` computes the outputs and every residual from the inputs; `pulled` computes the cotangents of the
     inputs from residuals and the cotangents of the outputs. `outputs`, `residuals` and `cotangents` are atoms of
-    one shared jaxpr; a cotangent that is exactly zero is `None`.
+    one shared jaxpr; a cotangent that is exactly zero is `None`. `live` says which outputs a derivative can pass,
+    `masked` in which cotangents zeros of a `where` may lie.
     """
 
     consts: dict
@@ -42,6 +43,8 @@ class Halves:
     outputs: list
     residuals: list
     cotangents: list
+    live: list[bool]
+    masked: list[bool]
 
     def forward(self, values: Sequence) -> dict:
         """Run the forward half and return every value by its variable."""
@@ -59,6 +62,8 @@ def split(
     active: Sequence[bool],
     captured: dict[int, Node],
     saveable: Callable[[Any], bool] = lambda eqn: True,
+    present: Sequence[bool] | None = None,
+    masked: Sequence[bool] | None = None,
 ) -> Halves:
     """Trace a program together with its pullback and cut it where the cotangents come in.
 
@@ -68,29 +73,37 @@ def split(
         captured: constants inside the program a derivative is wanted for; they become its first inputs.
         saveable: says of a forward equation whether its outputs may be kept for the backward half; what may
             not be kept is computed again there.
+        present: which outputs have a cotangent; all, if not given.
+        masked: in which of these zeros of a `where` may lie; in none, if not given.
     """
+    count = len(closed.jaxpr.outvars)
+    present, masked = present or [True] * count, masked or [False] * count
     avals = [jax.ShapeDtypeStruct(node.value.shape, node.value.dtype) for node in captured.values()]
     avals += [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
     active = [True] * len(captured) + list(active)
     seeds = [
         jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars
     ]
-    nonzero: list[bool] = []
+    found: list[list[bool]] = []
 
     def joint(values, dys):
         tape = Tape()
         nodes = [tape.variable(x) if on else Node(x) for x, on in zip(values, active, strict=True)]
         tape.captured.update(zip(captured, nodes, strict=False))
         outputs = tape.run_closed(closed, nodes[len(captured) :])
-        dxs = tape.reverse(sum_by_slot(outputs, dys), [node.slot for node in nodes])
-        nonzero[:] = [dx is not None for dx in dxs]
+        slots = {node.slot for node, on in zip(outputs, masked, strict=True) if on}
+        seeds = sum_by_slot(outputs, [dy if on else None for dy, on in zip(dys, present, strict=True)])
+        dxs = tape.reverse(seeds, [node.slot for node in nodes], slots)
+        live, mixed = [node.slot is not None for node in outputs], [node.slot in slots for node in nodes]
+        found[:] = [dx is not None for dx in dxs], live, mixed
         return [node.value for node in outputs], [dx for dx in dxs if dx is not None]
 
     traced = jax.make_jaxpr(joint)(avals, seeds)
-    return _cut(traced, len(avals), len(closed.jaxpr.outvars), nonzero, saveable)
+    return _cut(traced, len(avals), count, found, saveable)
 
 
-def _cut(traced: ClosedJaxpr, num_inputs: int, num_outputs: int, nonzero, saveable) -> Halves:
+def _cut(traced: ClosedJaxpr, num_inputs: int, num_outputs: int, flags: list, saveable) -> Halves:
+    nonzero, live, masked = flags
     jaxpr = traced.jaxpr
     inputs, seeds = jaxpr.invars[:num_inputs], jaxpr.invars[num_inputs:]
     late = set(seeds)
@@ -123,6 +136,8 @@ def _cut(traced: ClosedJaxpr, num_inputs: int, num_outputs: int, nonzero, saveab
         jaxpr.outvars[:num_outputs],
         list(residuals),
         cotangents,
+        live,
+        masked,
     )
 
 

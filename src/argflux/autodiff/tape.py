@@ -39,6 +39,23 @@ class Step:
     inputs: tuple[int | None, ...]
     outputs: tuple[int | None, ...]
 
+    def pull(self, dys: list, masked: Sequence[bool]) -> Iterator[tuple[int, Any, bool]]:
+        """Yield the cotangents of the wanted inputs, each with its slot and whether zeros of `where` lie in it.
+
+        Where they do, they are kept from being multiplied by a derivative that may be infinite.
+        """
+        rule = self.rule
+        transparent = rule is not None and rule.transparent
+        mask = transparent and (self.eqn.primitive.name == "select_n" or any(masked))
+        guard = mask and rule is not None and rule.singular
+        for slot, dx in zip(self.inputs, self.back(dys), strict=True):
+            if slot is None or dx is None:
+                continue
+            dx = dx() if callable(dx) else dx
+            if guard and jnp.shape(dx) == jnp.shape(dys[0]):
+                dx = lax.select(lax.eq(dys[0], lax.full_like(dys[0], 0)), lax.full_like(dx, 0), dx)
+            yield slot, dx, mask
+
 
 @dataclass
 class Tape:
@@ -51,7 +68,7 @@ class Tape:
 
     wants: Callable[[Any], bool] | None = None
     captured: dict[int, Node] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Any] = field(default_factory=list)
     dtypes: list = field(default_factory=list)
     origin: Any = None
 
@@ -123,37 +140,29 @@ class Tape:
         self.steps.append(Step(eqn, self.origin, rule, back, *slots))
         return outputs
 
-    def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None]) -> list:
-        """Pull cotangents back: from `{slot: cotangent}` of outputs to the `wanted` slots (`None` is zero)."""
+    def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None], masked: set | None = None) -> list:
+        """Pull cotangents back: from `{slot: cotangent}` of outputs to the `wanted` slots (`None` is zero).
+
+        `masked` holds the slots in whose cotangents exact zeros of a `where` may lie; it grows on the way.
+        """
         cotangents = dict(seeds)
         keep = {slot for slot in wanted if slot is not None}
-        masked: set[int] = set()
+        masked = set() if masked is None else masked
         for step in reversed(self.steps):
             dys = [None if s is None else cotangents.get(s) for s in step.outputs]
             for slot in step.outputs:
                 if slot is not None and slot not in keep:
                     cotangents.pop(slot, None)
             if any(dy is not None for dy in dys):
-                self._pull(step, dys, cotangents, masked)
+                for slot, dx, mask in step.pull(dys, [slot in masked for slot in step.outputs]):
+                    self._add(cotangents, slot, dx)
+                    if mask:
+                        masked.add(slot)
         return [None if slot is None else cotangents.get(slot) for slot in wanted]
 
-    def _pull(self, step: Step, dys: list, cotangents: dict, masked: set[int]) -> None:
-        """Run one step's pullback and add what comes out to the cotangents of its inputs."""
-        rule = step.rule
-        transparent = rule is not None and rule.transparent
-        from_where = step.eqn.primitive.name == "select_n"
-        mask = transparent and (from_where or any(slot in masked for slot in step.outputs))
-        guard = mask and rule is not None and rule.singular
-        for slot, dx in zip(step.inputs, step.back(dys), strict=True):
-            if slot is None or dx is None:
-                continue
-            dx = self._fit(dx() if callable(dx) else dx, slot)
-            if guard and jnp.shape(dx) == jnp.shape(dys[0]):
-                dx = lax.select(lax.eq(dys[0], lax.full_like(dys[0], 0)), lax.full_like(dx, 0), dx)
-            if mask:
-                masked.add(slot)
-            previous = cotangents.get(slot)
-            cotangents[slot] = dx if previous is None else lax.add(previous, dx)
+    def _add(self, cotangents: dict, slot: int, dx: Any) -> None:
+        dx, previous = self._fit(dx, slot), cotangents.get(slot)
+        cotangents[slot] = dx if previous is None else lax.add(previous, dx)
 
     def _fit(self, dx: Any, slot: int) -> Any:
         """Give a cotangent the dtype of the value it belongs to."""

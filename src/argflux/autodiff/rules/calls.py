@@ -9,12 +9,14 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters import ad
 
+from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import read, split
 from argflux.autodiff.registry import pulls_back, runs
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 
 
 @runs("jit")
+@compiled
 def jit_call(tape: Tape, eqn, nodes):
     """Run the program in place, on the same record."""
     return tape.run_closed(eqn.params["jaxpr"], nodes)

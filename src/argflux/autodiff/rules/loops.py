@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Literal
 
+from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import Halves, activity, evaluate, invariant, read, split
 from argflux.autodiff.registry import runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
@@ -14,6 +15,7 @@ from argflux.autodiff.tape import Tape
 
 
 @runs("cond")
+@compiled
 def cond(tape: Tape, eqn, nodes):
     """Run the chosen branch forward and, on the way back, the pullback of that same branch.
 
@@ -75,6 +77,7 @@ class _Layout:
 
 
 @runs("scan")
+@compiled
 def scan(tape: Tape, eqn, nodes):
     """Scan forward keeping residuals, then scan the body's pullback the other way.
 

@@ -1,0 +1,162 @@
+"""Programs inside a function (of `jit`, `scan`, `cond`), run compiled when a gradient is taken outside `jit`."""
+
+import functools
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr, jaxprs_in_params
+
+from argflux.autodiff.partition import Halves, read, split
+from argflux.autodiff.tape import Node, Tape, bind
+from argflux.errors import ArgfluxError
+
+ON_THE_HOST = {"opaque", "hook"}
+FEW = 4
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Which outputs have a cotangent, and in which of these zeros of a `where` may lie."""
+
+    present: tuple[bool, ...]
+    masked: tuple[bool, ...]
+
+
+class Form:
+    """A program and its pullback compiled for one demand: in halves, and whole for when it was not foreseen."""
+
+    def __init__(self, halves: Halves):
+        self.halves = halves
+        self.forward, self.backward = jax.jit(self._forward), jax.jit(self._backward)
+        self.again = jax.jit(lambda values, dys: self._backward(self._forward(values)[1], dys))
+
+    def _forward(self, values: list) -> tuple[list, list]:
+        env = self.halves.forward(values)
+        return [read(env, atom) for atom in self.halves.outputs], [env[v] for v in self.halves.residuals]
+
+    def _backward(self, residuals: list, dys: list) -> list:
+        return self.halves.backward(dict(zip(self.halves.residuals, residuals, strict=True)), dys)
+
+
+class Forms:
+    """The compiled forms of one program for one choice of active inputs, and the demand last met, expected again."""
+
+    def __init__(self, eqn: Any, active: Sequence[bool], captured: dict[int, Node]):
+        self.active, self.captured = tuple(active), dict.fromkeys(captured)
+        count = len(eqn.outvars)
+        everything = self._make(eqn, captured, Demand((True,) * count, (False,) * count))
+        self.expected = Demand(tuple(everything.halves.live), (False,) * count)
+        self.known = {self.expected: everything}
+
+    def form(self, eqn: Any, captured: dict[int, Node], demand: Demand) -> Form:
+        """Return the form for a demand."""
+        if demand not in self.known:
+            self.known[demand] = self._make(eqn, captured, demand)
+        return self.known[demand]
+
+    def _make(self, eqn, captured, demand: Demand) -> Form:
+        return Form(split(_program(eqn), self.active, captured, present=demand.present, masked=demand.masked))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStep:
+    """A program on the record, whose pullback is compiled."""
+
+    eqn: Any
+    forms: Forms
+    form: Form
+    captured: dict[int, Node]
+    values: list
+    residuals: list
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int | None, ...]
+
+    def pull(self, dys: list, masked: Sequence[bool]) -> Iterator[tuple[int, Any, bool]]:
+        """Yield the cotangents of the wanted inputs, as `Step.pull` does."""
+        self.forms.expected = Demand(tuple(dy is not None for dy in dys), tuple(masked))
+        form = self.forms.form(self.eqn, self.captured, self.forms.expected)
+        dxs = form.backward(self.residuals, dys) if form is self.form else form.again(self.values, dys)
+        for slot, dx, mask in zip(self.inputs, dxs, form.halves.masked, strict=True):
+            if slot is not None and dx is not None:
+                yield slot, dx, mask
+
+
+_FORMS: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
+
+
+def compiled(rule: Callable) -> Callable:
+    """Make the rule of a primitive that holds programs compile them where all values are known.
+
+    Programs of a few equations, and those that hand cotangents to Python, are run in place.
+    """
+
+    @functools.wraps(rule)
+    def call(tape: Tape, eqn: Any, nodes: list[Node]) -> list[Node]:
+        if any(isinstance(node.value, Tracer) for node in nodes) or not _is_worth_compiling(eqn):
+            return rule(tape, eqn, nodes)
+        captured = tape.captured_in(eqn)
+        forms = _find_forms(eqn, [node.slot is not None for node in nodes], captured)
+        return rule(tape, eqn, nodes) if forms is None else _run(tape, eqn, forms, captured, nodes)
+
+    return call
+
+
+def _run(tape: Tape, eqn, forms: Forms, captured: dict[int, Node], nodes: list[Node]) -> list[Node]:
+    nodes = [*captured.values(), *nodes]
+    values = [node.value for node in nodes]
+    form = forms.form(eqn, captured, forms.expected)
+    ys, residuals = form.forward(values)
+    outputs = [tape.variable(y) if on else Node(y) for y, on in zip(ys, form.halves.live, strict=True)]
+    slots = tuple(node.slot for node in nodes), tuple(node.slot for node in outputs)
+    tape.steps.append(CompiledStep(eqn, forms, form, captured, values, residuals, *slots))
+    return outputs
+
+
+def _find_forms(eqn, active: list[bool], captured: dict[int, Node]) -> Forms | None:
+    """Look the compiled forms of an equation up, or make them; `None` where the program cannot be pulled back."""
+    program, rest = _identity(eqn)
+    known = _FORMS.setdefault(program, {})
+    key = (rest, tuple(active), tuple(captured))
+    if key not in known:
+        try:
+            known[key] = Forms(eqn, active, captured)
+        except ArgfluxError:
+            known[key] = None
+    return known[key]
+
+
+def _identity(eqn) -> tuple[Any, tuple]:
+    """Return the program that an equation stands and falls with, and what else tells it from others."""
+    p = eqn.params
+    if "branches" in p:
+        first, *others = p["branches"]
+        return first, tuple(map(weakref.ref, others))
+    if eqn.primitive.name == "scan":
+        return p["jaxpr"], (p["length"], p["reverse"], p["unroll"], p["num_consts"], p["num_carry"])
+    return p["jaxpr"], ()
+
+
+def _program(eqn) -> ClosedJaxpr:
+    if eqn.primitive.name == "jit":
+        return eqn.params["jaxpr"]
+    avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars]
+    return jax.make_jaxpr(lambda *operands: bind(eqn, operands))(*avals)
+
+
+def _is_worth_compiling(eqn) -> bool:
+    if eqn.effects:
+        return False
+    names = list(_primitives(eqn))
+    return not ON_THE_HOST.intersection(names) and (eqn.primitive.name != "jit" or len(names) > FEW)
+
+
+def _primitives(eqn) -> Iterator[str]:
+    """Yield the names of the primitives in the programs that an equation holds."""
+    for jaxpr in jaxprs_in_params(eqn.params):
+        for inner in jaxpr.eqns:
+            yield inner.primitive.name
+            yield from _primitives(inner)
