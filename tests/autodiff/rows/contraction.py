@@ -18,7 +18,7 @@ def _wider(a, b):
 
 
 def by_group(a, b):
-    """Multiply rows by their group's matrix. JAX cannot map its derivative; `test_ragged_product.py` checks it."""
+    """Multiply rows by their group's matrix. JAX cannot map its derivative; `test_rules_without_vmap.py` checks it."""
     return lax.ragged_dot(a, b, np.array([2, 0, 3], np.int32))
 
 

@@ -43,8 +43,8 @@ def conv_general_dilated_back(dy, y, x, w, *, dimension_numbers, padding, window
     x_spec, w_spec, y_spec = dimension_numbers
     sizes = lambda array, spec: [jnp.shape(array)[i] for i in spec[2:]]
     axes = [
-        _Axis(*numbers, low)
-        for *numbers, (low, _) in zip(
+        _Axis(size, width, count, stride, dilation, spread, low)
+        for size, width, count, stride, dilation, spread, (low, _) in zip(
             sizes(x, x_spec),
             sizes(w, w_spec),
             sizes(dy, y_spec),

@@ -1,6 +1,7 @@
 """Rules that read and write parts of an array at computed places: slices, gather, and scatter by its kinds."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -59,9 +60,9 @@ class _Places:
         batch = set(dimension_numbers.scatter_indices_batching_dims)
         counts = [n for axis, n in enumerate(jnp.shape(indices)[:-1]) if axis not in batch]
         self.unique = params["unique_indices"] or math.prod(counts) == 1
-        self.promises = _promises(params) | {"unique_indices": self.unique}
+        self.promises: dict[str, Any] = _promises(params) | {"unique_indices": self.unique}
 
-    def read(self, values, fill=0):
+    def read(self, values, fill: float = 0):
         """Gather what lies at the places, in the shape of the update; `fill` outside the array."""
         d = self.dimensions
         single = {*d.inserted_window_dims, *d.operand_batching_dims}
