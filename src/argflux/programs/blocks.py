@@ -1,0 +1,185 @@
+"""Reading the blocks of a program: shapes, dtypes and values, with errors that name the block."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.programs.form import Blocks, Form
+from argflux.programs.solvers import Settings
+from argflux.programs.solvers.choose import METHODS
+from argflux.programs.solvers.separable import is_separable
+
+FAILURES = ("zero", "nan", "closest")
+
+
+def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Blocks]:
+    """Check one instance's blocks against each other and fill in absent ones with empty arrays.
+
+    Raises:
+        ShapeError: naming the block.
+        DtypeError: for blocks that are not real floating arrays.
+        ArgumentError: for `A` without `b`, or `G` without `h`, or the reverse.
+    """
+    q = _array("q", q, None, where)
+    if q.ndim != 1 or q.shape[0] == 0:
+        raise ShapeError(
+            f"q of shape {q.shape}",
+            "shape (n,) with n at least 1",
+            "pass one instance; use jax.vmap for a batch",
+            where=where,
+        )
+    n, dtype = q.shape[0], q.dtype
+    P, curvature = _curvature(P, n, dtype, where)
+    A, b = _rows("A", "b", A, b, n, dtype, where)
+    G, h = _rows("G", "h", G, h, n, dtype, where)
+    form = Form(n, A.shape[0], G.shape[0], curvature, lower is not None, upper is not None)
+    return form, Blocks(
+        P, q, A, b, G, h, _bound("lower", lower, n, dtype, where), _bound("upper", upper, n, dtype, where)
+    )
+
+
+def _array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(
+            f"{name} of type {type(value).__name__}",
+            "an array of real numbers",
+            f"pass {name} as an array",
+            where=where,
+        ) from error
+    if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == jnp.bool_:
+        raise DtypeError(
+            f"{name} of dtype {array.dtype}", "real numbers", f"convert {name} to float32 or float64", where=where
+        )
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        array = array.astype(jnp.result_type(float))
+    if dtype is None and array.dtype in (jnp.bfloat16, jnp.float16):
+        array = array.astype(jnp.float32)
+    return array if dtype is None else array.astype(dtype)
+
+
+def _curvature(P, n: int, dtype, where: str) -> tuple[jax.Array, str]:
+    if P is None:
+        return jnp.zeros((0,), dtype), "none"
+    P = _array("P", P, dtype, where)
+    if P.shape == (n,):
+        return P, "diagonal"
+    if P.shape == (n, n):
+        return P, "dense"
+    raise ShapeError(f"P of shape {P.shape}", f"({n}, {n}), or ({n},) for a diagonal", "match P to q", where=where)
+
+
+def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[jax.Array, jax.Array]:
+    if (M is None) != (v is None):
+        given, missing = (matrix, right) if v is None else (right, matrix)
+        raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
+    if M is None:
+        return jnp.zeros((0, n), dtype), jnp.zeros((0,), dtype)
+    M, v = _array(matrix, M, dtype, where), _array(right, v, dtype, where)
+    if M.ndim != 2 or M.shape[1] != n:
+        raise ShapeError(
+            f"{matrix} of shape {M.shape}", f"(rows, {n})", f"give {matrix} one column per entry of q", where=where
+        )
+    if v.shape != (M.shape[0],):
+        raise ShapeError(
+            f"{right} of shape {v.shape}",
+            f"({M.shape[0]},)",
+            f"give {right} one entry per row of {matrix}",
+            where=where,
+        )
+    return M, v
+
+
+def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
+    if value is None:
+        return jnp.zeros((0,), dtype)
+    value = _array(name, value, dtype, where)
+    if value.shape not in ((), (n,)):
+        raise ShapeError(f"{name} of shape {value.shape}", f"({n},) or a number", f"match {name} to q", where=where)
+    return jnp.broadcast_to(value, (n,))
+
+
+def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, where: str) -> Settings:
+    """Check the options of a solve.
+
+    Raises:
+        ArgumentError: naming the option and what it may be.
+    """
+    solver = "auto" if solver is None else solver
+    _one_of("solver", solver, METHODS, where)
+    _one_of("on_failure", on_failure, FAILURES, where)
+    if solver == "separable" and not is_separable(form):
+        raise ArgumentError(
+            f"solver='separable' for P {form.curvature} and {form.p + form.m} rows",
+            "a P of shape (n,) and at most one row in A and G",
+            "leave solver out",
+            where=where,
+        )
+    if solver == "pivoting" and form.curvature == "none":
+        raise ArgumentError(
+            "solver='pivoting' for a linear program", "a positive definite P", "leave solver out", where=where
+        )
+    if not tolerance > 0 or not max_iterations >= 1:
+        raise ArgumentError(
+            f"tolerance={tolerance}, max_iterations={max_iterations}",
+            "a positive tolerance and at least one iteration",
+            "leave them out for the defaults",
+            where=where,
+        )
+    failure = "zero" if on_failure == "closest" else on_failure
+    return Settings(solver, float(tolerance), int(max_iterations), failure)
+
+
+def _one_of(name: str, value, allowed: tuple, where: str) -> None:
+    if value not in allowed:
+        raise ArgumentError(f"{name}={value!r}", f"one of {', '.join(map(repr, allowed))}", "pick one", where=where)
+
+
+def check_values(form: Form, blocks: Blocks, *, where: str) -> None:
+    """Hold values that are known, outside `jit` and derivatives, to what a program may contain.
+
+    Raises:
+        DataError: for NaN and infinite entries, naming the block.
+        ArgumentError: for `lower > upper`, and for a P that is not positive semidefinite.
+    """
+    if any(isinstance(block, Tracer) for block in blocks):
+        return
+    for name, block in zip(Blocks._fields, blocks, strict=True):
+        values = np.asarray(block)
+        wrong = np.isnan(values) if name in ("h", "lower", "upper") else ~np.isfinite(values)
+        if wrong.any():
+            index = np.argwhere(wrong)[0].tolist()
+            raise DataError(
+                f"{name}{index} = {values[tuple(index)]}", "finite numbers", f"clean {name} first", where=where
+            )
+    if form.lower and form.upper:
+        gap = np.asarray(blocks.lower) - np.asarray(blocks.upper)
+        if (gap > 0).any():
+            i = int(np.argmax(gap))
+            raise ArgumentError(
+                f"lower[{i}] = {blocks.lower[i]} above upper[{i}] = {blocks.upper[i]}",
+                "lower <= upper",
+                "swap or widen the bounds",
+                where=where,
+            )
+    _check_convex(form, blocks, where)
+
+
+def _check_convex(form: Form, blocks: Blocks, where: str) -> None:
+    if form.curvature == "none":
+        return
+    P = np.asarray(blocks.P, np.float64)
+    values = P if form.curvature == "diagonal" else np.linalg.eigvalsh((P + P.T) / 2)
+    slack = 1e-6 if blocks.q.dtype == jnp.float32 else 1e-9
+    if values.min() < -slack * np.abs(values).max():
+        raise ArgumentError(
+            f"P with smallest eigenvalue {values.min():.6g}",
+            "a positive semidefinite P, for a convex program",
+            f"add at least {-values.min():.6g} to its diagonal, or check its sign",
+            where=where,
+        )

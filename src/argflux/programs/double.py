@@ -1,0 +1,82 @@
+"""Primitives whose inside runs in float64, whatever the caller's dtype and the x64 setting, on one batch axis."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+
+
+def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
+    """Make a primitive of `run(*arrays, **params) -> list`, traced in float64 when it is lowered.
+
+    Every operand has a leading axis of length 1 (shared by the batch) or of the batch's length; every output has
+    the batch's length. `vmap`, nested or not, only lengthens that axis.
+
+    Args:
+        name: the primitive's name.
+        run: takes float64 (and integer) arrays, returns a list of arrays.
+        outputs: `outputs(batch, dtype, **params)` lists a shape and dtype per output; `dtype` is the caller's.
+    """
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+
+    def declared(avals, params):
+        dtype = next(a.dtype for a in avals if jnp.issubdtype(a.dtype, jnp.floating))
+        return outputs(max(a.shape[0] for a in avals), dtype, **params)
+
+    def staged(*operands, **params):
+        kinds = declared(operands, params)
+        with jax.enable_x64(True):
+            ys = run(*map(_widen, operands), **params)
+            return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
+
+    @functools.lru_cache(maxsize=256)
+    def compiled(keywords):
+        return jax.jit(lambda *operands: primitive.bind(*operands, **dict(keywords)))
+
+    primitive.def_abstract_eval(lambda *avals, **params: [ShapedArray(*kind) for kind in declared(avals, params)])
+    primitive.def_impl(lambda *operands, **params: compiled(tuple(sorted(params.items())))(*operands))
+    mlir.register_lowering(primitive, mlir.lower_fun(staged, multiple_results=True))
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
+    return primitive
+
+
+def _widen(x: Any) -> Any:
+    return lax.convert_element_type(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+def _batch(primitive: Primitive, values: Any, axes: Any, **params: Any) -> tuple[list, list[int]]:
+    """Fold the mapped axis into the leading one, leaving operands that the whole batch shares as they are."""
+    mapped = [axis is not None for axis in axes]
+    moved = [v if axis is None else jnp.moveaxis(v, axis, 0) for v, axis in zip(values, axes, strict=True)]
+    size = next(v.shape[0] for v, on in zip(moved, mapped, strict=True) if on)
+    inner = max(v.shape[1 if on else 0] for v, on in zip(moved, mapped, strict=True))
+    folded = [_fold(v, on, size, inner) for v, on in zip(moved, mapped, strict=True)]
+    ys = primitive.bind(*folded, **params)
+    return [y.reshape(size, inner, *y.shape[1:]) for y in ys], [0] * len(ys)
+
+
+def _fold(value: Any, mapped: bool, size: int, inner: int) -> Any:
+    if not mapped:
+        if value.shape[0] == 1:
+            return value
+        value = jnp.broadcast_to(value, (size, *value.shape))
+    elif value.shape[1] != inner:
+        value = jnp.broadcast_to(value, (size, inner, *value.shape[2:]))
+    return value.reshape(-1, *value.shape[2:])
+
+
+def carry(x: jax.Array) -> jax.Array:
+    """Pack float64 numbers into integers, which pass any dtype setting unchanged and have no derivative."""
+    return lax.bitcast_convert_type(x, jnp.uint32)
+
+
+def uncarry(x: jax.Array) -> jax.Array:
+    """Unpack what `carry` packed."""
+    return lax.bitcast_convert_type(x, jnp.float64)

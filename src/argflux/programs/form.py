@@ -1,0 +1,103 @@
+"""The canonical form that solvers and derivatives share: which blocks a program has, and its rows."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is static about a program: sizes, and which kinds of block it has.
+
+    `curvature` is "none" (linear), "diagonal" (P is a vector) or "dense".
+    """
+
+    n: int
+    p: int
+    m: int
+    curvature: str
+    lower: bool
+    upper: bool
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the variable has bounds of either side."""
+        return self.lower or self.upper
+
+    @property
+    def rows(self) -> int:
+        """Number of rows `lo <= C x <= hi`: equalities, inequalities, then the bounds, if any."""
+        return self.p + self.m + (self.n if self.bounded else 0)
+
+
+class Blocks(NamedTuple):
+    """The arrays of a program, each with a leading axis 1 or batch; an absent block has no elements."""
+
+    P: Any
+    q: Any
+    A: Any
+    b: Any
+    G: Any
+    h: Any
+    lower: Any
+    upper: Any
+
+
+class Rows(NamedTuple):
+    """A program as `min x'Px/2 + q'x` subject to `lo <= C x <= hi`, equalities where `lo = hi`."""
+
+    P: jax.Array
+    q: jax.Array
+    C: jax.Array
+    lo: jax.Array
+    hi: jax.Array
+
+
+def batch_size(blocks: Blocks) -> int:
+    """Length of the batch axis."""
+    return max(block.shape[0] for block in blocks)
+
+
+def bounds(form: Form, blocks: Blocks) -> tuple[jax.Array, jax.Array]:
+    """Lower and upper bounds, infinite where absent, `(1 or batch, n)`."""
+    infinite = jnp.full((1, form.n), jnp.inf)
+    return blocks.lower if form.lower else -infinite, blocks.upper if form.upper else infinite
+
+
+def dense_rows(form: Form, blocks: Blocks) -> Rows:
+    """Write a program in rows with a dense P."""
+    lower, upper = bounds(form, blocks)
+    lo = [blocks.b, jnp.full_like(blocks.h, -jnp.inf)]
+    hi = [blocks.b, blocks.h]
+    C = [blocks.A, blocks.G]
+    if form.bounded:
+        lo, hi, C = [*lo, lower], [*hi, upper], [*C, jnp.eye(form.n)[None]]
+    return Rows(dense_curvature(form, blocks.P), blocks.q, join(C), join(lo), join(hi))
+
+
+def dense_curvature(form: Form, P: jax.Array) -> jax.Array:
+    """P as a symmetric matrix."""
+    if form.curvature == "none":
+        return jnp.zeros((1, form.n, form.n))
+    if form.curvature == "diagonal":
+        return P[:, :, None] * jnp.eye(form.n)
+    return (P + jnp.swapaxes(P, 1, 2)) / 2
+
+
+def join(parts: list) -> jax.Array:
+    """Concatenate along axis 1, repeating shared parts where another one is batched."""
+    parts = [x for x in parts if x.shape[1]] or parts[:1]
+    size = max(x.shape[0] for x in parts)
+    return jnp.concatenate([jnp.broadcast_to(x, (size, *x.shape[1:])) for x in parts], axis=1)
+
+
+def times(M: jax.Array, x: jax.Array) -> jax.Array:
+    """Batched matrix times vector."""
+    return jnp.einsum("bij,bj->bi", M, x, precision="highest") if M.shape[0] > 1 else x @ jnp.swapaxes(M[0], 0, 1)
+
+
+def transposed_times(M: jax.Array, x: jax.Array) -> jax.Array:
+    """Batched transposed matrix times vector."""
+    return jnp.einsum("bij,bi->bj", M, x, precision="highest") if M.shape[0] > 1 else x @ M[0]

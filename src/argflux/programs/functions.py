@@ -1,0 +1,161 @@
+"""A program stated as JAX functions of the variable and of parameters."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+from argflux.programs import sparsity
+from argflux.programs.degree import Kind, degrees
+from argflux.programs.extract import Functions, extract
+from argflux.programs.layout import Layout, join, variable_layout
+from argflux.programs.parameters import check_count, default_dtype, names_of
+from argflux.programs.plan import Plan
+from argflux.programs.wellformed import check_degree, check_function, check_outputs
+
+FUNCTIONS = ("objective", "equality", "inequality")
+
+
+class Found(NamedTuple):
+    """What tracing one of the functions says: its degree, its outputs, whether it captured values being traced."""
+
+    kind: Kind
+    out: Any
+    captures: bool
+
+    @property
+    def layout(self) -> Layout | None:
+        """Layout of the values, or `None` where there are none."""
+        return Layout.of(self.out) if jax.tree.leaves(self.out) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """What the user wrote: functions of `(x, *params)`, and the variable and its bounds as functions of `params`."""
+
+    names: tuple[str, ...]
+    objective: Callable
+    variable: Callable
+    equality: Callable | None
+    inequality: Callable | None
+    lower: Callable | None
+    upper: Callable | None
+
+    @classmethod
+    def of(cls, objective: Any, variable: Any, equality: Any, inequality: Any, lower: Any, upper: Any) -> "Statement":
+        """Check the functions against each other, and make functions of what is given as values."""
+        for function, what in zip((objective, equality, inequality), FUNCTIONS, strict=True):
+            check_function(function, what)
+        names = names_of(objective)
+        for function, what in zip((objective, equality, inequality), FUNCTIONS, strict=True):
+            check_count(function, len(names) + 1, what, names)
+        for function, what in ((variable, "variable"), (lower, "lower"), (upper, "upper")):
+            check_count(function, len(names), what, names)
+        bounds = (None if bound is None else _constantly(bound) for bound in (lower, upper))
+        return cls(names, objective, _constantly(variable), equality, inequality, *bounds)
+
+    def nudged(self, directions: dict[str, Callable]) -> "Statement":
+        """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
+
+        def moved(what: str) -> Callable | None:
+            function, direction = getattr(self, what), directions.get(what)
+            if function is None or direction is None:
+                return function and (lambda x, t, *params: function(x, *params))
+            add = lambda t, value, slope: value + t.astype(value.dtype) * slope
+            return lambda x, t, *params: jax.tree.map(
+                functools.partial(add, t), function(x, *params), direction(x, *params)
+            )
+
+        rest = (f and (lambda t, *params, f=f: f(*params)) for f in (self.variable, self.lower, self.upper))
+        variable, lower, upper = rest
+        return Statement(
+            ("t", *self.names), *map(moved, FUNCTIONS[:1]), variable, *map(moved, FUNCTIONS[1:]), lower, upper
+        )
+
+    @property
+    def label(self) -> str:
+        """What the program is called where it is shown."""
+        name = getattr(self.objective, "__name__", "<lambda>")
+        return "" if name == "<lambda>" else name
+
+    def plan(self, params: tuple, options: dict[str, Any]) -> Plan:
+        """Find the class, the layout and the structure of the program for parameters of these shapes."""
+        variable = variable_layout(self.variable(*params), default_dtype(params))
+        found = {what: self._trace(what, variable, params) for what in FUNCTIONS}
+        layouts = {what: found[what].layout for what in FUNCTIONS[1:]}
+        objective = found["objective"].kind
+        curvature = "none" if objective.degree < 2 else "diagonal" if objective.diagonal else "dense"
+        groups, lasting = (), not any(f.captures for f in found.values())
+        if lasting and _is_large(variable, layouts, curvature):
+            groups, curvature = self._split(variable, layouts, curvature, params)
+        zero = functools.partial(jnp.zeros, variable.size, variable.dtype)
+        run = lambda params: extract(self.flat(variable, params), zero(), curvature, groups)
+        return Plan(curvature, variable, *layouts.values(), groups, run, lasting, options=options)
+
+    def flat(self, variable: Layout, params: tuple) -> Functions:
+        """Write the functions in terms of the variable's vector."""
+        vector = lambda f: f and (lambda x: join(jax.tree.leaves(f(variable.tree(x), *params)), x.dtype))
+        bound = lambda f, what: f and variable.spread(f(*params), f"Program {what}")
+        return Functions(
+            lambda x: self.objective(variable.tree(x), *params).astype(x.dtype),
+            vector(self.equality),
+            vector(self.inequality),
+            bound(self.lower, "lower"),
+            bound(self.upper, "upper"),
+        )
+
+    def _trace(self, what: str, variable: Layout, params: tuple) -> Found:
+        """Trace a function and find the worst kind among its outputs."""
+        function = getattr(self, what)
+        if function is None:
+            return Found(Kind(0), None, False)
+        tree = variable.treedef.unflatten(variable.leaves)
+        arrays, rebuild = _take_apart(params)
+        jaxpr, out = jax.make_jaxpr(lambda x, arrays: function(x, *rebuild(arrays)), return_shape=True)(tree, arrays)
+        check_outputs(out, what)
+        kinds = degrees(jaxpr, len(variable.leaves))
+        worst = max(kinds, key=lambda kind: kind.degree, default=Kind(0))
+        check_degree(worst, what)
+        kind = Kind(worst.degree, None, all(kind.diagonal for kind in kinds), worst.cause)
+        return Found(kind, out, any(isinstance(const, Tracer) for const in jaxpr.consts))
+
+    def _split(self, variable: Layout, layouts: dict[str, Layout | None], curvature: str, params: tuple) -> tuple:
+        """Find independent parts, and whether the curvature is diagonal after all."""
+        arrays, rebuild = _take_apart(params)
+        zero = jax.ShapeDtypeStruct((variable.size,), variable.dtype)
+        part = lambda name: lambda x, *arrays: getattr(self.flat(variable, rebuild(arrays)), name)(x)
+        hessian = sparsity.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
+        jacobians = [
+            layout and sparsity.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items()
+        ]
+        if hessian and hessian.diagonal:
+            hessian, curvature = None, "diagonal"
+        return sparsity.split(variable.size, hessian, *jacobians), curvature
+
+
+def _is_large(variable: Layout, layouts: dict[str, Layout | None], curvature: str) -> bool:
+    """Whether the matrices are so large that looking for independent parts pays."""
+    rows = sum(layout.size for layout in layouts.values() if layout)
+    entries = variable.size * (rows + (variable.size if curvature == "dense" else 0))
+    return entries > sparsity.WORTHWHILE and sparsity.available()
+
+
+def _take_apart(params: tuple) -> tuple[list[jax.ShapeDtypeStruct], Callable]:
+    """Return the shapes of the arrays among the parameters, and what puts other arrays in their place."""
+    leaves, treedef = jax.tree.flatten(params)
+    places = [i for i, leaf in enumerate(leaves) if hasattr(leaf, "dtype")]
+    structs = [jax.typeof(leaves[i]) for i in places]
+
+    def rebuild(arrays: Any) -> tuple:
+        fresh = dict(zip(places, arrays, strict=True))
+        return treedef.unflatten([fresh.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+    return [jax.ShapeDtypeStruct(s.shape, s.dtype, weak_type=s.weak_type) for s in structs], rebuild
+
+
+def _constantly(value: Any) -> Callable:
+    return value if callable(value) else lambda *_: value

@@ -1,0 +1,190 @@
+"""Linear systems of the optimality conditions on an active set: the primitive `kkt_p`, linear and self-adjoint."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax.interpreters import ad
+
+from argflux.autodiff.registry import pulls_back
+from argflux.programs.double import double_primitive, uncarry
+from argflux.programs.form import Form, dense_curvature, times, transposed_times
+from argflux.programs.pseudo import Active, chunks, null_spaces, solve_pseudo
+from argflux.programs.solvers.pivoting import solve_active
+
+SINGULAR = 1e-9
+
+
+class Step(NamedTuple):
+    """A change of x, of the duals of the rows `[A; G]`, and of the signed duals of the bounds."""
+
+    x: Any
+    dual: Any
+    bound: Any
+
+
+def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form) -> list:
+    """Solve `P dx + C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables.
+
+    `mode` is 0 where the answer is zero, 1 where the two inverses serve, 2 where the least-norm answer is wanted,
+    3 where the answer is NaN.
+    """
+    batch = r1.shape[0]
+    known = (active, fixed, r1, r2, r3)
+    if form.curvature == "diagonal":
+        step = _solve_diagonal(form, P, A, G, *known)
+    else:
+        step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), *known)
+    if form.curvature != "diagonal":
+        step = _replace_singular(form, P, A, G, mode, known, step)
+    wrong = jnp.where(mode == 3, jnp.nan, 0.0)[:, None]
+    good = ((mode == 1) | (mode == 2))[:, None]
+    return [jnp.where(good, jnp.broadcast_to(part, (batch, part.shape[1])), wrong) for part in step]
+
+
+def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3) -> Step:
+    C = _coupling(A, G)
+    rows = form.p + form.m
+    if not inverse.shape[1]:
+        return Step(jnp.zeros_like(r1), jnp.zeros_like(r2), jnp.zeros_like(r3))
+    P = dense_curvature(form, P)
+    full = jnp.concatenate([C, jnp.broadcast_to(jnp.eye(form.n), (C.shape[0], form.n, form.n))], 1)
+    full = full if form.bounded else C
+    target = jnp.concatenate([jnp.where(active > 0, r2, 0.0), jnp.where(fixed > 0, r3, 0.0)], 1)[:, : full.shape[1]]
+    on = jnp.concatenate([active, fixed], 1)[:, : full.shape[1]] > 0
+    x, dual = solve_active(full, inverse, schur, r1, target)
+    rest = r1 - times(P, x) - transposed_times(full, dual)
+    dx, ddual = solve_active(full, inverse, schur, rest, jnp.where(on, target - times(full, x), 0.0))
+    x, dual = x + dx, dual + ddual
+    bound = dual[:, rows:] if form.bounded else jnp.zeros_like(r3)
+    return Step(x, dual[:, :rows], bound)
+
+
+def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> Step:
+    """Eliminate x; what is left couples only the active rows."""
+    C = _coupling(A, G) * active[:, :, None]
+    free = (fixed == 0) & (P > 0)
+    weight = jnp.where(free, 1.0 / jnp.where(P > 0, P, 1.0), 0.0)
+    pinned = jnp.where(fixed > 0, r3, 0.0)
+    schur = (C * weight[:, None, :]) @ jnp.swapaxes(C, 1, 2)
+    known = times(C, weight * r1 + pinned) - jnp.where(active > 0, r2, 0.0)
+    dual = _solve_small(schur, known)
+    x = weight * (r1 - transposed_times(C, dual)) + pinned
+    return Step(x, dual, jnp.where(fixed > 0, r1 - P * x - transposed_times(C, dual), 0.0))
+
+
+def _solve_small(schur, known):
+    """Least-norm solution with small symmetric matrices."""
+    if schur.shape[1] == 0:
+        return known
+    if schur.shape[1] == 1:
+        return jnp.where(schur[:, :, 0] > 0, known / jnp.where(schur[:, :, 0] > 0, schur[:, :, 0], 1.0), 0.0)
+    values, vectors = jnp.linalg.eigh(schur)
+    top = jnp.max(jnp.abs(values), 1, keepdims=True)
+    inverted = jnp.where(values > SINGULAR * top, 1.0 / jnp.where(values > SINGULAR * top, values, 1.0), 0.0)
+    return times(vectors, inverted * transposed_times(vectors, known))
+
+
+def _replace_singular(form: Form, P, A, G, mode, known, step: Step) -> Step:
+    """Put the least-norm answers in place of the others, a few instances at a time."""
+    data = Active(dense_curvature(form, P), _coupling(A, G), *known)
+
+    def one(data):
+        return solve_pseudo(data, null_spaces(data))
+
+    return Step(*chunks(mode == 2, one, data, tuple(step)))
+
+
+def _coupling(A, G):
+    size = max(A.shape[0], G.shape[0])
+    return jnp.concatenate([jnp.broadcast_to(a, (size, *a.shape[1:])) for a in (A, G)], 1)
+
+
+def _outputs(batch, dtype, *, form: Form):
+    return [((batch, form.n), dtype), ((batch, form.p + form.m), dtype), ((batch, form.n), dtype)]
+
+
+kkt_p = double_primitive("argflux_kkt", _run, _outputs)
+"""Operands: P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3; linear in the last three."""
+
+
+def _products(form: Form, P, A, G, active, fixed, step: Step) -> Step:
+    """The matrix of the system times a step; the inverse of what `kkt_p` does."""
+    dual = step.dual * active
+    r1 = curve(form, P, step.x) + transposed_times(A, dual[:, : form.p]) + transposed_times(G, dual[:, form.p :])
+    r2 = jnp.concatenate([times(A, step.x), times(G, step.x)], 1) * active
+    return Step(r1 + step.bound * fixed, r2, step.x * fixed)
+
+
+def curve(form: Form, P, x):
+    """`P x` for a symmetric P of any kind."""
+    if form.curvature == "none":
+        return jnp.zeros_like(x)
+    if form.curvature == "diagonal":
+        return P * x
+    return (times(P, x) + transposed_times(P, x)) / 2
+
+
+def _jvp(primals, tangents, *, form: Form):
+    P, A, G, active, fixed, *_ = primals
+    ys = Step(*kkt_p.bind(*primals, form=form))
+    flags = active.astype(ys.x.dtype), fixed.astype(ys.x.dtype)
+    right = [_instantiate(t, r) for t, r in zip(tangents[-3:], primals[-3:], strict=True)]
+    if any(not isinstance(t, ad.Zero) for t in tangents[:3]):
+        dP, dA, dG = (_instantiate(t, x) for t, x in zip(tangents[:3], primals[:3], strict=True))
+        moved = _products(form, dP, dA, dG, *flags, ys._replace(bound=jnp.zeros_like(ys.bound)))
+        right = [right[0] - moved.x, right[1] - moved.dual, right[2]]
+    return list(ys), kkt_p.bind(*primals[:-3], *right, form=form)
+
+
+def _instantiate(tangent, primal):
+    return jnp.zeros_like(primal) if isinstance(tangent, ad.Zero) else tangent
+
+
+def _transpose(cotangents, *operands, form: Form):
+    aval = next(c for c in cotangents if not isinstance(c, ad.Zero))
+    del aval
+    seeds = [jnp.zeros(c.aval.shape, c.aval.dtype) if isinstance(c, ad.Zero) else c for c in cotangents]
+    return [None] * (len(operands) - 3) + list(kkt_p.bind(*operands[:-3], *seeds, form=form))
+
+
+ad.primitive_jvps[kkt_p] = _jvp
+ad.primitive_transposes[kkt_p] = _transpose
+
+
+@pulls_back("argflux_kkt")
+def kkt_back(dys, ys, *operands, form: Form):
+    """The system is its own adjoint; its matrices get minus the outer products of the two answers."""
+    P, A, G, active, fixed, *_ = operands
+    dr = Step(*kkt_p.bind(*operands[:-3], *dys, form=form))
+    flags = active.astype(dr.x.dtype), fixed.astype(dr.x.dtype)
+    y = Step(*ys)
+    dP = -curvature_cotangent(form, P, dr.x, y.x)
+    dual, ddual = y.dual * flags[0], dr.dual * flags[0]
+    p = form.p
+    dA = -row_cotangent(A, dr.x, dual[:, :p]) - row_cotangent(A, y.x, ddual[:, :p])
+    dG = -row_cotangent(G, dr.x, dual[:, p:]) - row_cotangent(G, y.x, ddual[:, p:])
+    return [dP, dA, dG, *[None] * (len(operands) - 6), *dr]
+
+
+def curvature_cotangent(form: Form, P, w, x):
+    """Cotangent of P in `w' P x`, summed where the batch shares P."""
+    if form.curvature == "none":
+        return jnp.zeros_like(P)
+    if form.curvature == "diagonal":
+        return shared(P, w * x)
+    if P.shape[0] == 1 and x.shape[0] > 1:
+        outer = (w.T @ x)[None]
+        return (outer + jnp.swapaxes(outer, 1, 2)) / 2
+    return (w[:, :, None] * x[:, None, :] + x[:, :, None] * w[:, None, :]) / 2
+
+
+def row_cotangent(A, x, y):
+    """Cotangent of A in `y' A x`, summed where the batch shares A."""
+    if A.shape[0] == 1 and x.shape[0] > 1:
+        return (y.T @ x)[None]
+    return y[:, :, None] * x[:, None, :]
+
+
+def shared(like, value):
+    """Sum over the batch where the operand is shared by it."""
+    return jnp.sum(value, 0, keepdims=True) if like.shape[0] == 1 and value.shape[0] > 1 else value

@@ -1,0 +1,205 @@
+"""`solve_qp` and `solve_lp`: programs given by their matrices."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from argflux.programs.blocks import check_options, check_values, read_blocks
+from argflux.programs.form import Blocks, Form
+from argflux.programs.solution import Residuals, Solution
+from argflux.programs.solve import Optimum, solve_p
+from argflux.programs.solvers import Settings
+
+TOLERANCE = 1e-8
+MAX_ITERATIONS = 1000
+
+
+def solve_qp(
+    P: Any,
+    q: Any,
+    A: Any = None,
+    b: Any = None,
+    G: Any = None,
+    h: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    *,
+    start: Solution | None = None,
+    solver: str | None = None,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MAX_ITERATIONS,
+    on_failure: str = "zero",
+) -> Solution:
+    """Solve a convex quadratic program; every floating field of the solution is differentiable in every block.
+
+    Minimises `x' P x / 2 + q' x` subject to `A x = b`, `G x <= h` and `lower <= x <= upper`. It solves in float64
+    whatever the dtype of `q` and the x64 setting, under `jit`, `vmap` and derivatives of any mode and order. Only
+    the symmetric part of P counts. An instance that is not solved says so in `status`, and leaves the others of
+    its batch alone.
+
+    Args:
+        P: `(n, n)`, positive semidefinite; `(n,)` for a diagonal; `None` for a linear program.
+        q: `(n,)`, float32 or float64; the solution has its dtype.
+        A: `(p, n)`, or `None`.
+        b: `(p,)`, given with `A`.
+        G: `(m, n)`, or `None`.
+        h: `(m,)`, given with `G`; may hold `inf`.
+        lower: `(n,)` or a number, `-inf` where there is none, or `None`.
+        upper: likewise.
+        start: a solution of a similar program, whose active set is tried first.
+        solver: "pivoting", "interior" or "separable"; chosen by structure if `None`.
+        tolerance: largest relative residual of a solved instance.
+        max_iterations: limit on the solver's steps.
+        on_failure: "zero" gives instances that fail their last iterate and zero derivatives, "nan" NaN for both,
+            "closest" the solution and derivatives of the program with the constraints moved as little as possible.
+
+    Returns:
+        A `Solution`.
+
+    Raises:
+        ShapeError: for blocks that do not fit together, by name.
+        DtypeError: for blocks that are not real numbers.
+        ArgumentError: for unknown options, a lone `A` or `b`, and, outside `jit`, an indefinite P or `lower > upper`.
+        DataError: outside `jit`, for NaN or infinite entries.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from argflux.programs import solve_qp
+        >>> def nearest(y):
+        ...     return solve_qp(jnp.ones(3), -y, A=jnp.ones((1, 3)), b=jnp.ones(1), lower=0.0).x
+        >>> nearest(jnp.array([1.0, 0.5, -1.0])).tolist()
+        [0.75, 0.25, 0.0]
+        >>> jax.jacobian(nearest)(jnp.array([1.0, 0.5, -1.0]))[0].tolist()
+        [0.5, -0.5, 0.0]
+
+    Source:
+        Amos and Kolter, "OptNet: differentiable optimization as a layer in neural networks" (2017).
+    """
+    form, blocks = read_blocks(P, q, A, b, G, h, lower, upper, where="solve_qp")
+    settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_qp")
+    check_values(form, blocks, where="solve_qp")
+    if on_failure == "closest":
+        blocks = _closest(form, blocks)
+    return _solve(form, settings, blocks, start)
+
+
+def solve_lp(
+    c: Any,
+    A: Any = None,
+    b: Any = None,
+    G: Any = None,
+    h: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    *,
+    smoothing: float | None = None,
+    start: Solution | None = None,
+    solver: str | None = None,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MAX_ITERATIONS,
+    on_failure: str = "zero",
+) -> Solution:
+    """Solve a linear program: minimise `c' x` subject to `A x = b`, `G x <= h` and `lower <= x <= upper`.
+
+    The derivative of a vertex with respect to `c` is zero wherever it exists; with `smoothing` the objective gains
+    `smoothing * x' x / 2`, which makes the solution move with `c`.
+
+    Args:
+        c: `(n,)`, float32 or float64; the solution has its dtype.
+        A: see `solve_qp`, like all further blocks and options.
+        b: see `solve_qp`.
+        G: see `solve_qp`.
+        h: see `solve_qp`.
+        lower: see `solve_qp`.
+        upper: see `solve_qp`.
+        smoothing: weight of the quadratic term, positive, or `None`.
+        start: see `solve_qp`.
+        solver: see `solve_qp`.
+        tolerance: see `solve_qp`.
+        max_iterations: see `solve_qp`.
+        on_failure: see `solve_qp`.
+
+    Returns:
+        A `Solution`; with `smoothing` its objective includes the quadratic term.
+
+    Raises:
+        ShapeError: as `solve_qp`.
+        DtypeError: as `solve_qp`.
+        ArgumentError: as `solve_qp`, and for a smoothing that is not positive.
+        DataError: as `solve_qp`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import solve_lp
+        >>> solve_lp(jnp.array([-1.0, -2.0]), G=jnp.ones((1, 2)), h=jnp.ones(1), lower=0.0).x.round(6).tolist()
+        [0.0, 1.0]
+    """
+    P = None
+    if smoothing is not None:
+        if not isinstance(smoothing, Tracer) and not smoothing > 0:
+            from argflux.errors import ArgumentError
+
+            raise ArgumentError(
+                f"smoothing={smoothing}", "a positive number", "pass e.g. smoothing=0.1, or None", where="solve_lp"
+            )
+        P = jnp.broadcast_to(jnp.asarray(smoothing, jnp.asarray(c).dtype), jnp.shape(c))
+    form, blocks = read_blocks(P, c, A, b, G, h, lower, upper, where="solve_lp")
+    settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_lp")
+    check_values(form, blocks, where="solve_lp")
+    if on_failure == "closest":
+        blocks = _closest(form, blocks)
+    return _solve(form, settings, blocks, start)
+
+
+def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | None) -> Solution:
+    best = Optimum(*[y[0] for y in solve_p.bind(*_lead(blocks), _sides(form, start), form=form, settings=settings)])
+    dtype = best.x.dtype
+    zero = jnp.zeros((), dtype)
+    return Solution(
+        x=best.x,
+        y=best.dual[: form.p],
+        z=best.dual[form.p :],
+        z_lower=jnp.where(best.fixed < 0, -best.bound, zero),
+        z_upper=jnp.where(best.fixed > 0, best.bound, zero),
+        objective=best.objective,
+        status=best.status,
+        iterations=best.iterations,
+        residuals=Residuals(*[jax.lax.stop_gradient(best.residuals[i]) for i in range(3)]),
+        regularity=best.regularity,
+    )
+
+
+def _lead(blocks: Blocks) -> list:
+    return [jnp.asarray(block)[None] for block in blocks]
+
+
+def _sides(form: Form, start: Solution | None) -> jax.Array:
+    """Sides of all rows that the duals of a former solution point at, `(1, p + m + n)`."""
+    if start is None:
+        return jnp.zeros((1, form.p + form.m + form.n), jnp.int32)
+    bound = (start.z_upper > 0).astype(jnp.int32) - (start.z_lower > 0).astype(jnp.int32)
+    sides = [jnp.ones(form.p, jnp.int32), (start.z > 0).astype(jnp.int32), bound]
+    return jnp.concatenate(sides)[None]
+
+
+def _closest(form: Form, blocks: Blocks) -> Blocks:
+    """Move `b` and `h` to the nearest values, in the Euclidean norm, that some x within its bounds meets."""
+    rows = form.p + form.m
+    if rows == 0:
+        return blocks
+    n, dtype = form.n, blocks.q.dtype
+    P = jnp.concatenate([jnp.full(n, 1e-9, dtype), jnp.ones(rows, dtype)])
+    A = jnp.concatenate([blocks.A, -jnp.eye(form.p, rows, dtype=dtype)], 1)
+    G = jnp.concatenate([blocks.G, -jnp.eye(form.m, rows, form.p, dtype=dtype)], 1)
+    free = jnp.full(rows, jnp.inf, dtype)
+    lower = jnp.concatenate([blocks.lower, -free]) if form.lower else blocks.lower
+    upper = jnp.concatenate([blocks.upper, free]) if form.upper else blocks.upper
+    wide = Form(n + rows, form.p, form.m, "diagonal", form.lower, form.upper)
+    moved = Blocks(P, jnp.zeros(n + rows, dtype), A, blocks.b, G, blocks.h, lower, upper)
+    shift = _solve(wide, Settings(solver="pivoting"), moved, None).x[n:]
+    size = jnp.max(jnp.abs(shift), initial=0.0)
+    shift = jnp.where(size > np.asarray(1e-8, dtype), shift, jnp.zeros_like(shift))
+    return blocks._replace(b=blocks.b + shift[: form.p], h=blocks.h + shift[form.p :])

@@ -1,0 +1,148 @@
+"""What is fixed about a program once the shapes of its parameters are known, and how it is solved."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from argflux.programs.extract import Blocks
+from argflux.programs.layout import Layout
+from argflux.programs.matrices import solve_lp, solve_qp
+from argflux.programs.solution import Residuals, Solution
+from argflux.programs.sparsity import Group
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How to make and solve the matrices of a program, and how its solution is laid out.
+
+    Attributes:
+        curvature: of the objective: "none", "diagonal" or "dense".
+        variable: layout of the variable.
+        equality: layout of the values of the equality constraints, or `None`.
+        inequality: layout of the values of the inequality constraints, or `None`.
+        groups: independent parts, empty for a single program.
+        extract: from the parameters to the constant of the objective and a tuple of `Blocks`.
+        lasting: whether it may serve again, as it captured nothing that is being traced.
+        sign: -1 where the user maximises.
+        options: keywords of the solver.
+    """
+
+    curvature: str
+    variable: Layout
+    equality: Layout | None
+    inequality: Layout | None
+    groups: tuple[Group, ...]
+    extract: Callable[[tuple], tuple]
+    lasting: bool = True
+    sign: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def compiled(self) -> "Plan":
+        """The same plan, extracting its matrices in compiled code."""
+        return dataclasses.replace(self, extract=eqx.filter_jit(self.extract))
+
+    def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:
+        """Solve given matrices and lay the solution out as the user's trees."""
+        vectors = self.start_vectors(start)
+        if self.groups:
+            flat = self._join([self._solve_group(*row, vectors) for row in zip(self.groups, parts, strict=True)])
+        else:
+            flat = self._solve_blocks(parts[0], vectors)
+        return self._lay_out(flat, constant)
+
+    def _solve_group(self, group: Group, blocks: Blocks, start: Any) -> Solution:
+        if start is None:
+            return jax.vmap(lambda blocks: self._solve_blocks(blocks, None))(blocks)
+        return jax.vmap(self._solve_blocks)(blocks, _pick(start, group))
+
+    def _solve_blocks(self, blocks: Blocks, start: Any) -> Solution:
+        if self.curvature == "none":
+            return solve_lp(*blocks[1:], start=start, **self.options)
+        options = {name: value for name, value in self.options.items() if name != "smoothing"}
+        return solve_qp(*blocks, start=start, **options)
+
+    def _join(self, solutions: list[Solution]) -> Solution:
+        """Put the solutions of all parts together; the worst status is that of the whole."""
+        rows = {name: [getattr(group, name) for group in self.groups] for name in _ROWS.values()}
+        fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
+        worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
+        flags = [jax.lax.reduce(s.regularity, np.int32(0), jax.lax.bitwise_or, (0,)) for s in solutions]
+        regularity = jax.lax.reduce(jnp.stack(flags), np.int32(0), jax.lax.bitwise_or, (0,))
+        residuals = Residuals(*(worst(f"residuals.{name}") for name in ("primal", "dual", "gap")))
+        objective = sum(jnp.sum(s.objective) for s in solutions)
+        return Solution(
+            **fields,
+            objective=objective,
+            status=worst("status"),
+            iterations=worst("iterations"),
+            residuals=residuals,
+            regularity=regularity,
+        )
+
+    def _lay_out(self, flat: Solution, constant: jax.Array) -> Solution:
+        tree = self.variable.tree
+        return Solution(
+            x=tree(flat.x),
+            y=self.equality and self.equality.tree(flat.y),
+            z=self.inequality and self.inequality.tree(flat.z),
+            z_lower=tree(flat.z_lower),
+            z_upper=tree(flat.z_upper),
+            objective=self.sign * (flat.objective + constant),
+            status=flat.status,
+            iterations=flat.iterations,
+            residuals=flat.residuals,
+            regularity=flat.regularity,
+        )
+
+    def start_vectors(self, start: Any) -> Any:
+        """Flatten a warm start: an earlier solution of the program."""
+        if start is None:
+            return None
+        vector = self.variable.vector
+        return Solution(
+            x=vector(start.x),
+            y=self.equality.vector(start.y) if self.equality else jnp.zeros(0, self.variable.dtype),
+            z=self.inequality.vector(start.z) if self.inequality else jnp.zeros(0, self.variable.dtype),
+            z_lower=vector(start.z_lower),
+            z_upper=vector(start.z_upper),
+            objective=start.objective,
+            status=start.status,
+            iterations=start.iterations,
+            residuals=start.residuals,
+            regularity=start.regularity,
+        )
+
+
+_ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
+
+
+def _read(solution: Solution, path: str) -> Any:
+    for name in path.split("."):
+        solution = getattr(solution, name)
+    return solution
+
+
+def _scatter(solutions: list[Solution], name: str, rows: list[np.ndarray]) -> jax.Array:
+    """Undo the grouping of one field: put every part's elements back in their places."""
+    order = np.concatenate([part.ravel() for part in rows])
+    values = jnp.concatenate([getattr(s, name).ravel() for s in solutions])
+    return values if np.array_equal(order, np.arange(len(order))) else values[np.argsort(order)]
+
+
+def _pick(start: Solution, group: Group) -> Solution:
+    """The part of a warm start that belongs to each program of a group."""
+    count = len(group.unknowns)
+    repeated = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count,)), start_scalars(start))
+    fields = {name: getattr(start, name)[getattr(group, kind)] for name, kind in _ROWS.items()}
+    return Solution(**fields, **repeated)
+
+
+def start_scalars(start: Solution) -> dict[str, Any]:
+    """The fields of a solution that have one value for the whole program."""
+    return {name: getattr(start, name) for name in ("objective", "status", "iterations", "residuals", "regularity")}

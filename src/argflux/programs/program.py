@@ -1,0 +1,216 @@
+"""Program: the minimiser of a function under constraints, as a function of parameters."""
+
+from collections.abc import Callable
+from typing import Any
+
+from argflux.errors import ArgumentError
+from argflux.programs.functions import Statement
+from argflux.programs.parameters import match, signature_key
+from argflux.programs.plan import Plan
+from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
+from argflux.programs.solution import Solution
+
+OPTIONS = ("solver", "tolerance", "max_iterations", "on_failure", "smoothing")
+
+
+class Program:
+    """A linear or quadratic program stated as functions: `program(*params)` is its minimiser.
+
+    minimise `objective(x, *params)` subject to `equality(x, *params) = 0`, `inequality(x, *params) ≤ 0` and
+    `lower ≤ x ≤ upper`.
+
+    The class of the program is found by walking the functions: the objective must be linear or convex quadratic in
+    x and the constraints affine, while parameters may enter in any way. The matrices are extracted exactly, and
+    independent parts of large programs are found and solved side by side. A program works under `jit`, `vmap`,
+    `af.gradient`, `jax.grad` and `jax.jvp`, to second order. With one parameter it is a layer of a `Chain` and
+    gets the whole batch; `af.ProgramLayer` maps it over examples and holds parameters that are learned.
+
+    Args:
+        objective: from `(x, *params)` to a number. The names of its parameters are those of the program.
+        variable: what x looks like: an array, a shape such as `(3,)`, a tree of these, or a function of the
+            parameters that returns one. Shapes get the dtype of the parameters.
+        equality: from `(x, *params)` to arrays (any tree) that are to be zero.
+        inequality: from `(x, *params)` to arrays (any tree) that are not to be positive.
+        lower: bounds on x: a number, a tree like x whose leaves broadcast to its leaves, or a function of the
+            parameters that returns one; `-inf` is no bound.
+        upper: likewise.
+        **options: `solver`, `tolerance`, `max_iterations`, `on_failure` and, for linear programs, `smoothing`, as
+            for `solve_qp` and `solve_lp`.
+
+    Raises:
+        ArgumentError: if the functions do not take the same parameters, or for an unknown option.
+        NonlinearError: when first called, if the program is of another class; names the operation and its line.
+        ShapeError: when first called, for an objective that is no number or an empty variable.
+
+    Source:
+        JuMP's and DiffOpt.jl's models; Agrawal et al., "Differentiable convex optimization layers" (2019).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import Program
+        >>> relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
+        >>> relu(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+        >>> relu.solve(y=jnp.array([-1.0, 2.0])).z_lower.tolist()
+        [2.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        objective: Callable,
+        variable: Any,
+        *,
+        equality: Callable | None = None,
+        inequality: Callable | None = None,
+        lower: Any = None,
+        upper: Any = None,
+        **options: Any,
+    ):
+        self._setup(Statement.of(objective, variable, equality, inequality, lower, upper), options)
+
+    def _setup(self, source: Any, options: dict[str, Any]) -> None:
+        if unknown := [name for name in options if name not in OPTIONS]:
+            raise ArgumentError(
+                f"an unknown option {', '.join(unknown)}", f"{', '.join(OPTIONS)}", "check the name", where="Program"
+            )
+        self._source, self._options = source, options
+        self._plans: dict[tuple, Plan] = {}
+
+    @classmethod
+    def from_cvxpy(cls, problem: Any, parameters: Any, variables: Any, **options: Any) -> "Program":
+        """Make a program of a CVXPY problem that canonicalises to a linear or quadratic program.
+
+        The problem is canonicalised once, here; solving touches CVXPY no more.
+
+        Args:
+            problem: a `cvxpy.Problem` that follows CVXPY's rules for parameters (DPP).
+            parameters: its `cvxpy.Parameter`s, in the order in which values will be given.
+            variables: the `cvxpy.Variable`s to return, in order; one alone is returned as it is, several as a tuple.
+            **options: as for `Program`.
+
+        Raises:
+            MissingDependencyError: if CVXPY is not installed.
+            ArgumentError: for integer variables, cones that are not polyhedral, an expression that is not DPP, or
+                parameters of the problem that are not listed, naming them.
+
+        Example:
+            >>> import cvxpy as cp, jax.numpy as jnp
+            >>> from argflux.programs import Program
+            >>> x, y = cp.Variable(2), cp.Parameter(2)
+            >>> program = Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum_squares(x - y)), [x >= 0]), [y], [x])
+            >>> program(jnp.array([-1.0, 2.0])).round(6).tolist()
+            [0.0, 2.0]
+        """
+        from argflux.programs.modelled import Modelled
+
+        program = cls.__new__(cls)
+        program._setup(Modelled.of(problem, parameters, variables), options)
+        return program
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return self._source.names
+
+    def __call__(self, *params: Any, **named: Any) -> Any:
+        """Return the minimiser, a tree like the variable, at parameters given in order or by name.
+
+        Raises:
+            ArgumentError: naming parameters that are missing, unknown or given twice.
+        """
+        return self.solve(*params, **named).x
+
+    def solve(self, *params: Any, start: Any = None, **named: Any) -> Solution:
+        """Return the whole solution at parameters given in order or by name.
+
+        Args:
+            *params: trees of arrays; Python numbers with a point are arrays too, everything else is fixed.
+            start: optional; an earlier solution of this program, to start from.
+            **named: parameters by name.
+
+        Returns:
+            A `Solution` whose `x`, `z_lower`, `z_upper` are trees like the variable, and whose `y` and `z` are
+            trees like the values of `equality` and `inequality` (`None` without them). If independent parts were
+            found, `status`, `iterations` and `residuals` are those of the worst part.
+
+        Raises:
+            ArgumentError: naming parameters that are missing, unknown or given twice.
+        """
+        values = match(self.parameters, params, named, repr(self))
+        plan = self._plan(values)
+        return plan.solve(*plan.extract(values), start)
+
+    def forward_differentiate(
+        self,
+        *params: Any,
+        tangents: dict[str, Any] | None = None,
+        objective: Callable | None = None,
+        equality: Callable | None = None,
+        inequality: Callable | None = None,
+        **named: Any,
+    ) -> Directions:
+        """Return how the solution moves when parameters or functions move in given directions.
+
+        Args:
+            *params: the parameters, as for `solve`.
+            tangents: directions of parameters by name, trees like them; the others stand still.
+            objective: a function of `(x, *params)` in whose direction the objective moves: the derivative is that
+                of minimising `objective + t · direction` with respect to t at 0.
+            equality: likewise, a tree like the values of `equality`.
+            inequality: likewise.
+            **named: parameters by name.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from argflux.programs import Program
+            >>> relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
+            >>> y = jnp.array([-1.0, 2.0])
+            >>> relu.forward_differentiate(y, tangents={"y": jnp.ones(2)}).x.tolist()
+            [0.0, 1.0]
+            >>> relu.forward_differentiate(y, objective=lambda x, y: jnp.sum(x)).x.tolist()
+            [0.0, -0.5]
+        """
+        values = match(self.parameters, params, named, repr(self))
+        directions = {"objective": objective, "equality": equality, "inequality": inequality}
+        given = {what: direction for what, direction in directions.items() if direction is not None}
+        return forward(self._source, self._options, values, tangents or {}, given)
+
+    def reverse_differentiate(self, *params: Any, cotangents: dict[str, Any], **named: Any) -> Sensitivities:
+        """Pull a direction of the solution back to the parameters and to the coefficients of the functions.
+
+        Args:
+            *params: the parameters, as for `solve`.
+            cotangents: derivatives of a loss with respect to fields of the solution, by their names (`x`, `y`, `z`,
+                `z_lower`, `z_upper`, `objective`), trees like them; absent ones are zero.
+            **named: parameters by name.
+
+        Returns:
+            `Sensitivities`: the derivatives of that loss.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from argflux.programs import Program
+            >>> relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
+            >>> found = relu.reverse_differentiate(jnp.array([-1.0, 2.0]), cotangents={"x": jnp.ones(2)})
+            >>> found.objective.linear.tolist(), found.parameters["y"].tolist()
+            ([0.0, -0.5], [0.0, 1.0])
+        """
+        values = match(self.parameters, params, named, repr(self))
+        return reverse(self._plan(values), self.parameters, values, cotangents)
+
+    def _plan(self, values: tuple) -> Plan:
+        """Return the plan for parameters of these shapes, made when they are first met."""
+        key = signature_key(values)
+        try:
+            found = self._plans.get(key)
+        except TypeError:
+            return self._source.plan(values, self._options)
+        if found is None:
+            found = self._source.plan(values, self._options)
+            if found.lasting:
+                found = found.compiled()
+                self._plans[key] = found
+        return found
+
+    def __repr__(self) -> str:
+        return f"Program({self._source.label}; {', '.join(self.parameters)})".replace("(; ", "(")

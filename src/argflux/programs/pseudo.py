@@ -1,0 +1,105 @@
+"""Least-norm solutions of singular optimality systems, and what their null spaces say."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+CHUNK = 8
+NULL = 1e-9
+
+
+class Active(NamedTuple):
+    """One optimality system: matrices, active rows and fixed variables (as flags), right-hand sides."""
+
+    P: Any
+    C: Any
+    active: Any
+    fixed: Any
+    r1: Any
+    r2: Any
+    r3: Any
+
+
+class Spectrum(NamedTuple):
+    """Eigendecomposition of the scaled system, and the sizes of its null spaces in x and in the duals."""
+
+    inverted: jax.Array
+    vectors: jax.Array
+    scale: jax.Array
+    primal_null: jax.Array
+    dual_null: jax.Array
+
+
+def null_spaces(data: Active) -> Spectrum:
+    """Decompose the system of one instance; variables that are fixed and rows that are not active drop out."""
+    n = data.P.shape[0]
+    free, active = (data.fixed == 0).astype(jnp.float64), (data.active > 0).astype(jnp.float64)
+    P = data.P * free[:, None] * free[None, :]
+    C = data.C * active[:, None] * free[None, :]
+    K = jnp.block([[P, C.T], [C, jnp.zeros((C.shape[0],) * 2)]])
+    scale = equilibrate(K)
+    values, vectors = jnp.linalg.eigh(K * scale[:, None] * scale[None, :])
+    kept = jnp.abs(values) > NULL * jnp.maximum(jnp.max(jnp.abs(values)), 1e-300)
+    inverted = jnp.where(kept, 1.0 / jnp.where(kept, values, 1.0), 0.0)
+    weights = jnp.where(kept, 0.0, 1.0) * vectors**2
+    primal = jnp.sum(jnp.sum(weights[:n], 1) * free)
+    dual = jnp.sum(jnp.sum(weights[n:], 1) * active)
+    return Spectrum(inverted, vectors, scale, primal, dual)
+
+
+def equilibrate(K: jax.Array) -> jax.Array:
+    """Scale that brings the largest entry of every row near one."""
+    scale = jnp.ones(K.shape[0])
+    for _ in range(3):
+        largest = jnp.max(jnp.abs(K * scale[:, None] * scale[None, :]), 1)
+        scale = scale * jnp.where(largest > 0, lax.rsqrt(jnp.where(largest > 0, largest, 1.0)), 1.0)
+    return scale
+
+
+def solve_pseudo(data: Active, spectrum: Spectrum) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Least-norm solution `(dx, ddual, dbound)` for one instance."""
+    n = data.P.shape[0]
+    pinned = jnp.where(data.fixed > 0, data.r3, 0.0)
+    right1 = jnp.where(data.fixed > 0, 0.0, data.r1 - data.P @ pinned)
+    right2 = jnp.where(data.active > 0, data.r2 - data.C @ pinned, 0.0)
+    right = jnp.concatenate([right1, right2]) * spectrum.scale
+    answer = spectrum.scale * (spectrum.vectors @ (spectrum.inverted * (spectrum.vectors.T @ right)))
+    x = jnp.where(data.fixed > 0, pinned, answer[:n])
+    dual = jnp.where(data.active > 0, answer[n:], 0.0)
+    bound = jnp.where(data.fixed > 0, data.r1 - data.P @ x - data.C.T @ dual, 0.0)
+    return x, dual, bound
+
+
+def chunks(mask: jax.Array, function: Callable, data: Any, otherwise: Any) -> Any:
+    """Replace `otherwise` by `function(instance)` where `mask` holds, working on a few instances at a time.
+
+    Args:
+        mask: booleans, `(batch,)`.
+        function: from one instance of `data` (no leading axis) to one instance of `otherwise`.
+        data: tree of arrays with leading axis 1 or batch.
+        otherwise: tree of arrays with leading axis batch.
+    """
+    batch = mask.shape[0]
+    width = min(CHUNK, batch)
+    order = jnp.argsort(~mask, stable=True)
+    total = jnp.sum(mask)
+
+    def body(carry):
+        start, result = carry
+        start_at = jnp.minimum(start, batch - width)
+        index = lax.dynamic_slice_in_dim(order, start_at, width)
+        axes = jax.tree.map(lambda x: None if x.shape[0] == 1 and batch > 1 else 0, data)
+        picked = jax.tree.map(lambda x: x[0] if x.shape[0] == 1 and batch > 1 else x[index], data)
+        fresh = jax.vmap(function, in_axes=(axes,))(picked)
+        use = mask[index]
+
+        def put(old, new):
+            shape = (width,) + (1,) * (new.ndim - 1)
+            return old.at[index].set(jnp.where(use.reshape(shape), new.astype(old.dtype), old[index]))
+
+        return start + width, jax.tree.map(put, result, type(result)(fresh) if isinstance(fresh, tuple) else fresh)
+
+    return lax.while_loop(lambda c: c[0] < total, body, (jnp.zeros((), total.dtype), otherwise))[1]

@@ -1,0 +1,151 @@
+"""Directional derivatives of a program's solution by name, forward and reverse, as DiffOpt.jl offers them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from argflux.autodiff import pullback
+from argflux.errors import ArgumentError
+from argflux.programs.extract import Blocks
+from argflux.programs.plan import Plan
+
+FIELDS = ("x", "y", "z", "z_lower", "z_upper", "objective")
+
+
+class Directions(eqx.Module):
+    """How the fields of a solution move, each a tree like the field."""
+
+    x: Any
+    y: Any
+    z: Any
+    z_lower: Any
+    z_upper: Any
+    objective: jax.Array
+
+
+class Coefficients(eqx.Module):
+    """Derivatives of a loss with respect to the coefficients of a function of x.
+
+    Attributes:
+        constant: with respect to the constant terms, a tree like the function's value.
+        linear: with respect to the factors of x: a tree like x for the objective, a matrix with a row for every
+            value and a column for every unknown for constraints (zero where independent parts have no entry).
+        quadratic: for the objective, with respect to P in `x'Px / 2`: `(n, n)`, `(n,)` where it was found to be
+            diagonal, `None` for a linear program.
+    """
+
+    constant: Any
+    linear: Any
+    quadratic: jax.Array | None = None
+
+
+class Sensitivities(eqx.Module):
+    """Derivatives of a loss with respect to everything that states a program.
+
+    Attributes:
+        parameters: by name, trees like the parameters.
+        objective: coefficients of the objective.
+        equality: coefficients of the function that is to be zero, or `None`.
+        inequality: coefficients of the function that is not to be positive, or `None`.
+        lower: with respect to the lower bound of every unknown, or `None`.
+        upper: with respect to the upper bound of every unknown, or `None`.
+    """
+
+    parameters: dict[str, Any]
+    objective: Coefficients
+    equality: Coefficients | None
+    inequality: Coefficients | None
+    lower: Any
+    upper: Any
+
+
+def forward(
+    source: Any, options: dict, params: tuple, tangents: dict[str, Any], directions: dict[str, Callable]
+) -> Directions:
+    """Differentiate along `params + t tangents` and `functions + t directions` with respect to t at 0."""
+    _check_names(tangents, source.names, "tangents")
+    nudged = source.nudged(directions)
+    moving = {name: jax.tree.map(_like, params[source.names.index(name)], t) for name, t in tangents.items()}
+    start = {name: params[source.names.index(name)] for name in tangents}
+    time = jnp.zeros(())
+
+    def run(t: jax.Array, moved: dict[str, Any]) -> dict[str, Any]:
+        values = (t, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
+        plan = nudged.plan(values, options)
+        solution = plan.solve(*plan.extract(values))
+        return {name: getattr(solution, name) for name in FIELDS}
+
+    return Directions(**jax.jvp(run, (time, start), (jnp.ones_like(time), moving))[1])
+
+
+def reverse(plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[str, Any]) -> Sensitivities:
+    """Pull cotangents of a solution's fields back to the coefficients, and from these to the parameters."""
+    _check_names(cotangents, FIELDS, "cotangents")
+    (constant, parts), to_params = pullback(lambda *params: plan.extract(params), *params)
+
+    def run(constant: jax.Array, parts: tuple) -> dict[str, Any]:
+        solution = plan.solve(constant, parts)
+        return {name: getattr(solution, name) for name in FIELDS}
+
+    fields, to_parts = pullback(run, constant, parts)
+    dfields = {
+        name: jax.tree.map(_like, value, cotangents[name])
+        if name in cotangents
+        else jax.tree.map(jnp.zeros_like, value)
+        for name, value in fields.items()
+    }
+    _, dconstant, dparts = to_parts(dfields)
+    dparams = dict(zip(names, to_params((dconstant, dparts))[1:], strict=True))
+    return _sort(plan, dparams, dconstant, dparts)
+
+
+def _sort(plan: Plan, dparams: dict, dconstant: jax.Array, dparts: tuple[Blocks, ...]) -> Sensitivities:
+    """Lay the derivatives of all blocks out by function."""
+    variable, n = plan.variable, plan.variable.size
+    vector = lambda name: _spread(plan, dparts, name, ("unknowns",), (n,))
+    square = ("unknowns", "unknowns") if plan.curvature == "dense" else ("unknowns",)
+    quadratic = None if plan.curvature == "none" else _spread(plan, dparts, "P", square, (n,) * len(square))
+    rows = {"equalities": (plan.equality, "A", "b"), "inequalities": (plan.inequality, "G", "h")}
+    constraints = [
+        layout
+        and Coefficients(
+            layout.tree(-_spread(plan, dparts, right, (kind,), (layout.size,))),
+            _spread(plan, dparts, matrix, (kind, "unknowns"), (layout.size, n)),
+        )
+        for kind, (layout, matrix, right) in rows.items()
+    ]
+    bounds = [None if dparts[0][i] is None else variable.tree(vector(Blocks._fields[i])) for i in (6, 7)]
+    objective = Coefficients(dconstant * plan.sign, variable.tree(vector("q") * plan.sign), quadratic)
+    return Sensitivities(dparams, objective, *constraints, *bounds)
+
+
+def _spread(plan: Plan, dparts: tuple, name: str, kinds: tuple[str, ...], shape: tuple[int, ...]) -> Any:
+    """Put the derivatives of one block of all groups in the places of the whole program."""
+    if not plan.groups:
+        return getattr(dparts[0], name)
+    whole = jnp.zeros(shape, plan.variable.dtype)
+    for group, part in zip(plan.groups, dparts, strict=True):
+        if getattr(part, name) is not None:
+            places = [getattr(group, kind) for kind in kinds]
+            index = (places[0][:, :, None], places[1][:, None, :]) if len(places) == 2 else tuple(places)
+            whole = whole.at[index].set(getattr(part, name))
+    return whole
+
+
+def _like(value: Any, direction: Any) -> jax.Array:
+    """Give a direction the dtype of the value that it belongs to."""
+    return jnp.broadcast_to(jnp.asarray(direction).astype(value.dtype), np.shape(value))
+
+
+def _check_names(given: dict[str, Any], known: tuple[str, ...], what: str) -> None:
+    if unknown := [name for name in given if name not in known]:
+        raise ArgumentError(
+            f"{what} of {', '.join(map(repr, unknown))}",
+            f"names among {', '.join(known)}",
+            "check the name",
+            where=what,
+        )

@@ -1,0 +1,139 @@
+"""The primitive `solve_p`: optimal points of a batch of programs, and their derivative from the optimality conditions."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.interpreters import ad
+
+from argflux.autodiff.registry import runs
+from argflux.programs.double import double_primitive
+from argflux.programs.form import Blocks, Form, times, transposed_times
+from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
+from argflux.programs.solvers import Settings, solve_blocks
+
+
+class Optimum(NamedTuple):
+    """Outputs of `solve_p`; the first four have derivatives."""
+
+    x: Any
+    dual: Any
+    bound: Any
+    objective: Any
+    status: Any
+    iterations: Any
+    residuals: Any
+    regularity: Any
+    active: Any
+    fixed: Any
+    mode: Any
+    inverse: Any
+    schur: Any
+
+
+def _run(*operands, form: Form, settings: Settings) -> list:
+    return list(solve_blocks(form, settings, Blocks(*operands[:8]), operands[8]))
+
+
+def _outputs(batch, dtype, *, form: Form, settings: Settings):
+    rows, count = form.p + form.m, jnp.int32
+    n, r = (form.n, form.rows) if settings.inverts(form) else (0, 0)
+    return [
+        ((batch, form.n), dtype),
+        ((batch, rows), dtype),
+        ((batch, form.n), dtype),
+        ((batch,), dtype),
+        ((batch,), count),
+        ((batch,), count),
+        ((batch, 3), dtype),
+        ((batch,), count),
+        ((batch, rows), count),
+        ((batch, form.n), count),
+        ((batch,), count),
+        ((batch, n, n, 2), jnp.uint32),
+        ((batch, r, r, 2), jnp.uint32),
+    ]
+
+
+solve_p = double_primitive("argflux_solve", _run, _outputs)
+
+
+def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum) -> tuple[Any, Any, Any, Any]:
+    """Derivative of x, the duals and the objective in the direction `tangents` of the blocks."""
+    x, p = best.x, form.p
+    active, fixed = best.active.astype(x.dtype), jnp.abs(best.fixed).astype(x.dtype)
+    solved = (best.mode > 0)[:, None].astype(x.dtype)
+    y, z = best.dual[:, :p], best.dual[:, p:]
+    dPx, dAx, dGx = curve(form, tangents.P, x), times(tangents.A, x), times(tangents.G, x)
+    r1 = -(dPx + tangents.q + transposed_times(tangents.A, y) + transposed_times(tangents.G, z))
+    r2 = jnp.concatenate([tangents.b - dAx, tangents.h - dGx], 1) * active
+    dlower = tangents.lower if form.lower else jnp.zeros_like(x)
+    dupper = tangents.upper if form.upper else jnp.zeros_like(x)
+    r3 = jnp.where(best.fixed < 0, dlower, jnp.where(best.fixed > 0, dupper, 0.0)) * fixed
+    matrices = (blocks.P, blocks.A, blocks.G, best.active, best.fixed, best.mode, best.inverse, best.schur)
+    r1, r2, r3 = (jnp.broadcast_to(r, (x.shape[0], r.shape[1])).astype(x.dtype) for r in (r1, r2, r3))
+    step = Step(*kkt_p.bind(*matrices, r1, r2, r3, form=form))
+    along = jnp.sum(x * (dPx / 2 + tangents.q), 1) - jnp.sum(best.dual * r2, 1) - jnp.sum(best.bound * r3, 1)
+    return step.x, step.dual, step.bound, jnp.where(best.mode == 3, jnp.nan, along * solved[:, 0])
+
+
+def _jvp(primals, tangents, *, form: Form, settings: Settings):
+    best = Optimum(*solve_p.bind(*primals, form=form, settings=settings))
+    blocks = Blocks(*primals[:8])
+    directions = Blocks(*[_instantiate(t, b) for t, b in zip(tangents[:8], blocks, strict=True)])
+    dots = optimum_tangent(form, blocks, directions, best)
+    return list(best), [*dots, *[ad.Zero(jax.typeof(y).to_tangent_aval()) for y in best[4:]]]
+
+
+def _instantiate(tangent, primal):
+    return jnp.zeros_like(primal) if isinstance(tangent, ad.Zero) else tangent
+
+
+ad.primitive_jvps[solve_p] = _jvp
+
+
+@runs("argflux_solve")
+def solve(tape, eqn, nodes):
+    """Pull back the tangent map, which is linear in the tangents of the blocks."""
+    form, settings = eqn.params["form"], eqn.params["settings"]
+    values = [node.value for node in nodes]
+    ys = solve_p.bind(*values, form=form, settings=settings)
+    return tape.record(eqn, None, nodes, ys, lambda dys: _pull(form, values, ys, dys, nodes))
+
+
+def _pull(form: Form, values, ys, dys, nodes):
+    """One self-adjoint solve, then the outer products of its answer with the solution."""
+    blocks, best, p = Blocks(*values[:8]), Optimum(*ys), form.p
+    seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], ys[:4], strict=True)]
+    matrices = (blocks.P, blocks.A, blocks.G, best.active, best.fixed, best.mode, best.inverse, best.schur)
+    w = Step(*kkt_p.bind(*matrices, *seeds[:3], form=form))
+    solved = jnp.where(best.mode == 3, jnp.nan, (best.mode > 0).astype(w.x.dtype))[:, None]
+    cost = seeds[3][:, None] * solved
+    x, dual, active = best.x, best.dual, best.active.astype(w.x.dtype)
+    to_q = cost * x - w.x
+    to_right = (w.dual - cost * dual) * active
+    to_rows = [(y, -w.x) for y in (dual[:, :p], dual[:, p:])]
+    to_bound = w.bound - cost * best.bound
+
+    def rows(block, part, i):
+        y, wx = to_rows[i]
+        return row_cotangent(block, wx, y) - row_cotangent(block, x, part)
+
+    given = [
+        lambda: curvature_cotangent(form, blocks.P, cost * x / 2 - w.x, x),
+        lambda: to_q,
+        lambda: rows(blocks.A, to_right[:, :p], 0),
+        lambda: to_right[:, :p],
+        lambda: rows(blocks.G, to_right[:, p:], 1),
+        lambda: to_right[:, p:],
+        lambda: jnp.where(best.fixed < 0, to_bound, 0.0) if form.lower else jnp.zeros_like(blocks.lower),
+        lambda: jnp.where(best.fixed > 0, to_bound, 0.0) if form.upper else jnp.zeros_like(blocks.upper),
+    ]
+    pulled = [None if n.slot is None else _fold(v, f()) for n, v, f in zip(nodes[:8], values[:8], given, strict=True)]
+    return [*pulled, None]
+
+
+def _fold(block, cotangent):
+    if cotangent.shape[0] > 1 and block.shape[0] == 1:
+        cotangent = jnp.sum(cotangent, 0, keepdims=True)
+    return jnp.broadcast_to(cotangent, block.shape).astype(block.dtype)

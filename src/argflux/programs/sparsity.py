@@ -1,0 +1,121 @@
+"""Programs that fall apart: which unknowns and constraints belong together, found from sparsity patterns."""
+
+import importlib.util
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+WORTHWHILE = 4096
+MOST_GROUPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Independent programs of equal size: row k lists the unknowns, equalities and inequalities of program k."""
+
+    unknowns: np.ndarray
+    equalities: np.ndarray
+    inequalities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Where a matrix of the program may differ from zero."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    height: int
+
+    @classmethod
+    def of(cls, found: Any) -> "Pattern":
+        """Read what `asdex` found."""
+        return cls(np.asarray(found.rows), np.asarray(found.cols), found.shape[0])
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether only the diagonal may differ from zero."""
+        return bool(np.all(self.rows == self.columns))
+
+
+def available() -> bool:
+    """Whether the package that finds patterns is installed."""
+    return importlib.util.find_spec("asdex") is not None
+
+
+def jacobian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Pattern:
+    """Find where the Jacobian of `function(x, *params)` with respect to x may differ from zero."""
+    import asdex
+
+    with jax.ensure_compile_time_eval():
+        return Pattern.of(asdex.jacobian_sparsity(function, *map(_zeros, shapes)))
+
+
+def hessian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Pattern:
+    """Find where the Hessian of the scalar `function(x, *params)` with respect to x may differ from zero."""
+    import asdex
+
+    with jax.ensure_compile_time_eval():
+        return Pattern.of(asdex.hessian_sparsity(function, *map(_zeros, shapes)))
+
+
+def _zeros(struct: jax.ShapeDtypeStruct) -> np.ndarray:
+    return np.zeros(struct.shape, struct.dtype)
+
+
+def split(size: int, curvature: Pattern | None, equality: Pattern | None, inequality: Pattern | None) -> tuple:
+    """Group the unknowns `0…size-1` into independent programs, equal sizes together.
+
+    Returns:
+        A tuple of `Group`, empty where the program is one, or falls apart into too many sizes to gain by it.
+
+    Example:
+        >>> rows = Pattern(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), 2)
+        >>> split(4, None, rows, None)[0].unknowns.tolist()
+        [[0, 1], [2, 3]]
+    """
+    owner = _components(size, [p for p in (curvature, equality, inequality) if p is not None], curvature)
+    count = int(owner.max()) + 1
+    if count == 1:
+        return ()
+    members = [_members(owner[:size], count)]
+    members += [_members(_owners(pattern, owner), count) for pattern in (equality, inequality)]
+    sizes = defaultdict(list)
+    for k, parts in enumerate(zip(*members, strict=True)):
+        sizes[tuple(map(len, parts))].append(k)
+    if len(sizes) > MOST_GROUPS:
+        return ()
+    return tuple(Group(*(np.array([part[k] for k in ks], int) for part in members)) for ks in sizes.values())
+
+
+def _components(size: int, patterns: list[Pattern], curvature: Pattern | None) -> np.ndarray:
+    """Number the connected parts of the graph of unknowns and rows; return the number of every unknown."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    sources, targets, offset = [], [], size
+    for pattern in patterns:
+        sources.append(pattern.rows if pattern is curvature else pattern.rows + offset)
+        targets.append(pattern.columns)
+        offset += 0 if pattern is curvature else pattern.height
+    edges = (np.concatenate([*sources, [0]]), np.concatenate([*targets, [0]]))
+    graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(offset, offset))
+    labels = connected_components(graph, directed=False)[1][:size]
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _owners(pattern: Pattern | None, owner: np.ndarray) -> np.ndarray:
+    """The part every row belongs to; a row without entries goes to the first."""
+    if pattern is None:
+        return np.zeros(0, int)
+    rows = np.zeros(pattern.height, int)
+    rows[pattern.rows] = owner[pattern.columns]
+    return rows
+
+
+def _members(owner: np.ndarray, count: int) -> list[np.ndarray]:
+    order = np.argsort(owner, kind="stable")
+    return np.split(order, np.searchsorted(owner[order], np.arange(1, count)))

@@ -1,0 +1,54 @@
+"""How a solve ended, and which regularity conditions its solution fails."""
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """How one instance of a program ended; only `SOLVED` instances carry derivatives.
+
+    Example:
+        >>> from argflux.programs import Status
+        >>> Status(1).name
+        'PRIMAL_INFEASIBLE'
+    """
+
+    SOLVED = 0
+    PRIMAL_INFEASIBLE = 1
+    DUAL_INFEASIBLE = 2
+    ITERATION_LIMIT = 3
+    NUMERICAL_ERROR = 4
+    BAD_DATA = 5
+
+    @property
+    def reason(self) -> str:
+        """What this status means, in words."""
+        return _REASONS[self]
+
+
+_REASONS = {
+    Status.SOLVED: "solved",
+    Status.PRIMAL_INFEASIBLE: "no point meets all constraints",
+    Status.DUAL_INFEASIBLE: "the objective falls without bound",
+    Status.ITERATION_LIMIT: "the iteration limit was reached",
+    Status.NUMERICAL_ERROR: "the linear algebra broke down",
+    Status.BAD_DATA: "the data are not finite, contradict themselves or are not convex",
+}
+
+
+class Regularity(enum.IntFlag):
+    """Conditions that a solution fails; `REGULAR` (0) means that its derivative is unique.
+
+    `LICQ`: active constraints are linearly dependent, so the duals are not unique. `STRICT_COMPLEMENTARITY`: an
+    active constraint has a zero dual, so the derivative jumps there. `NON_UNIQUE`: the primal solution is not
+    unique. At such points the derivatives are those of least norm.
+
+    Example:
+        >>> from argflux.programs import Regularity
+        >>> Regularity.LICQ in Regularity(3)
+        True
+    """
+
+    REGULAR = 0
+    LICQ = 1
+    STRICT_COMPLEMENTARITY = 2
+    NON_UNIQUE = 4
