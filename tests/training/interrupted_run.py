@@ -38,10 +38,11 @@ def go(path, kind: str, pause: float, resume: bool = True):
         time.sleep(pause)
 
     checkpoint = Checkpoint(path, every=0.0) if path else None
+    until = early_stopping("loss", 3, min_dist=0.05)
+    keywords = {"epochs": EPOCHS, "callback": rest, "until": until, "validation": line_data(16, 99)}
     return train(
-        loss, network(), data(kind), Adam(0.01), epochs=EPOCHS, callback=rest, until=early_stopping("loss", 3, min_dist=0.05),
-        validation=line_data(16, 99), checkpoint=checkpoint, resume=resume and bool(path),
-    )  # fmt: skip
+        loss, network(), data(kind), Adam(0.01), checkpoint=checkpoint, resume=resume and bool(path), **keywords
+    )
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def test_control_c_writes_the_checkpoint(tmp_path):
 def test_a_finished_run_may_be_given_more_epochs(tmp_path):
     path = tmp_path / "run.npz"
     train(loss, network(), DATA, Adam(0.01), epochs=2, checkpoint=path)
-    again, history = train(loss, network(), DATA, Adam(0.01), epochs=2, checkpoint=path, resume=True)
+    _, history = train(loss, network(), DATA, Adam(0.01), epochs=2, checkpoint=path, resume=True)
     assert len(history) == 2
     model, history = train(loss, network(), DATA, Adam(0.01), epochs=5, checkpoint=path, resume=True)
     expected, straight = train(loss, network(), DATA, Adam(0.01), epochs=5)

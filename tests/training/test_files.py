@@ -22,7 +22,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="file.bin: got OSError: No space left on device; expected a place"):
+    with pytest.raises(OutputError, match=r"file\.bin: got OSError: No space left on device; expected a place"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file.bin"]

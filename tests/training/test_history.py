@@ -41,7 +41,10 @@ def test_an_empty_history_is_one(tmp_path):
     assert repr(History()) == "History(0 epochs, 0 steps)"
 
 
-@pytest.mark.parametrize("line", ["", "{", "[1]", '{"epoch": 1}', '{"losses": 3}', '{"losses": ["a"]}', '{"losses": [], "epoch": 1}'])  # fmt: skip
+DAMAGED = ["", "{", "[1]", '{"epoch": 1}', '{"losses": 3}', '{"losses": ["a"]}', '{"losses": [], "epoch": 1}']
+
+
+@pytest.mark.parametrize("line", DAMAGED)
 def test_a_damaged_line_is_named(tmp_path, line):
     path = tmp_path / "h.jsonl"
     path.write_text('{"step": 1, "losses": [1.0]}\n' + line + "\n")

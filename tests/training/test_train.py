@@ -115,17 +115,15 @@ def test_every_way_to_give_batches_gives_the_same_numbers():
         np.testing.assert_array_equal(other, results[0])
 
 
-def test_arrays_changed_between_epochs_are_seen():
+def test_a_list_is_read_at_the_start():
     x, y = line_data(8)
-    data = [(x, y)]
 
     def spoil(record):
-        x[:] = 0.0
+        x[:] = np.nan
 
-    _, history = train(loss, network(), data, Descent(0.1), epochs=2, callback=spoil)
-    half, _ = train(loss, network(), [line_data(8)], Descent(0.1))
-    _, expected = train(loss, half, [(np.zeros_like(x), y)], Descent(0.1))
-    assert history.losses[1] == expected.losses[0]
+    _, history = train(loss, network(), [(x, y)], Descent(0.1), epochs=30, callback=spoil)
+    _, expected = train(loss, network(), [line_data(8)], Descent(0.1), epochs=30)
+    np.testing.assert_array_equal(history.losses, expected.losses)
 
 
 def test_batches_of_two_shapes_take_two_traces():

@@ -1,6 +1,6 @@
 """Where batches come from: rows of a DataLoader's arrays, or the items of any iterable."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -101,58 +101,85 @@ class LoaderSource:
         return f"{self.loader!r} with seed {self.loader.seed}"
 
 
-class IterableSource:
-    """The items of an iterable, gone through once an epoch.
+class ListSource:
+    """The batches of a list, which are put on the device once, at the start: later changes to them are not seen."""
 
-    Batches of a list or tuple are stacked and put on the device once; those of another iterable chunk by chunk.
-    """
+    def __init__(self, data: Sequence):
+        self.data, self.first_epoch = data, 0
+        self.batches_per_epoch: int | None = len(data)
+        if not data:
+            raise _no_batches(1)
+        self.pools: dict[Any, Any] = {}
+        self.plan: list[tuple[Any, int]] = []
+        groups: dict[Any, _Group] = {}
+        for batch in data:
+            kind = kind_of(batch)
+            self.plan.append((kind, groups.setdefault(kind, _Group()).add(batch)))
+        self.pools = {kind: group.stacked(len(group.batches)) for kind, group in groups.items()}
+
+    def batches(self, epoch: int) -> Iterator[tuple[Any, int]]:
+        """Yield the kind and the place of each batch."""
+        return iter(self.plan)
+
+    def kind(self, batch: tuple[Any, int]) -> Any:
+        """Return the structure and the shapes."""
+        return batch[0]
+
+    def limit(self, batch: tuple[Any, int]) -> int:
+        """Return the length of the longest chunk."""
+        return LONGEST_CHUNK
+
+    def stage(self, batches: list, length: int) -> tuple[Any, np.ndarray]:
+        """Return all batches of one kind, stacked, and the place of each step's."""
+        index = np.zeros(length, np.int32)
+        index[: len(batches)] = [row for _, row in batches]
+        return self.pools[batches[0][0]], index
+
+    def leave(self, epochs: int) -> None:
+        """Do nothing: a list keeps no count."""
+
+    def describe(self) -> str:
+        """Write the type and the number of batches."""
+        return f"{type(self.data).__name__} of {len(self.data)} batches"
+
+
+class StreamSource:
+    """The items of an iterable as they pass by, put on the device chunk by chunk."""
 
     def __init__(self, data: Iterable, epochs: int):
-        if not isinstance(data, Iterable):
-            got, todo = f"data of type {type(data).__name__}", "pass a DataLoader or a list such as [(x, y)]"
-            raise ArgumentError(got, "something to iterate over", todo, where="train")
         self.data, self.first_epoch = data, 0
-        self.staged_whole = isinstance(data, Sequence) and sum(map(_size, data)) <= _SEQUENCE_BYTES
-        self.batches_per_epoch: int | None = len(data) if hasattr(data, "__len__") else None  # type: ignore[arg-type]
-        self.pools: dict[Any, _Pool] = {}
+        self.batches_per_epoch: int | None = len(data) if isinstance(data, Sized) else None
+        self.staged: tuple[tuple, _Group, Any] | None = None
         if isinstance(data, Iterator) and epochs > 1:
             got, todo = f"a {type(data).__name__}, which ends after one epoch", "pass a list or a DataLoader"
             raise ArgumentError(got, f"data to go through {epochs} times", todo, where="train")
 
     def batches(self, epoch: int) -> Iterator[Any]:
-        """Yield the items; NumPy arrays that are passing by are copied, as their owner may fill them anew."""
+        """Yield the items; NumPy arrays are copied, as their owner may fill them anew for the next one."""
         empty = True
         for item in self.data:
             empty = False
-            yield item if self.staged_whole else jax.tree.map(_copied, item)
+            yield jax.tree.map(_copied, item)
         if empty:
-            got, todo = f"no batches in epoch {epoch + 1}", "pass a list of batches such as [(x, y)]"
-            raise DataError(got, "at least one batch", todo, where="train")
+            raise _no_batches(epoch + 1)
 
     def kind(self, batch: Any) -> Any:
         """Return the structure and the shapes, after checking them."""
-        leaves, treedef = jax.tree.flatten(batch)
-        return treedef, tuple((np.shape(leaf), _checked_dtype(batch, leaf)) for leaf in leaves)
+        return kind_of(batch)
 
     def limit(self, batch: Any) -> int:
-        """Return how many batches a pool of limited size holds; a list is staged whole."""
-        if self.staged_whole:
-            return LONGEST_CHUNK
+        """Return how many batches a pool of limited size holds."""
         return max(1, min(_POOL_BATCHES, _POOL_BYTES // max(1, _size(batch))))
 
     def stage(self, batches: list, length: int) -> tuple[Any, np.ndarray]:
         """Return the batches that differ, stacked, and each step's place among them."""
-        kind = self.kind(batches[0])
-        pool = self.pools.get(kind)
-        rows = pool.rows_of(batches) if pool else None
-        if pool is None or rows is None:
-            whole = self.staged_whole
-            members = [batch for batch in self.data if self.kind(batch) == kind] if whole else batches
-            pool = self.pools[kind] = _Pool(members, None if whole else length)
-            rows = pool.rows_of(batches) or []
+        group = _Group()
         index = np.zeros(length, np.int32)
-        index[: len(batches)] = rows
-        return pool.arrays, index
+        index[: len(batches)] = [group.add(batch) for batch in batches]
+        key = tuple(group.rows)
+        if self.staged is None or self.staged[0] != key:
+            self.staged = (key, group, group.stacked(length))
+        return self.staged[2], index
 
     def leave(self, epochs: int) -> None:
         """Do nothing: an iterable keeps its own count."""
@@ -163,35 +190,47 @@ class IterableSource:
         return f"{type(self.data).__name__}{count}"
 
 
-class _Pool:
-    """Stacked batches of one shape, found again by the identity of their arrays."""
+class _Group:
+    """Batches of one kind, each set of arrays once, known by the identity of the arrays (which it keeps alive)."""
 
-    def __init__(self, batches: list, capacity: int | None):
-        unique = list({_identity(batch): batch for batch in batches}.values())
-        self.rows = {_identity(batch): row for row, batch in enumerate(unique)}
-        self.batches = unique
-        columns = zip(*map(jax.tree.leaves, unique), strict=True)
-        stacks = [_stacked(column, capacity or len(unique)) for column in columns]
-        self.copies = [stack if isinstance(stack, np.ndarray) else None for stack in stacks]
-        arrays = [stack if isinstance(stack, jax.Array) else jnp.array(stack) for stack in stacks]
-        self.arrays = jax.tree.unflatten(jax.tree.structure(unique[0]), arrays)
+    def __init__(self) -> None:
+        self.batches: list = []
+        self.rows: dict[tuple[int, ...], int] = {}
 
-    def rows_of(self, batches: list) -> list[int] | None:
-        """Return each batch's row, or None if one is not here or was changed in place since."""
-        found = {id(batch): self.rows.get(_identity(batch)) for batch in {id(b): b for b in batches}.values()}
-        rows = [found[id(batch)] for batch in batches]
-        fresh = all(row is not None and self._is_unchanged(row) for row in set(rows))
-        return rows if fresh else None  # type: ignore[return-value]
+    def add(self, batch: Any) -> int:
+        """Return the place of a batch, a new one if its arrays are."""
+        identity = tuple(map(id, jax.tree.leaves(batch)))
+        row = self.rows.setdefault(identity, len(self.batches))
+        if row == len(self.batches):
+            self.batches.append(batch)
+        return row
 
-    def _is_unchanged(self, row: int) -> bool:
-        leaves = jax.tree.leaves(self.batches[row])
-        return all(
-            copy is None or np.array_equal(copy[row], leaf, equal_nan=copy.dtype.kind == "f")
-            for leaf, copy in zip(leaves, self.copies, strict=True)
-        )
+    def stacked(self, capacity: int) -> Any:
+        """Return the batches along a first axis of length `capacity`."""
+        columns = zip(*map(jax.tree.leaves, self.batches), strict=True)
+        arrays = [_stacked(column, capacity) for column in columns]
+        return jax.tree.unflatten(jax.tree.structure(self.batches[0]), arrays)
 
 
-def _stacked(column: tuple, capacity: int) -> Any:
+def source_of(data: Any, epochs: int) -> Source:
+    """Return the source for what a user passes as data."""
+    if isinstance(data, DataLoader):
+        return LoaderSource(data)
+    if isinstance(data, Sequence) and sum(map(_size, data)) <= _SEQUENCE_BYTES:
+        return ListSource(data)
+    if isinstance(data, Iterable):
+        return StreamSource(data, epochs)
+    got, todo = f"data of type {type(data).__name__}", "pass a DataLoader or a list such as [(x, y)]"
+    raise ArgumentError(got, "something to iterate over", todo, where="train")
+
+
+def kind_of(batch: Any) -> Any:
+    """Return the structure and the shapes of a batch, after checking that it holds numbers."""
+    leaves, treedef = jax.tree.flatten(batch)
+    return treedef, tuple((np.shape(leaf), _checked_dtype(batch, leaf)) for leaf in leaves)
+
+
+def _stacked(column: tuple, capacity: int) -> jax.Array:
     """Stack one leaf of all batches, on the host unless every one is on the device already."""
     if all(isinstance(leaf, jax.Array) for leaf in column) and len(column) == capacity:
         return jnp.stack(column)
@@ -199,11 +238,12 @@ def _stacked(column: tuple, capacity: int) -> Any:
     stack = np.zeros((capacity, *first.shape), first.dtype)
     for row, leaf in enumerate(column):
         stack[row] = leaf
-    return stack
+    return jnp.array(stack)
 
 
-def _identity(batch: Any) -> tuple[int, ...]:
-    return tuple(map(id, jax.tree.leaves(batch)))
+def _no_batches(epoch: int) -> DataError:
+    got, todo = f"no batches in epoch {epoch}", "pass a list of batches such as [(x, y)]"
+    return DataError(got, "at least one batch", todo, where="train")
 
 
 def _copied(leaf: Any) -> Any:

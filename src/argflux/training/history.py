@@ -24,6 +24,11 @@ class Record:
         rate: the learning rate, None for an Optax transformation.
         metrics: the measurements on validation data, by name.
         time: seconds of training so far.
+
+    Example:
+        >>> from argflux.training import Record
+        >>> Record(epoch=3, step=30, loss=0.25, rate=0.1)
+        Record(epoch=3, step=30, loss=0.25, rate=0.1, metrics={}, time=0.0)
     """
 
     epoch: int

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.training.split import Split
-from argflux.training.state import apply_rules
+from argflux.training.step import apply_rules
 
 Carry = tuple[list, list]
 KEPT_PROGRAMS = 16
@@ -32,6 +32,7 @@ class Program:
     Attributes:
         traces: how often the program was traced: once for each shape of batch.
         seconds: how long a step took lately, None before the first measurement.
+        donates: whether a call may overwrite the arrays it starts from.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Program:
         self.inner, self.whole = inner, whole
         self.traces = 0
         self.seconds: float | None = None
+        self.donates = donate
         self.call = jax.jit(self._steps, donate_argnums=(0,) if donate else ())
 
     def _steps(self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any) -> tuple[Carry, jax.Array]:

@@ -29,6 +29,20 @@ class Rule:
 
     Subclasses are frozen dataclasses made by `@rule`. Their numbers are hyperparameters that `adjust` changes;
     booleans choose a variant and stay.
+
+    Attributes:
+        descends: whether the rule makes steps, as Descent does; False for what only changes gradients.
+
+    Example:
+        >>> import jax.numpy as jnp, optax
+        >>> from argflux.training import Rule, rule, setup, update
+        >>> @rule
+        ... class SignDescent(Rule):
+        ...     rate: float = 0.1
+        ...     def transformation(self, hyper):
+        ...         return optax.chain(optax.scale_by_sign(), optax.scale(hyper["rate"]))
+        >>> update(setup(SignDescent(0.5), jnp.ones(2)), jnp.ones(2), jnp.array([3.0, -2.0]))[1].tolist()
+        [0.5, 1.5]
     """
 
     descends: ClassVar[bool] = True
@@ -50,7 +64,21 @@ class Rule:
 
 @dataclass_transform(frozen_default=True)
 def rule(cls: T) -> T:
-    """Make a class a rule: a frozen dataclass whose mistyped keywords are errors that list the right ones."""
+    """Make a class a rule: a frozen dataclass whose mistyped keywords are errors that list the right ones.
+
+    Its fields may be called rate, momentum, beta, eps, decay and limit: the names whose ranges are known.
+
+    Example:
+        >>> import optax
+        >>> from argflux.training import Rule, rule
+        >>> @rule
+        ... class Half(Rule):
+        ...     rate: float = 0.1
+        ...     def transformation(self, hyper):
+        ...         return optax.scale(0.5 * hyper["rate"])
+        >>> Half(0.2)
+        Half(rate=0.2)
+    """
     cls = dataclasses.dataclass(frozen=True)(cls)
     names = [field.name for field in dataclasses.fields(cls)]
     initialise = cls.__init__

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import LoadError
+from argflux.training.alignment import shortened
 from argflux.training.arrays import Arrays, read_arrays, write_arrays
-from argflux.training.state import shortened
 from argflux.tree import is_array, named_leaves
 from argflux.userlayer import register_layers
 

@@ -2,17 +2,17 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError
+from argflux.training.alignment import aligned, shortened
 from argflux.training.chain import Part, describe, initial_hyperparameters, parts_of, transformation
 from argflux.training.rule import Hyper, as_arrays, check_names, checked
 from argflux.training.split import Split, trainable, trainable_names
+from argflux.training.step import compiled_step
 from argflux.tree import is_array, named_leaves
 from argflux.userlayer import register_layers
 
@@ -21,7 +21,18 @@ Where = str | Callable[[str], bool] | Sequence[str]
 
 
 class TiedArraysWarning(UserWarning):
-    """One array stands at two places of a model; updates are made place by place, so the two will part."""
+    """One array stands at two places of a model; updates are made place by place, so the two will part.
+
+    Example:
+        >>> import warnings, jax.numpy as jnp
+        >>> from argflux.training import Descent, setup
+        >>> shared = jnp.ones(2)
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     state = setup(Descent(), [shared, shared])
+        >>> str(caught[0].message)[:36]
+        '[0] and [1] are the same array; upda'
+    """
 
 
 class OptimiserState(eqx.Module):
@@ -33,6 +44,12 @@ class OptimiserState(eqx.Module):
         rules: the rules.
         frozen: the paths of the arrays that do not move.
         names: the paths of all arrays that could.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.training import Descent, freeze, setup
+        >>> freeze(setup(Descent(), [jnp.ones(2), jnp.ones(3)]), "[0]")
+        OptimiserState(Descent(rate=0.1); 2 arrays, frozen: [0])
     """
 
     inner: Any
@@ -117,7 +134,7 @@ def update(state: OptimiserState, model: M, grads: Any) -> tuple[OptimiserState,
         [0.5, 1.0]
     """
     check_belongs(state, register_layers(model), "update")
-    slopes = _aligned(model, grads)
+    slopes = aligned(model, grads)
     names = [name for name, _ in named_leaves(model)]
     idle = {name for name, slope in zip(names, slopes, strict=True) if slope is None}
     split, moving, fixed = Split.of(model, idle.union(state.frozen))
@@ -125,7 +142,7 @@ def update(state: OptimiserState, model: M, grads: Any) -> tuple[OptimiserState,
         return state, model
     whole = None if len(moving) == len(state.names) else jax.tree.structure(trainable(model))
     params, grads = split.spread(moving), split.spread(split.pick(slopes))
-    inner, params = _step(state.rules, whole, state.hyper, state.inner, params, grads)
+    inner, params = compiled_step(state.rules, whole, state.hyper, state.inner, params, grads)
     return eqx.tree_at(lambda s: s.inner, state, inner), split.join(split.collect(params), fixed)
 
 
@@ -198,90 +215,6 @@ def thaw(state: OptimiserState, where: Where = "") -> OptimiserState:
         ()
     """
     return _with_frozen(state, set(state.frozen) - _meant(state, where, "thaw"))
-
-
-def apply_rules(
-    parts: tuple[Part, ...], whole: Any, hyper: tuple[Hyper, ...], inner: Any, params: Any, grads: Any
-) -> tuple[Any, Any]:
-    """Return the rules' new state and the new parameters.
-
-    Args:
-        parts: the rules.
-        whole: None, or the structure of the model's trainable arrays when `params` lacks some of them.
-        hyper: the hyperparameters of each rule.
-        inner: the state of the Optax transformation for the whole model.
-        params: a tree with None for whatever does not move.
-        grads: a tree like `params`.
-    """
-    with jax.numpy_dtype_promotion("standard"):
-        seen = inner if whole is None else _without(inner, whole, params)
-        steps, after = transformation(parts, hyper).update(grads, seen, params)
-        after = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, seen)
-        params = jax.tree.map(lambda x, step: x + jnp.asarray(step, x.dtype), params, steps)
-    return (after if whole is None else _merged(inner, after, whole)), params
-
-
-_step: Callable = partial(jax.jit, static_argnums=(0, 1))(apply_rules)
-
-
-def _without(inner: Any, whole: Any, params: Any) -> Any:
-    """Drop from every part of a rule's state that is shaped like the model what `params` lacks."""
-    present = [param is not None for param in whole.flatten_up_to(params)]
-
-    def drop(node: Any) -> Any:
-        if jax.tree.structure(node) != whole:
-            return node
-        leaves = zip(jax.tree.leaves(node), present, strict=True)
-        return whole.unflatten([leaf if here else None for leaf, here in leaves])
-
-    return jax.tree.map(drop, inner, is_leaf=lambda node: jax.tree.structure(node) == whole)
-
-
-def _merged(before: Any, after: Any, whole: Any) -> Any:
-    """Return a rule's new state, with the old in the places that the new one lacks."""
-    nodes, treedef = jax.tree.flatten(before, is_leaf=lambda node: jax.tree.structure(node) == whole)
-
-    def merge(old: Any, new: Any) -> Any:
-        if jax.tree.structure(old) != whole:
-            return new
-        pairs = zip(jax.tree.leaves(old), whole.flatten_up_to(new), strict=True)
-        return whole.unflatten([kept if fresh is None else fresh for kept, fresh in pairs])
-
-    return treedef.unflatten(map(merge, nodes, treedef.flatten_up_to(after)))
-
-
-def _aligned(model: Any, grads: Any) -> list:
-    """Return the gradient, or None, for each leaf of the model, after checking that the two fit."""
-    structure = jax.tree.structure(model)
-    if isinstance(grads, tuple) and any(_fits(structure, entry) for entry in grads):
-        got, todo = "the tuple that gradient returns", "pass its first entry, grads[0]"
-        raise ArgumentError(got, "gradients shaped like the model", todo, where="update")
-    if not _fits(structure, grads):
-        got, expected = f"gradients {_outline(grads)}", f"the structure of the model, {_outline(model)}"
-        raise ShapeError(got, expected, "take the gradient with respect to this model", where="update")
-    slopes = structure.flatten_up_to(grads)
-    for (name, leaf), slope in zip(named_leaves(model), slopes, strict=True):
-        if slope is not None and is_array(leaf) and jnp.shape(slope) != leaf.shape:
-            got, expected = f"a gradient of shape {jnp.shape(slope)}", f"{leaf.shape}"
-            raise ShapeError(got, expected, "take the gradient of this model", where=name or "update")
-    return slopes
-
-
-def _fits(structure: Any, tree: Any) -> bool:
-    try:
-        return tree is not None and structure.flatten_up_to(tree) is not None
-    except (ValueError, TypeError):
-        return False
-
-
-def _outline(tree: Any) -> str:
-    names = [name or "array" for name, leaf in named_leaves(tree) if is_array(leaf)]
-    return f"of a {type(tree).__name__} with {shortened(names)}"
-
-
-def shortened(names: Sequence[str]) -> str:
-    """Write a list of names, cut after eight."""
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "no arrays"
 
 
 def _meant(state: OptimiserState, where: Where, function: str) -> set[str]:

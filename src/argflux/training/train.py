@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from argflux.data import DataLoader
 from argflux.errors import ArgumentError
-from argflux.training.batches import IterableSource, LoaderSource, Source
+from argflux.training.batches import Source, source_of
 from argflux.training.chain import describe
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.history import History, Record
@@ -56,7 +56,8 @@ def train(
         loss: `loss(model, *batch)`, a floating scalar. A batch that is a tuple or a Dataset is unpacked; any other
             is one argument.
         model: any tree with floating arrays; it is not changed.
-        data: a DataLoader or an iterable of batches, gone through once an epoch.
+        data: a DataLoader or an iterable of batches, gone through once an epoch. A list is read at the start; other
+            iterables are read ahead by up to a chunk.
         rule: a rule, an OptimiserChain, an Optax transformation, or an OptimiserState to go on from (with what is
             frozen or adjusted in it).
         epochs: how often to go through the data, at least 1.
@@ -97,7 +98,7 @@ def train(
     _check_arguments(loss, epochs, callback, until, resume, checkpoint)
     register_layers(model)
     state = _state(rule, model)
-    source = LoaderSource(data) if isinstance(data, DataLoader) else IterableSource(data, epochs)
+    source = source_of(data, epochs)
     watch = Watch(callback, until, measure(loss, validation, metrics), _checkpoint(checkpoint), progress)
     run = _run(loss, model, state, source, gradient or value_and_gradient, epochs, watch)
     if watch.checkpoint and resume and Path(watch.checkpoint.path).exists():
