@@ -1,5 +1,7 @@
 """Rules of the primitives that call a program once: jit, custom derivatives, remat, linear calls and solves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -12,7 +14,9 @@ from jax.interpreters import ad
 from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import read, split
 from argflux.autodiff.registry import pulls_back, runs
+from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
+from argflux.errors import RuleError
 
 
 @runs("jit")
@@ -41,7 +45,8 @@ def custom_jvp_call(tape: Tape, eqn, nodes):
     jaxpr, consts, zero_outs = eqn.params["jvp_jaxpr_fun"].call_wrapped(*zeros)
     tangents = [_tangent(node) for node, zero in zip(operands, zeros, strict=True) if not zero]
     primals = [Node(node.value) for node in operands]
-    outputs = tape.run(jaxpr, [Node(c) for c in consts], primals + tangents)
+    with _self_contained(tape, eqn):
+        outputs = tape.run(jaxpr, [Node(c) for c in consts], primals + tangents)
     values, dots = outputs[: len(zero_outs)], iter(outputs[len(zero_outs) :])
     return [Node(y.value, None if zero else next(dots).slot) for y, zero in zip(values, zero_outs, strict=True)]
 
@@ -59,17 +64,34 @@ def custom_vjp_call(tape: Tape, eqn, nodes):
     num_consts = eqn.params["num_consts"]
     operands = nodes[num_consts:]
     jaxpr, consts = eqn.params["fwd_jaxpr_thunk"].call_wrapped(*[node.slot is not None for node in operands])
-    flat = jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*[node.value for node in operands])
+    with _self_contained(tape, eqn):
+        flat = jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*[node.value for node in operands])
     _, residual_tree, forwarded = eqn.params["out_trees"]()
     count = residual_tree.num_leaves - sum(position is not None for position in forwarded)
     computed, ys = iter(flat[:count]), flat[count:]
-    residuals = [next(computed) if p is None else operands[p].value for p in forwarded]
+    residuals = [next(computed) if p is None else nodes[p].value for p in forwarded]
 
     def custom_vjp_back(dys):
-        dxs = eqn.params["bwd"].call_wrapped(*residuals, *zeros_for(dys, eqn.outvars))
+        with _self_contained(tape, eqn):
+            dxs = eqn.params["bwd"].call_wrapped(*residuals, *zeros_for(dys, eqn.outvars))
         return [None] * num_consts + [None if _is_zero(dx) else dx for dx in dxs]
 
     return tape.record(eqn, None, nodes, ys, custom_vjp_back)
+
+
+@contextmanager
+def _self_contained(tape: Tape, eqn) -> Iterator[None]:
+    """Say in our words that a function with a derivative of its own reads a value that is no argument of it."""
+    try:
+        yield
+    except jax.errors.UnexpectedTracerError as error:
+        raise RuleError(
+            f"a function with a derivative of its own, called at {user_line(eqn, tape.origin)}, that reads a value "
+            "computed outside it",
+            "a function of its arguments alone",
+            "pass that value as an argument too",
+            where=f"gradient through `{eqn.primitive.name}`",
+        ) from error
 
 
 def _is_zero(dx: Any) -> bool:
