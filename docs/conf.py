@@ -24,7 +24,7 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-napoleon_custom_sections = ["Calling it", "Source"]
+napoleon_custom_sections = ["Calling it", "Source", "Reference"]
 
 
 SPANS = re.compile(r"(`[^`]*`|\$[^$]+\$)")  # code and mathematics

@@ -36,6 +36,7 @@ def normal(text: str) -> list[str]:
 @pytest.mark.parametrize("page", RUN, ids=name)
 def test_printed_output_is_what_the_code_prints(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    argflux.seed(0)  # as in a fresh session
     names: dict = {"__name__": "page"}
     printed, compared = "", 0
     for kind, body in BLOCK.findall(page.read_text()):
@@ -75,6 +76,12 @@ def test_every_public_name_is_in_the_reference():
 def test_pictures_are_small_and_used(picture):
     assert picture.stat().st_size <= 150_000
     assert any(f"{picture.parent.name}/{picture.name}" in page.read_text() for page in PAGES)
+
+
+def test_every_folder_is_in_the_picture_of_the_house():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    folders = [path.parent for path in (ROOT / "src/argflux").glob("*/__init__.py")]
+    assert not [folder.name for folder in folders if f"`src/argflux/{folder.name}/`" not in text]
 
 
 def test_contributing_is_short():
