@@ -64,7 +64,7 @@ def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
         MissingRuleError: from `back`, when the value depends on a primitive without a rule.
 
     Source:
-        The interface of the documents on MicroGrad.jl and of Zygote.jl, with `df` kept as MicroGrad.jl keeps it.
+        The pullback of Zygote.jl and MicroGrad.jl; like the latter's, `back` returns `df` first.
 
     Example:
         >>> import argflux as af, jax.numpy as jnp

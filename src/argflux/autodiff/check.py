@@ -83,6 +83,7 @@ def _projection(f: Callable, args: tuple, rng) -> Callable:
 
 
 def _compare(phi: Callable, args: tuple, rng, rtol: float, atol: float, which: str) -> float:
+    """Return the largest relative error of the derivatives of `phi` along a random direction in each leaf."""
     leaves, treedef = jax.tree.flatten(args)
     grads = treedef.flatten_up_to(gradient(phi, *args))
     worst = 0.0
@@ -103,7 +104,7 @@ def _compare(phi: Callable, args: tuple, rng, rtol: float, atol: float, which: s
                 f"a {which} derivative of {got:.10g} along a random direction",
                 f"{expected:.10g} by finite differences",
                 "correct the rule, or move the point away from kinks",
-                where=f"argument args{name}",
+                where=f"check_rrule, args{name}",
             )
         worst = max(worst, error)
     return worst

@@ -91,7 +91,7 @@ def _pullback_lines(f, traced: Trace, tape: Tape, inputs, outputs) -> Iterator[s
         left = ", ".join(f"%{s}" for s in step.outputs if s is not None)
         right = ", ".join("const" if s is None else f"%{s}" for s in step.inputs)
         kind = type_name(step.eqn.outvars[0].aval)
-        yield f"    {left}: {kind} = {operation_name(step.eqn)}({right})  # {user_line(step.eqn, step.origin)}"
+        yield f"    {left}: {kind} = {_step_name(step)}({right})  # {user_line(step.eqn, step.origin)}"
     used = _reached(tape, outputs)
     yield f"  backward, from {', '.join(f'd%{s}' for s in outputs if s is not None) or 'nothing'}"
     for step in reversed(tape.steps):
@@ -112,10 +112,19 @@ def _reached(tape: Tape, outputs) -> set:
     return used
 
 
+def _inside(step) -> str:
+    """Write `relu.` for an equation inside relu's own derivative."""
+    custom = step.origin is not None and step.origin.primitive.name == "custom_jvp_call"
+    return f"{operation_name(step.origin)}." if custom and step.origin is not step.eqn else ""
+
+
+def _step_name(step) -> str:
+    return _inside(step) + operation_name(step.eqn)
+
+
 def _rule_name(step) -> str:
-    if step.rule is not None:
-        return step.rule.function_name
-    return getattr(step.back, "__name__", "back")
+    back = getattr(step.back, "__name__", "back") if step.rule is None else step.rule.function_name
+    return _inside(step) + back
 
 
 def _inputs(f: Callable, traced: Trace, names: Names) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Functions that only matter to the derivative: look at it, stop it, or compute forward values again for it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -95,6 +96,7 @@ def checkpointed(f: Callable, *, policy: Callable | None = None) -> Callable:
         1.0
     """
 
+    @functools.wraps(f)
     def forgetful(*args: Any) -> Any:
         leaves = Leaves.of((f, args), "checkpointed")
 

@@ -10,6 +10,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from argflux.autodiff.source import user_line
 
 _HIDDEN = {
+    "num_consts",
+    "symbolic_zeros",
     "sharding",
     "out_sharding",
     "weak_type",

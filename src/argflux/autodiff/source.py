@@ -4,31 +4,44 @@ import os
 import sysconfig
 from typing import Any
 
+_ENGINE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_INSTALLED = tuple({sysconfig.get_path("purelib") + os.sep, sysconfig.get_path("platlib") + os.sep})
+_SITES = {sysconfig.get_path(kind) + os.sep for kind in ("purelib", "platlib")}
 _STANDARD = sysconfig.get_path("stdlib") + os.sep
+_TRACERS = tuple(site + name + os.sep for site in _SITES for name in ("jax", "jaxlib", "equinox"))
+_ELSEWHERE = (_OWN, *_SITES, _STANDARD)
 
 
 def user_frame(eqn: Any) -> Any:
     """Return the innermost traceback frame outside argflux and installed packages, or `None`."""
+    return next((frame for frame in _frames(eqn) if not frame.file_name.startswith(_ELSEWHERE)), None)
+
+
+def _library_frame(eqn: Any) -> Any:
+    """Return the innermost frame of a library that is neither JAX nor the engine, or `None`."""
+    hidden = (_ENGINE, *_TRACERS)
+    is_standard = lambda file: file.startswith(_STANDARD) and not file.startswith(tuple(_SITES))
+    frames = (f for f in _frames(eqn) if not f.file_name.startswith(hidden) and not is_standard(f.file_name))
+    return next(frames, None)
+
+
+def _frames(eqn: Any) -> Any:
     traceback = eqn.source_info.traceback
-    frames = [] if traceback is None else traceback.frames
-    return next((frame for frame in frames if _is_users(frame.file_name)), None)
+    return [] if traceback is None else traceback.frames
 
 
 def user_line(eqn: Any, origin: Any = None) -> str:
     """Name the user's line of an equation, or else of the one it stands for: `train.py:12 (loss)`.
+
+    Where no line is the user's own, as when a library's layer is traced by itself, it is the library's line.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> user_line(jax.make_jaxpr(jnp.sin)(1.0).eqns[0]).split(":")[0] != ""
         True
     """
-    frame = user_frame(eqn) or (origin and user_frame(origin))
+    frame = user_frame(eqn) or (origin and user_frame(origin)) or _library_frame(eqn)
+    frame = frame or (origin and _library_frame(origin))
     if frame is None:
         return "a line that JAX did not record"
     return f"{os.path.basename(frame.file_name)}:{frame.line_num} ({frame.function_name.rpartition('.')[2]})"
-
-
-def _is_users(file: str) -> bool:
-    return not file.startswith((_OWN, *_INSTALLED, _STANDARD))

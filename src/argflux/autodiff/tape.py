@@ -224,7 +224,7 @@ def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
     """
     todo = "return one cotangent per argument, with that argument's shape and dtype, or None"
     if not isinstance(dxs, tuple | list) or len(dxs) != len(avals):
-        got = f"{len(dxs)} cotangents" if isinstance(dxs, tuple | list) else f"a {type(dxs).__name__}"
+        got = f"{len(dxs)} of them" if isinstance(dxs, tuple | list) else f"a {type(dxs).__name__}"
         raise RuleError(got, f"a tuple of {len(avals)} cotangents", todo, where=f"rule {name}")
     for position, (dx, aval) in enumerate(zip(dxs, avals, strict=True)):
         if dx is None:
