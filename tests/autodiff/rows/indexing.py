@@ -165,5 +165,17 @@ TIES = [
     Tie("scatter_min", lambda x, u: x.at[TWICE].min(u), ([0, 3, 0], [2, 2]), ([1, 0, 1], [0.5, 0.5])),
     Tie("scatter_last_stays", lambda x, u: x.at[TWICE].set(u), ([0, 3, 0], [5, 2]), ([1, 0, 1], [0, 1])),
     Tie("scatter_mul_zero", lambda x, u: x.at[TWICE].multiply(u), ([1, 3, 1], [0, 2]), ([1, 0, 1], [6, 0])),
+    Tie(
+        "where_hides_a_log_behind_a_gather",
+        lambda x: jnp.where(x[APART] > 0, jnp.log(x)[APART], 0),
+        ([1, 9, 2, 0],),
+        ([1, 0, 0.5, 0],),
+    ),
+    Tie(
+        "where_hides_a_log_behind_a_slice",
+        lambda x: jnp.where(x[1] > 0, lax.dynamic_slice(jnp.log(x), (1,), (1,)), 0),
+        ([1, 0, 2],),
+        ([0, 0, 0],),
+    ),
     Tie("scatter_mul_zeros", lambda x, u: x.at[TWICE].multiply(u), ([1, 3, 1], [0, 0]), ([1, 0, 1], [0, 0])),
 ]

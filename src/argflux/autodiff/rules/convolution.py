@@ -111,11 +111,11 @@ def _crop(x, spec, padding, dilation):
     """Cut first where an axis loses entries in front and gains zeros behind: XLA on CPU misplaces those."""
     if not any(low < 0 < high for low, high in padding):
         return x, padding, dilation
-    config = [(0, 0, 0)] * x.ndim
-    for axis, (low, high), spread in zip(spec[2:], padding, dilation, strict=True):
-        config[axis] = (min(low, 0), min(high, 0), spread - 1)
-    cut = lax.pad(x, lax.full((), 0, x.dtype), config)
-    return cut, [(max(low, 0), max(high, 0)) for low, high in padding], [1] * len(dilation)
+    config, padding, dilation = [(0, 0, 0)] * x.ndim, list(padding), list(dilation)
+    for i, (low, high) in enumerate(padding):
+        if low < 0 < high:
+            config[spec[2 + i]], padding[i], dilation[i] = (low, 0, dilation[i] - 1), (0, high), 1
+    return lax.pad(x, lax.full((), 0, x.dtype), config), padding, dilation
 
 
 def _unfold(x, axis, count):
