@@ -32,7 +32,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
 
     def staged(*operands, **params):
         kinds = declared(operands, params)
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
             ys = run(*map(_widen, operands), **params)
             return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
 

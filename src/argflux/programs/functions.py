@@ -55,13 +55,13 @@ class Statement:
             check_count(function, len(names) + 1, what, names)
         for function, what in ((variable, "variable"), (lower, "lower"), (upper, "upper")):
             check_count(function, len(names), what, names)
-        bounds = (None if bound is None else _constantly(bound) for bound in (lower, upper))
-        return cls(names, objective, _constantly(variable), equality, inequality, *bounds)
+        bound = lambda value: None if value is None else _constantly(value)
+        return cls(names, objective, _constantly(variable), equality, inequality, bound(lower), bound(upper))
 
     def nudged(self, directions: dict[str, Callable]) -> "Statement":
         """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
 
-        def moved(what: str) -> Callable | None:
+        def moved(what: str) -> Any:
             function, direction = getattr(self, what), directions.get(what)
             if function is None or direction is None:
                 return function and (lambda x, t, *params: function(x, *params))
@@ -70,10 +70,15 @@ class Statement:
                 functools.partial(add, t), function(x, *params), direction(x, *params)
             )
 
-        rest = (f and (lambda t, *params, f=f: f(*params)) for f in (self.variable, self.lower, self.upper))
-        variable, lower, upper = rest
+        still = lambda function: function and (lambda t, *params: function(*params))
         return Statement(
-            ("t", *self.names), *map(moved, FUNCTIONS[:1]), variable, *map(moved, FUNCTIONS[1:]), lower, upper
+            ("t", *self.names),
+            moved("objective"),
+            still(self.variable),
+            moved("equality"),
+            moved("inequality"),
+            still(self.lower),
+            still(self.upper),
         )
 
     @property
@@ -94,7 +99,9 @@ class Statement:
             groups, curvature = self._split(variable, layouts, curvature, params)
         zero = functools.partial(jnp.zeros, variable.size, variable.dtype)
         run = lambda params: extract(self.flat(variable, params), zero(), curvature, groups)
-        return Plan(curvature, variable, *layouts.values(), groups, run, lasting, options=options)
+        return Plan(
+            curvature, variable, layouts["equality"], layouts["inequality"], groups, run, lasting, options=options
+        )
 
     def flat(self, variable: Layout, params: tuple) -> Functions:
         """Write the functions in terms of the variable's vector."""

@@ -125,7 +125,7 @@ def curve(form: Form, P, x):
 
 
 def _jvp(primals, tangents, *, form: Form):
-    P, A, G, active, fixed, *_ = primals
+    active, fixed = primals[3:5]
     ys = Step(*kkt_p.bind(*primals, form=form))
     flags = active.astype(ys.x.dtype), fixed.astype(ys.x.dtype)
     right = [_instantiate(t, r) for t, r in zip(tangents[-3:], primals[-3:], strict=True)]
@@ -141,8 +141,6 @@ def _instantiate(tangent, primal):
 
 
 def _transpose(cotangents, *operands, form: Form):
-    aval = next(c for c in cotangents if not isinstance(c, ad.Zero))
-    del aval
     seeds = [jnp.zeros(c.aval.shape, c.aval.dtype) if isinstance(c, ad.Zero) else c for c in cotangents]
     return [None] * (len(operands) - 3) + list(kkt_p.bind(*operands[:-3], *seeds, form=form))
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from argflux.errors import ArgumentError
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form
 from argflux.programs.solution import Residuals, Solution
@@ -140,8 +141,6 @@ def solve_lp(
     P = None
     if smoothing is not None:
         if not isinstance(smoothing, Tracer) and not smoothing > 0:
-            from argflux.errors import ArgumentError
-
             raise ArgumentError(
                 f"smoothing={smoothing}", "a positive number", "pass e.g. smoothing=0.1, or None", where="solve_lp"
             )

@@ -1,6 +1,7 @@
 """What is fixed about a program once the shapes of its parameters are known, and how it is solved."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,25 +73,31 @@ class Plan:
         rows = {name: [getattr(group, name) for group in self.groups] for name in _ROWS.values()}
         fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
         worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
+        status = worst("status")
+        fields["objective"] = jnp.sum(jnp.concatenate([s.objective for s in solutions]))
+        fields = jax.tree.map(functools.partial(self._fail, status == 0), fields)
         flags = [jax.lax.reduce(s.regularity, np.int32(0), jax.lax.bitwise_or, (0,)) for s in solutions]
         regularity = jax.lax.reduce(jnp.stack(flags), np.int32(0), jax.lax.bitwise_or, (0,))
         residuals = Residuals(*(worst(f"residuals.{name}") for name in ("primal", "dual", "gap")))
-        objective = sum(jnp.sum(s.objective) for s in solutions)
         return Solution(
             **fields,
-            objective=objective,
-            status=worst("status"),
+            status=status,
             iterations=worst("iterations"),
             residuals=residuals,
             regularity=regularity,
         )
 
+    def _fail(self, solved: jax.Array, values: jax.Array) -> jax.Array:
+        """Let the failure of one part count for the whole, as if it had not been split."""
+        nan = self.options.get("on_failure") == "nan"
+        return jnp.where(solved, values, jnp.full_like(values, jnp.nan) if nan else jax.lax.stop_gradient(values))
+
     def _lay_out(self, flat: Solution, constant: jax.Array) -> Solution:
         tree = self.variable.tree
         return Solution(
             x=tree(flat.x),
-            y=self.equality and self.equality.tree(flat.y),
-            z=self.inequality and self.inequality.tree(flat.z),
+            y=_tree(self.equality, flat.y),
+            z=_tree(self.inequality, flat.z),
             z_lower=tree(flat.z_lower),
             z_upper=tree(flat.z_upper),
             objective=self.sign * (flat.objective + constant),
@@ -120,6 +127,10 @@ class Plan:
 
 
 _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
+
+
+def _tree(layout: Layout | None, vector: jax.Array) -> Any:
+    return layout and layout.tree(vector)
 
 
 def _read(solution: Solution, path: str) -> Any:

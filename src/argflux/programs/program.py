@@ -138,7 +138,8 @@ class Program:
         """
         values = match(self.parameters, params, named, repr(self))
         plan = self._plan(values)
-        return plan.solve(*plan.extract(values), start)
+        constant, parts = plan.extract(values)
+        return plan.solve(constant, parts, start)
 
     def forward_differentiate(
         self,

@@ -1,4 +1,4 @@
-"""The primitive `solve_p`: optimal points of a batch of programs, and their derivative from the optimality conditions."""
+"""The primitive `solve_p`: optimal points of a batch of programs, and their derivatives by optimality conditions."""
 
 from typing import Any, NamedTuple
 
@@ -70,7 +70,7 @@ def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum)
     dlower = tangents.lower if form.lower else jnp.zeros_like(x)
     dupper = tangents.upper if form.upper else jnp.zeros_like(x)
     r3 = jnp.where(best.fixed < 0, dlower, jnp.where(best.fixed > 0, dupper, 0.0)) * fixed
-    matrices = (blocks.P, blocks.A, blocks.G, best.active, best.fixed, best.mode, best.inverse, best.schur)
+    matrices = (blocks.P, blocks.A, blocks.G, best.active, jnp.abs(best.fixed), best.mode, best.inverse, best.schur)
     r1, r2, r3 = (jnp.broadcast_to(r, (x.shape[0], r.shape[1])).astype(x.dtype) for r in (r1, r2, r3))
     step = Step(*kkt_p.bind(*matrices, r1, r2, r3, form=form))
     along = jnp.sum(x * (dPx / 2 + tangents.q), 1) - jnp.sum(best.dual * r2, 1) - jnp.sum(best.bound * r3, 1)
@@ -105,7 +105,7 @@ def _pull(form: Form, values, ys, dys, nodes):
     """One self-adjoint solve, then the outer products of its answer with the solution."""
     blocks, best, p = Blocks(*values[:8]), Optimum(*ys), form.p
     seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], ys[:4], strict=True)]
-    matrices = (blocks.P, blocks.A, blocks.G, best.active, best.fixed, best.mode, best.inverse, best.schur)
+    matrices = (blocks.P, blocks.A, blocks.G, best.active, jnp.abs(best.fixed), best.mode, best.inverse, best.schur)
     w = Step(*kkt_p.bind(*matrices, *seeds[:3], form=form))
     solved = jnp.where(best.mode == 3, jnp.nan, (best.mode > 0).astype(w.x.dtype))[:, None]
     cost = seeds[3][:, None] * solved

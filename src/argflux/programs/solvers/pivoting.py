@@ -13,6 +13,8 @@ DEPENDENT = 1e-11
 UNSURE = 1e-6
 PATIENCE = 3
 LEAVING = 1e20
+DRIFT = 1e-12
+RESTARTS = 4
 
 
 class Pivoted(NamedTuple):
@@ -85,12 +87,20 @@ def solve_pivoting(rows: Rows, start: jax.Array, max_iterations: int, tolerance:
     v0 = -scale * times(rows.C, times(inverse, rows.q))
     lo, hi = _scaled(rows.lo, scale), _scaled(rows.hi, scale)
     batch = max(v0.shape[0], H.shape[0], lo.shape[0], hi.shape[0])
-    loop = _initial(H * scale[:, :, None] * scale[:, None, :], lo, hi, start, definite, batch)
+    H = H * scale[:, :, None] * scale[:, None, :]
     data = _Data(*(jnp.broadcast_to(a, (batch, a.shape[1])) for a in (v0, lo, hi)), tolerance)
     size = rows.q.shape[1]
-    loop = lax.while_loop(
-        lambda s: jnp.any(s.phase < DONE) & (s.iterations < max_iterations), lambda s: _step(s, data, size), loop
-    )
+
+    def restart(carry):
+        loop = _initial(H, lo, hi, carry[0].side * carry[0].basic, definite, batch)
+        loop = lax.while_loop(
+            lambda s: jnp.any(s.phase < DONE) & (s.iterations < max_iterations), lambda s: _step(s, data, size), loop
+        )
+        return loop._replace(count=loop.count + carry[0].count), _drifted(H, loop), carry[2] + 1
+
+    first = _initial(H, lo, hi, start, definite, batch)
+    first = first._replace(basic=first.side != 0)
+    loop, *_ = lax.while_loop(lambda c: c[1] & (c[2] < RESTARTS), restart, (first, jnp.array(True), 0))
     schur = jnp.where(loop.basic[:, :, None] & loop.basic[:, None, :], loop.M, 0.0)
     schur = schur * scale[:, :, None] * scale[:, None, :]
     side = jnp.where(loop.basic, loop.side, 0)
@@ -98,6 +108,16 @@ def solve_pivoting(rows: Rows, start: jax.Array, max_iterations: int, tolerance:
     finite = jnp.all(jnp.isfinite(x), 1) & jnp.all(jnp.isfinite(dual), 1)
     found, infeasible = (loop.phase == DONE) & finite & definite, (loop.phase == INFEASIBLE) & definite
     return Pivoted(x, dual, side, found, infeasible, loop.count, inverse, schur)
+
+
+def _drifted(H, loop: _Loop) -> jax.Array:
+    """Whether rounding has spoiled the tableau of any instance: its block no longer inverts that of H."""
+    basic = loop.basic.astype(H.dtype)
+    probe = jnp.where(jnp.arange(H.shape[1]) % 2 == 0, 1.0, -0.5) * basic
+    answer = times(loop.M, probe) * basic
+    error = jnp.max(jnp.abs(times(H, answer) * basic - probe), 1)
+    size = 1.0 + jnp.max(jnp.abs(answer), 1)
+    return jnp.any((loop.phase == DONE) & ~(error <= DRIFT * size))
 
 
 def _scaled(limits, scale):
@@ -237,7 +257,7 @@ def _transform(M, R, B, E, sign, accepted):
 
 
 def _small_pivot(B, wanted, first, later):
-    """Pivot small matrices on the wanted indices, largest first, while they exceed `first` and, once one was made, `later`."""
+    """Pivot on the wanted indices, largest first, while the pivots exceed `first` and, once one was made, `later`."""
     size = B.shape[1]
 
     def step(_, carry):

@@ -1,0 +1,111 @@
+"""Matrices whose entries depend linearly on the parameters, as CVXPY's canonicalisation gives them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from argflux.programs.extract import Blocks
+from argflux.programs.sparsity import Group, Pattern, split
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A sparse matrix or vector whose stored entries are `map @ parameters`.
+
+    Attributes:
+        map: a SciPy sparse matrix, one row per stored entry and one column per number among the parameters.
+        rows: row of every stored entry.
+        columns: column of every stored entry; `None` for a vector.
+        height: number of rows.
+    """
+
+    map: Any
+    rows: np.ndarray
+    columns: np.ndarray | None
+    height: int
+
+    def gather(self, parameters: jax.Array, rows: np.ndarray, columns: np.ndarray | None = None) -> jax.Array:
+        """Take submatrices: number k of the rows `rows[k]` and the columns `columns[k]` (the diagonal if `None`)."""
+        coo = self.map.tocoo()
+        terms = jnp.asarray(coo.data).astype(parameters.dtype) * parameters[coo.col]
+        values = jnp.zeros(len(self.rows), parameters.dtype).at[coo.row].add(terms)
+        part, place = _inverse(rows, self.height)
+        kept = part[self.rows] >= 0
+        index = [part[self.rows][kept], place[self.rows][kept]]
+        shape = rows.shape
+        if columns is not None and self.columns is not None:
+            index.append(_inverse(columns, int(columns.max()) + 1)[1][self.columns[kept]])
+            shape = (*rows.shape, columns.shape[1])
+        return jnp.zeros(shape, parameters.dtype).at[tuple(index)].add(values[kept])
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """Where the matrix may differ from zero, or `None` if it has no rows."""
+        columns = self.rows if self.columns is None else self.columns
+        return Pattern(self.rows, columns, self.height) if self.height else None
+
+
+@dataclass(frozen=True, eq=False)
+class Canonical:
+    """A program `min x'Px/2 + q'x + constant` subject to `A x = b` and `G x <= h`, linear in its parameters."""
+
+    P: Tensor
+    q: Tensor
+    constant: Tensor
+    A: Tensor
+    b: Tensor
+    G: Tensor
+    h: Tensor
+
+    @property
+    def size(self) -> int:
+        """Number of unknowns."""
+        return self.q.height
+
+    @property
+    def curvature(self) -> str:
+        """Whether P is "none", "diagonal" or "dense"."""
+        if not len(self.P.rows):
+            return "none"
+        return "diagonal" if self.P.pattern and self.P.pattern.diagonal else "dense"
+
+    def groups(self) -> tuple[Group, ...]:
+        """Independent parts, empty if there is one."""
+        curvature = self.P.pattern if self.curvature == "dense" else None
+        return split(self.size, curvature, self.A.pattern, self.G.pattern)
+
+    def blocks(self, parameters: jax.Array, groups: tuple[Group, ...]) -> tuple:
+        """The constant of the objective and the blocks of every group, or of the whole."""
+        constant = self.constant.gather(parameters, np.zeros((1, 1), int))[0, 0]
+        if groups:
+            return constant, tuple(self._part(parameters, group) for group in groups)
+        everything = lambda count: np.arange(count)[None]
+        whole = Group(everything(self.size), everything(self.A.height), everything(self.G.height))
+        return constant, (jax.tree.map(lambda block: block[0], self._part(parameters, whole)),)
+
+    def _part(self, parameters: jax.Array, group: Group) -> Blocks:
+        unknowns, P = group.unknowns, None
+        if self.curvature != "none":
+            P = self.P.gather(parameters, unknowns, unknowns if self.curvature == "dense" else None)
+        q = self.q.gather(parameters, unknowns)
+        A, b = _rows(self.A, self.b, parameters, group.equalities, unknowns)
+        G, h = _rows(self.G, self.h, parameters, group.inequalities, unknowns)
+        return Blocks(P, q, A, b, G, h, None, None)
+
+
+def _rows(matrix: Tensor, right: Tensor, parameters: jax.Array, rows: np.ndarray, columns: np.ndarray) -> tuple:
+    """Both sides of the constraints of one kind for every part of a group, `None` where it has none."""
+    if not rows.shape[1]:
+        return None, None
+    return matrix.gather(parameters, rows, columns), right.gather(parameters, rows)
+
+
+def _inverse(groups: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """For every element the group that lists it (-1 for none) and its place there."""
+    part, place = np.full(size, -1), np.zeros(size, int)
+    part[groups] = np.arange(groups.shape[0])[:, None]
+    place[groups] = np.arange(groups.shape[1])
+    return part, place

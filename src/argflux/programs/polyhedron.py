@@ -1,0 +1,138 @@
+"""Polyhedra, and the nearest point in one."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from argflux.errors import ArgumentError, ShapeError
+from argflux.programs.matrices import solve_qp
+
+
+class Polyhedron(eqx.Module):
+    """The points with `A x = b`, `G x <= h` and `lower <= x <= upper`; absent blocks are `None`.
+
+    Attributes:
+        A: `(p, n)`.
+        b: `(p,)`.
+        G: `(m, n)`.
+        h: `(m,)`.
+        lower: `(n,)` or a number.
+        upper: `(n,)` or a number.
+
+    Example:
+        >>> from argflux.programs import Polyhedron, project
+        >>> import jax.numpy as jnp
+        >>> band = Polyhedron(G=jnp.array([[1.0, -1.0]]), h=jnp.array([0.0]))
+        >>> project(band)(jnp.array([3.0, 1.0])).tolist()
+        [2.0, 2.0]
+    """
+
+    A: Any = None
+    b: Any = None
+    G: Any = None
+    h: Any = None
+    lower: Any = None
+    upper: Any = None
+
+    def __check_init__(self):
+        if all(block is None for block in (self.A, self.G, self.lower, self.upper)):
+            raise ArgumentError("no constraints", "A, G, lower or upper", "give at least one", where="Polyhedron")
+
+
+def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
+    """Return the function to the nearest point of a polyhedron: `argmin |z - x|²` over z in it.
+
+    Args:
+        polyhedron: a `Polyhedron`, or one made by `simplex`, `box`, `halfspace`, `affine` or `increasing`.
+
+    Returns:
+        A function from `(…, n)` to `(…, n)`, each row projected; a layer of a `Chain`, with nothing to learn (a
+        `ProgramLayer` learns constraints).
+
+    Raises:
+        ShapeError: when called on rows whose length does not fit the polyhedron.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import project, simplex
+        >>> project(simplex(3))(jnp.array([[1.0, 0.5, -1.0], [0.0, 0.0, 3.0]])).tolist()
+        [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    def nearest(x: jax.Array) -> jax.Array:
+        x = jnp.asarray(x)
+        if not x.ndim or not x.shape[-1]:
+            raise ShapeError(f"shape {list(x.shape)}", "shape [..., n]", "pass a vector or rows", where="project")
+        solve: Callable = functools.partial(_project_row, polyhedron)
+        for _ in range(x.ndim - 1):
+            solve = jax.vmap(solve)
+        return solve(x)
+
+    return nearest
+
+
+def _project_row(to: Polyhedron, x: jax.Array) -> jax.Array:
+    return solve_qp(jnp.ones_like(x), -x, to.A, to.b, to.G, to.h, to.lower, to.upper).x
+
+
+def simplex(n: int, total: Any = 1.0) -> Polyhedron:
+    """The points of n non-negative coordinates that sum to `total`.
+
+    Example:
+        >>> from argflux.programs import simplex
+        >>> simplex(3).A.tolist()
+        [[1.0, 1.0, 1.0]]
+    """
+    return Polyhedron(A=jnp.ones((1, n)), b=jnp.reshape(jnp.asarray(total), (1,)), lower=0.0)
+
+
+def box(lower: Any, upper: Any) -> Polyhedron:
+    """The points between two bounds, numbers or `(n,)`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import box, project
+        >>> project(box(-1.0, 1.0))(jnp.array([-3.0, 0.5])).tolist()
+        [-1.0, 0.5]
+    """
+    return Polyhedron(lower=lower, upper=upper)
+
+
+def halfspace(normal: Any, offset: Any) -> Polyhedron:
+    """The points with `normal' x <= offset`; normal `(n,)`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import halfspace, project
+        >>> project(halfspace(jnp.array([1.0, 1.0]), 1.0))(jnp.array([2.0, 1.0])).tolist()
+        [1.0, 0.0]
+    """
+    return Polyhedron(G=jnp.asarray(normal)[None, :], h=jnp.reshape(jnp.asarray(offset), (1,)))
+
+
+def affine(A: Any, b: Any) -> Polyhedron:
+    """The points with `A x = b`; A `(p, n)`, b `(p,)`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import affine, project
+        >>> project(affine(jnp.array([[1.0, 1.0]]), jnp.array([2.0])))(jnp.array([0.0, 0.0])).tolist()
+        [1.0, 1.0]
+    """
+    return Polyhedron(A=jnp.asarray(A), b=jnp.asarray(b))
+
+
+def increasing(n: int) -> Polyhedron:
+    """The points whose n coordinates never fall; projecting on it is isotonic regression.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import increasing, project
+        >>> project(increasing(3))(jnp.array([1.0, 3.0, 2.0])).round(5).tolist()
+        [1.0, 2.5, 2.5]
+    """
+    return Polyhedron(G=jnp.eye(n - 1, n) - jnp.eye(n - 1, n, 1), h=jnp.zeros(n - 1))
