@@ -22,14 +22,18 @@ zero_derivative("sign", "floor", "ceil", "round")
 
 binary("add", lambda dy, y, a, b: dy, lambda dy, y, a, b: dy)
 binary("add_any", lambda dy, y, a, b: dy, lambda dy, y, a, b: dy)
-binary("sub", lambda dy, y, a, b: dy, lambda dy, y, a, b: lax.neg(dy))
+binary("sub", lambda dy, y, a, b: dy, lambda dy, y, a, b: lax.neg(unbroadcast(dy, b)))
 binary("mul", lambda dy, y, a, b: lax.mul(dy, b), lambda dy, y, a, b: lax.mul(dy, a), singular=True)
-binary(
-    "div",
-    lambda dy, y, a, b: lax.div(dy, b),
-    lambda dy, y, a, b: lax.neg(lax.mul(lax.div(dy, b), y)),
-    singular=True,
-)
+
+
+def _divisor_back(dy, y, a, b):
+    """Multiply by `-a / b²`; divide after the sum if the divisor was repeated."""
+    if dy.shape == b.shape:
+        return lax.neg(lax.mul(lax.div(dy, b), y))
+    return lax.neg(lax.div(lax.div(unbroadcast(lax.mul(dy, a), b), b), b))
+
+
+binary("div", lambda dy, y, a, b: lax.div(dy, b), _divisor_back, singular=True)
 elementwise("neg", lambda dy, y, x: lax.neg(dy))
 elementwise("abs", lambda dy, y, x: lax.mul(dy, lax.sign(x)))
 elementwise("square", lambda dy, y, x: lax.mul(dy, lax.mul(scalar(2, x), x)))

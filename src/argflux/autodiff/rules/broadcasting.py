@@ -32,11 +32,10 @@ def unbroadcast(dx: Any, x: Any) -> Any:
 
 def binary(name: str, partial_a: Callable | None, partial_b: Callable | None, *, singular: bool = False) -> None:
     """Add a row for an elementwise primitive of two operands, either of which may be broadcast."""
+    elementwise(name, _summed(partial_a, 0), _summed(partial_b, 1), singular=singular)
 
-    def to_a(dy, y, a, b):
-        return unbroadcast(partial_a(dy, y, a, b), a)
 
-    def to_b(dy, y, a, b):
-        return unbroadcast(partial_b(dy, y, a, b), b)
-
-    elementwise(name, partial_a and to_a, partial_b and to_b, singular=singular)
+def _summed(partial: Callable | None, position: int) -> Callable | None:
+    if partial is None:
+        return None
+    return lambda dy, y, *operands: unbroadcast(partial(dy, y, *operands), operands[position])

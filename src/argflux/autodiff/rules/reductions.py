@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from jax import lax
 
 from argflux.autodiff.registry import pulls_back
@@ -36,26 +37,27 @@ pulls_back("reduce_min", transparent=True)(_extremum_back)
 
 @pulls_back("reduce_prod", transparent=True)
 def reduce_prod_back(dy, y, x, *, axes, **params):
-    """Multiply by the product of the others: of those before, and of those after. Exact at zeros too."""
+    """Multiply by the product of the others; exact at zeros too."""
 
     def back():
-        kept = [axis for axis in range(x.ndim) if axis not in axes]
-        order = kept + list(axes)
-        last = len(kept)
+        order = [axis for axis in range(x.ndim) if axis not in axes] + list(axes)
         moved = lax.transpose(x, order)
-        flat = lax.reshape(moved, (*moved.shape[:last], math.prod(moved.shape[last:])))
-        others = lax.mul(_product_before(flat, reverse=False), _product_before(flat, reverse=True))
-        unmoved = lax.transpose(lax.reshape(others, moved.shape), [order.index(i) for i in range(x.ndim)])
-        return lax.mul(spread(dy, x, axes), unmoved)
+        flat = lax.reshape(moved, (*y.shape, math.prod(x.shape[axis] for axis in axes)))
+        others = lax.reshape(_product_of_others(flat), moved.shape)
+        return lax.mul(spread(dy, x, axes), lax.transpose(others, np.argsort(order)))
 
     return (back,)
 
 
-def _product_before(x, *, reverse: bool):
-    """Multiply up, along the last axis, what comes before each entry (after it, if `reverse`)."""
+def _product_of_others(x):
+    """Multiply, for each entry of the last axis, all the others: halve, solve for the pairs, and unfold."""
     axis, length = x.ndim - 1, x.shape[-1]
-    if not length:
-        return x
-    padding = [(0, 0, 0)] * axis + [(-1, 1, 0) if reverse else (1, -1, 0)]
-    shifted = lax.pad(x, lax.full((), 1, x.dtype), padding)
-    return lax.cumprod(shifted, axis=axis, reverse=reverse)
+    if length < 2:
+        return lax.full_like(x, 1)
+    half = (length + 1) // 2
+    first = lax.slice_in_dim(x, 0, half, axis=axis)
+    rest = lax.slice_in_dim(x, half, length, axis=axis)
+    second = lax.pad(rest, lax.full((), 1, x.dtype), [(0, 0, 0)] * axis + [(0, length % 2, 0)])
+    pairs = _product_of_others(lax.mul(first, second))
+    unfolded = lax.concatenate([lax.mul(pairs, second), lax.mul(pairs, first)], axis)
+    return lax.slice_in_dim(unfolded, 0, length, axis=axis)

@@ -30,12 +30,6 @@ def squeeze_back(dy, y, x, **params):
     return (lambda: lax.reshape(dy, x.shape),)
 
 
-@pulls_back("expand_dims", transparent=True)
-def expand_dims_back(dy, y, x, **params):
-    """Drop the added axes."""
-    return (lambda: lax.reshape(dy, x.shape),)
-
-
 @pulls_back("transpose", transparent=True)
 def transpose_back(dy, y, x, *, permutation):
     """Permute the axes back."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -55,4 +54,4 @@ def approx_top_k_back(dys, ys, x, *, reduction_dimension, **params):
 
 
 def _is_float(x: Any) -> bool:
-    return jax.dtypes.issubdtype(x.dtype, jnp.floating)
+    return jnp.issubdtype(x.dtype, jnp.floating)

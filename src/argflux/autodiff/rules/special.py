@@ -101,6 +101,6 @@ def bessel_i1e_back(dy, y, x):
 def random_gamma_back(dy, y, key, a, *, log_space, **params):
     """Move the sample with its shape parameter while its quantile stays."""
     if not log_space:
-        return None, lambda: lax.mul(dy, lax.random_gamma_grad(a, y))
+        return None, lambda: lax.mul(dy, lax.random_gamma_grad(a, y, dtype=y.dtype))
     sample = lax.exp(y)
-    return None, lambda: lax.mul(dy, lax.div(lax.random_gamma_grad(a, sample), sample))
+    return None, lambda: lax.mul(dy, lax.div(lax.random_gamma_grad(a, sample, dtype=y.dtype), sample))
