@@ -1,6 +1,7 @@
 """Rules of the error, gamma, beta, zeta and Bessel functions."""
 
 import math
+from typing import Any
 
 from jax import lax
 
@@ -100,7 +101,8 @@ def bessel_i1e_back(dy, y, x):
 @pulls_back("random_gamma", transparent=True)
 def random_gamma_back(dy, y, key, a, *, log_space, **params):
     """Move the sample with its shape parameter while its quantile stays."""
+    slope: Any = lax.random_gamma_grad
     if not log_space:
-        return None, lambda: lax.mul(dy, lax.random_gamma_grad(a, y, dtype=y.dtype))
+        return None, lambda: lax.mul(dy, slope(a, y))
     sample = lax.exp(y)
-    return None, lambda: lax.mul(dy, lax.div(lax.random_gamma_grad(a, sample, dtype=y.dtype), sample))
+    return None, lambda: lax.mul(dy, lax.div(slope(a, sample), sample))
