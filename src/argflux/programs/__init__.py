@@ -1,12 +1,41 @@
-"""Linear and quadratic programs as differentiable functions, of matrices or of JAX functions.
+"""Linear and quadratic programs as differentiable functions, of matrices, of JAX functions or of CVXPY problems.
 
-Front ends build blocks and call `solve_qp(P, q, A, b, G, h, lower, upper)` on one instance; `jax.vmap` makes
+`Program` states a program as functions, `ProgramLayer` learns its parameters. Front ends build blocks and call `solve_qp(P, q, A, b, G, h, lower, upper)` on one instance; `jax.vmap` makes
 batches. A `P` of shape `(n,)` is a diagonal, `P=None` a linear program, any absent block `None`; bounds may be
 numbers. It returns a `Solution` in the dtype of `q`.
 """
 
+from argflux.programs.layer import ProgramLayer
 from argflux.programs.matrices import solve_lp, solve_qp
+from argflux.programs.polyhedron import Polyhedron, affine, box, halfspace, increasing, project, simplex
+from argflux.programs.program import Program
+from argflux.programs.ranking import soft_rank, soft_sort
+from argflux.programs.sensitivities import Coefficients, Directions, Sensitivities
 from argflux.programs.solution import ProgramError, Residuals, Solution
 from argflux.programs.status import Regularity, Status
+from argflux.programs.wellformed import NonlinearError
 
-__all__ = ["ProgramError", "Regularity", "Residuals", "Solution", "Status", "solve_lp", "solve_qp"]
+__all__ = [
+    "Coefficients",
+    "Directions",
+    "NonlinearError",
+    "Polyhedron",
+    "Program",
+    "ProgramError",
+    "ProgramLayer",
+    "Regularity",
+    "Residuals",
+    "Sensitivities",
+    "Solution",
+    "Status",
+    "affine",
+    "box",
+    "halfspace",
+    "increasing",
+    "project",
+    "simplex",
+    "soft_rank",
+    "soft_sort",
+    "solve_lp",
+    "solve_qp",
+]

@@ -1,7 +1,6 @@
 """What is fixed about a program once the shapes of its parameters are known, and how it is solved."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from argflux.programs.boxed import solve_boxed
 from argflux.programs.extract import Blocks
 from argflux.programs.layout import Layout
 from argflux.programs.matrices import solve_lp, solve_qp
@@ -63,6 +63,8 @@ class Plan:
         return jax.vmap(self._solve_blocks)(blocks, _pick(start, group))
 
     def _solve_blocks(self, blocks: Blocks, start: Any) -> Solution:
+        if self._is_boxed():
+            return solve_boxed(blocks.P, blocks.q, blocks.lower, blocks.upper, **self.options)
         if self.curvature == "none":
             return solve_lp(*blocks[1:], start=start, **self.options)
         options = {name: value for name, value in self.options.items() if name != "smoothing"}
@@ -73,27 +75,26 @@ class Plan:
         rows = {name: [getattr(group, name) for group in self.groups] for name in _ROWS.values()}
         fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
         worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
-        status = worst("status")
         fields["objective"] = jnp.sum(jnp.concatenate([s.objective for s in solutions]))
-        fields = jax.tree.map(functools.partial(self._fail, status == 0), fields)
         flags = [jax.lax.reduce(s.regularity, np.int32(0), jax.lax.bitwise_or, (0,)) for s in solutions]
         regularity = jax.lax.reduce(jnp.stack(flags), np.int32(0), jax.lax.bitwise_or, (0,))
         residuals = Residuals(*(worst(f"residuals.{name}") for name in ("primal", "dual", "gap")))
         return Solution(
             **fields,
-            status=status,
+            status=worst("status"),
             iterations=worst("iterations"),
             residuals=residuals,
             regularity=regularity,
         )
 
-    def _fail(self, solved: jax.Array, values: jax.Array) -> jax.Array:
-        """Let the failure of one part count for the whole, as if it had not been split."""
-        nan = self.options.get("on_failure") == "nan"
-        return jnp.where(solved, values, jnp.full_like(values, jnp.nan) if nan else jax.lax.stop_gradient(values))
+    def _is_boxed(self) -> bool:
+        """Whether every unknown is a program of its own, solved in closed form."""
+        plain = self.options.get("solver") is None and self.options.get("smoothing") is None
+        return plain and self.curvature != "dense" and self.equality is None and self.inequality is None
 
     def _lay_out(self, flat: Solution, constant: jax.Array) -> Solution:
         tree = self.variable.tree
+        constant = jnp.where(flat.status == 0, constant, jax.lax.stop_gradient(constant))
         return Solution(
             x=tree(flat.x),
             y=_tree(self.equality, flat.y),

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
 
 
@@ -76,6 +77,8 @@ def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
 
 
 def _project_row(to: Polyhedron, x: jax.Array) -> jax.Array:
+    if to.A is None and to.G is None:
+        return solve_boxed(jnp.ones_like(x), -x, to.lower, to.upper).x
     return solve_qp(jnp.ones_like(x), -x, to.A, to.b, to.G, to.h, to.lower, to.upper).x
 
 
