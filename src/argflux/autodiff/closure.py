@@ -57,7 +57,7 @@ def _named(f: Callable, found: dict[int, Any], seen: set[int]) -> dict[str, Any]
 
 
 def _derivative(value: Any, found: dict[int, Any], seen: set[int]) -> Any:
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(type(value)):
         register_layers(value)
     leaves, treedef = jax.tree.flatten(value)
     if len(leaves) == 1 and leaves[0] is value and not is_differentiable(value):
