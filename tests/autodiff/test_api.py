@@ -224,6 +224,13 @@ def test_unselected_branches_of_where_send_no_nan():
         assert np.all(np.isfinite(jax.jit(lambda x, f=f: af.gradient(safe(f), x)[0])(x))), f
 
 
+def test_a_guarded_normalisation_sends_no_nan():
+    normalised = lambda x: jnp.sum(jnp.where(jnp.sum(x) > 0, x / jnp.sum(x), 0.0) ** 2)
+    assert af.gradient(normalised, jnp.zeros(3))[0].tolist() == [0.0, 0.0, 0.0]
+    x = jnp.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(af.gradient(normalised, x)[0], jax.grad(normalised)(x), rtol=1e-5)
+
+
 def test_ties_and_tips():
     assert af.gradient(jax.nn.relu, 0.0)[0] == 0
     assert af.gradient(jnp.abs, 0.0)[0] == 0

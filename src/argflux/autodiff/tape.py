@@ -52,9 +52,7 @@ class Step:
             if slot is None or dx is None:
                 continue
             dx = dx() if callable(dx) else dx
-            if guard and jnp.shape(dx) == jnp.shape(dys[0]):
-                dx = lax.select(lax.eq(dys[0], lax.full_like(dys[0], 0)), lax.full_like(dx, 0), dx)
-            yield slot, dx, mask
+            yield slot, _keep_zeros(dys[0], dx) if guard else dx, mask
 
 
 @dataclass
@@ -168,6 +166,16 @@ class Tape:
         """Give a cotangent the dtype of the value it belongs to."""
         dtype = self.dtypes[slot - 1]
         return dx if dx.dtype == dtype else lax.convert_element_type(dx, dtype)
+
+
+def _keep_zeros(dy: Any, dx: Any) -> Any:
+    """Set to zero what of `dx` comes from zeros of `dy` alone; `dx` may have been summed over repeated axes."""
+    silent = lax.eq(dy, lax.full_like(dy, 0))
+    shape = jnp.shape(dx)
+    if shape != dy.shape:
+        axes = range(dy.ndim) if not shape else [i for i, size in enumerate(shape) if size != dy.shape[i]]
+        silent = lax.reshape(lax.reduce_and(silent, tuple(axes)), shape)
+    return lax.select(silent, lax.full_like(dx, 0), dx)
 
 
 def bind(eqn, operands: Sequence) -> list:
