@@ -54,33 +54,12 @@ def _svd(a):
     return u * u, s, vt * vt, (u * jnp.sqrt(s)[..., None, :]) @ vt
 
 
-ONCE = [
-    "batched",
-    "complete_square",
-    "cond",
-    "eigenvectors",
-    "full_square",
-    "inv_batched",
-    "left_only",
-    "lstsq",
-    "lu_solve",
-    "nuclear_norm",
-    "not_symmetrised",
-    "pinv_wide",
-    "q_of_wide",
-    "q_only",
-    "r_only",
-    "right_only",
-    "root",
-    "solve_batched",
-    "solve_matrix",
-    "solve_positive",
-    "solve_triangular",
-    "spectral_norm",
-    "three_factors",
-    "upper",
-    "values_of_wide",
-]
+ONCE = """
+    batched complete_square cond eigenvectors full_square inv_batched left_lower_transposed_unit left_only
+    left_transposed lstsq lu_solve nuclear_norm not_symmetrised pinv pinv_wide q_of_wide q_only r_only right right_only
+    right_lower_transposed root solve_batched solve_matrix solve_positive solve_triangular spectral_norm three_factors
+    upper values values_of_wide
+""".split()  # noqa: SIM905
 
 
 def _row(primitive, name, f, *args, **settings):
