@@ -1,8 +1,10 @@
 """Every example is run, and its results are held against what it claims."""
 
 import ast
+import gzip
 import importlib.util
 import pathlib
+import struct
 
 import numpy as np
 import pytest
@@ -115,6 +117,34 @@ def test_resume(tmp_path):
     found = run("resume", tmp_path)
     assert found == {"same_losses": True, "same_model": True, "epochs": 30}
     assert len((tmp_path / "resume/history.jsonl").read_text().splitlines()) == 30
+
+
+MNIST_FILES = {"train": 60, "t10k": 20}
+
+
+def write_images(folder):
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(0, 255, (10, 28, 28))
+    for name, count in MNIST_FILES.items():
+        labels = np.arange(count) % 10
+        images = (patterns[labels] * rng.random((count, 1, 1))).astype(np.uint8)
+        header = struct.pack(">IIII", 2051, count, 28, 28)
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes()))
+        header = struct.pack(">II", 2049, count)
+        (folder / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(header + labels.astype(np.uint8).tobytes()))
+
+
+def test_qp_relu(tmp_path, capsys):
+    """The ReLU that is a quadratic program trains like the ordinary one, on files in MNIST's format."""
+    write_images(tmp_path)
+    found = run("qp_relu", tmp_path, data=str(tmp_path), epochs=20)
+    plain = found.pop("relu")
+    assert plain["history"].losses[-1] < plain["history"].losses[0]
+    assert set(found) == {"program", "rule by hand"}
+    for other in found.values():
+        np.testing.assert_allclose(other["history"].losses, plain["history"].losses, rtol=1e-4)
+        assert (other["train"], other["test"]) == (plain["train"], plain["test"])
+    assert "rule by hand: train" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -67,10 +67,11 @@ class Canonical:
 
     @property
     def curvature(self) -> str:
-        """Whether P is "none", "diagonal" or "dense"."""
+        """Whether P is "none", "diagonal" (without a zero on the diagonal) or "dense"."""
         if not len(self.P.rows):
             return "none"
-        return "diagonal" if self.P.pattern and self.P.pattern.diagonal else "dense"
+        full = len(np.unique(self.P.rows)) == self.size
+        return "diagonal" if full and self.P.pattern and self.P.pattern.diagonal else "dense"
 
     def groups(self) -> tuple[Group, ...]:
         """Independent parts, empty if there is one."""

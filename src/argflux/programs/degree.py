@@ -201,7 +201,7 @@ def _converted(eqn: Any, kinds: list[Kind]) -> Kind:
 
 
 _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
-    **dict.fromkeys(("add", "add_any", "copy", "copy_p", "neg", "reduce_precision", "sub"), _elementwise),
+    **dict.fromkeys(("add", "add_any", "copy", "neg", "reduce_precision", "sub"), _elementwise),
     **dict.fromkeys(("concatenate", "cumsum", "pad", "reduce_sum", "reduce_window_sum", "split"), _linear),
     **dict.fromkeys(("expand_dims", "reshape", "squeeze"), _same_order),
     "broadcast_in_dim": _spread,
@@ -281,7 +281,7 @@ def _linear_solve(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
 
 
 _CALLS: dict[str, Callable[[Any, list[Kind], Any], list[Kind]]] = {
-    **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"), _call("jaxpr")),
+    **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "remat2"), _call("jaxpr")),
     **dict.fromkeys(("custom_jvp_call", "custom_vjp_call"), _call("call_jaxpr")),
     "cond": _cond,
     "scan": _scan,

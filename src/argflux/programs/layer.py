@@ -87,6 +87,10 @@ class ProgramLayer(eqx.Module):
         run = lambda *values: self.program.solve(**dict(zip(self.inputs, values, strict=True)), **self.learned)
         return (jax.vmap(run) if self.per_example else run)(*inputs)
 
+    def label(self) -> str:
+        """Name the layer where a network is shown."""
+        return repr(self)
+
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}{_shapes(value)}" for name, value in self.learned.items())
         return f"ProgramLayer({self.program!r}{shapes and '; learns '}{shapes})"

@@ -54,7 +54,7 @@ class Layout:
 
     def spread(self, value: Any, where: str) -> jax.Array:
         """Write a number, or a tree like this one whose leaves broadcast to its leaves, as one vector."""
-        if isinstance(value, int | float) or (jnp.ndim(value) == 0 and hasattr(value, "dtype")):
+        if isinstance(value, int | float) or getattr(value, "shape", None) == ():
             return jnp.full(self.size, value, self.dtype)
         leaves, treedef = jax.tree.flatten(value)
         if treedef != self.treedef:

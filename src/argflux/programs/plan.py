@@ -63,8 +63,9 @@ class Plan:
         return jax.vmap(self._solve_blocks)(blocks, _pick(start, group))
 
     def _solve_blocks(self, blocks: Blocks, start: Any) -> Solution:
-        if self._is_boxed():
-            return solve_boxed(blocks.P, blocks.q, blocks.lower, blocks.upper, **self.options)
+        if self._is_boxed(blocks):
+            P = None if blocks.P is None else blocks.P.reshape(blocks.q.shape)
+            return solve_boxed(P, blocks.q, blocks.lower, blocks.upper, **self.options)
         if self.curvature == "none":
             return solve_lp(*blocks[1:], start=start, **self.options)
         options = {name: value for name, value in self.options.items() if name != "smoothing"}
@@ -87,10 +88,11 @@ class Plan:
             regularity=regularity,
         )
 
-    def _is_boxed(self) -> bool:
+    def _is_boxed(self, blocks: Blocks) -> bool:
         """Whether every unknown is a program of its own, solved in closed form."""
         plain = self.options.get("solver") is None and self.options.get("smoothing") is None
-        return plain and self.curvature != "dense" and self.equality is None and self.inequality is None
+        diagonal = blocks.P is None or blocks.P.size == blocks.q.size
+        return plain and diagonal and blocks.A is None and blocks.G is None
 
     def _lay_out(self, flat: Solution, constant: jax.Array) -> Solution:
         tree = self.variable.tree

@@ -193,7 +193,7 @@ class Program:
             >>> from argflux.programs import Program
             >>> relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
             >>> found = relu.reverse_differentiate(jnp.array([-1.0, 2.0]), cotangents={"x": jnp.ones(2)})
-            >>> found.objective.linear.tolist(), found.parameters["y"].tolist()
+            >>> found.objective.linear.tolist(), abs(found.parameters["y"]).tolist()
             ([0.0, -0.5], [0.0, 1.0])
         """
         values = match(self.parameters, params, named, repr(self))
@@ -212,6 +212,10 @@ class Program:
                 found = found.compiled()
                 self._plans[key] = found
         return found
+
+    def label(self) -> str:
+        """Name the layer where a network is shown."""
+        return repr(self)
 
     def __repr__(self) -> str:
         return f"Program({self._source.label}; {', '.join(self.parameters)})".replace("(; ", "(")
