@@ -191,7 +191,7 @@ BAD = [
     (ArgumentError, "solver='separable'", lambda: solve_qp(jnp.eye(2), TWO, solver="separable")),
     (DataError, r"q\[1\] = nan", lambda: solve_qp(TWO, jnp.array([1.0, jnp.nan]))),
     (DataError, r"A\[0, 1\] = inf", lambda: solve_qp(TWO, TWO, A=jnp.array([[0.0, jnp.inf]]), b=TWO[:1])),
-    (DtypeError, "q of dtype complex64", lambda: solve_qp(TWO, TWO + 1j)),
+    (DtypeError, "q of dtype complex64", lambda: solve_qp(TWO, TWO.astype(jnp.complex64))),
     (DtypeError, "P of type str", lambda: solve_qp("P", TWO)),
 ]
 

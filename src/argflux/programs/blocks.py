@@ -44,6 +44,8 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
 
 def _array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError("text")
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise DtypeError(

@@ -32,9 +32,12 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
 
     def staged(*operands, **params):
         kinds = declared(operands, params)
+        ys = run(*map(_widen, operands), **params)
+        return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
+
+    def lower(*args, **params):
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            ys = run(*map(_widen, operands), **params)
-            return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
+            return mlir.lower_fun(staged, multiple_results=True)(*args, **params)
 
     @functools.lru_cache(maxsize=256)
     def compiled(keywords):
@@ -42,7 +45,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
 
     primitive.def_abstract_eval(lambda *avals, **params: [ShapedArray(*kind) for kind in declared(avals, params)])
     primitive.def_impl(lambda *operands, **params: compiled(tuple(sorted(params.items())))(*operands))
-    mlir.register_lowering(primitive, mlir.lower_fun(staged, multiple_results=True))
+    mlir.register_lowering(primitive, lower)
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
     return primitive
 
@@ -69,7 +72,7 @@ def _fold(value: Any, mapped: bool, size: int, inner: int) -> Any:
         value = jnp.broadcast_to(value, (size, *value.shape))
     elif value.shape[1] != inner:
         value = jnp.broadcast_to(value, (size, inner, *value.shape[2:]))
-    return value.reshape(-1, *value.shape[2:])
+    return value.reshape(size * inner if value.shape[1] == inner else size, *value.shape[2:])
 
 
 def carry(x: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.form import Blocks, Form, bounds, dense_curvature, times, transposed_times
-from argflux.programs.pseudo import Active, chunks, null_spaces
+from argflux.programs.pseudo import Active, null_spaces, replace_where
 from argflux.programs.status import Regularity, Status
 
 WEAK = 1e-7
@@ -98,17 +98,16 @@ def active_set(form: Form, blocks: Blocks, answer: Answer) -> tuple[jax.Array, j
     """Active rows of `[A; G]`, sides of the bounds that hold, and whether any of them has a zero dual."""
     lower, upper = bounds(form, blocks)
     x, z = answer.x, answer.dual[:, form.p :]
-    size = 1.0 + _largest(answer.dual)[:, None]
+    push = jnp.maximum(_largest(blocks.q + 0.0 * x), _largest(curve(form, blocks.P, x)))[:, None]
     width = 1.0 + _largest(x)[:, None]
     norm = jnp.maximum(jnp.sum(jnp.abs(blocks.G), 2), 1e-300) if form.m else jnp.ones((1, 0))
     near = (blocks.h - times(blocks.G, x)) <= WEAK * jnp.minimum(norm * width, 1.0 + jnp.abs(blocks.h) + norm)
     active = jnp.concatenate([jnp.ones((x.shape[0], form.p), bool), near], 1)
     below, above = x - lower <= WEAK * width, upper - x <= WEAK * width
     fixed = jnp.where(above & ((answer.bound >= 0) | ~below), 1, jnp.where(below, -1, 0))
-    strength = 1.0 + _largest(answer.bound)[:, None] + size
-    weak = jnp.any(near & (z <= WEAK * size), 1)
+    weak = jnp.any(near & (z * norm <= WEAK * push), 1)
     narrow = lower == upper
-    weak = weak | jnp.any((fixed != 0) & (jnp.abs(answer.bound) <= WEAK * strength) & ~narrow, 1)
+    weak = weak | jnp.any((fixed != 0) & (jnp.abs(answer.bound) <= WEAK * push) & ~narrow, 1)
     return active.astype(jnp.int32), fixed.astype(jnp.int32), weak
 
 
@@ -124,4 +123,4 @@ def _ranks(form: Form, blocks: Blocks, active, fixed, mask) -> jax.Array:
         flags = jnp.where(spectrum.dual_null > 0.5, int(Regularity.LICQ), 0)
         return ((flags + jnp.where(spectrum.primal_null > 0.5, int(Regularity.NON_UNIQUE), 0)).astype(jnp.int32),)
 
-    return chunks(mask, one, data, (jnp.zeros(mask.shape, jnp.int32),))[0]
+    return replace_where(mask, one, data, (jnp.zeros(mask.shape, jnp.int32),))[0]

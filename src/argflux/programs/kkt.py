@@ -8,7 +8,7 @@ from jax.interpreters import ad
 from argflux.autodiff.registry import pulls_back
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
-from argflux.programs.pseudo import Active, chunks, null_spaces, solve_pseudo
+from argflux.programs.pseudo import Active, null_spaces, replace_where, solve_pseudo
 from argflux.programs.solvers.pivoting import solve_active
 
 SINGULAR = 1e-9
@@ -85,13 +85,13 @@ def _solve_small(schur, known):
 
 
 def _replace_singular(form: Form, P, A, G, mode, known, step: Step) -> Step:
-    """Put the least-norm answers in place of the others, a few instances at a time."""
+    """Put the least-norm answers in place of the others."""
     data = Active(dense_curvature(form, P), _coupling(A, G), *known)
 
     def one(data):
         return solve_pseudo(data, null_spaces(data))
 
-    return Step(*chunks(mode == 2, one, data, tuple(step)))
+    return Step(*replace_where(mode == 2, one, data, tuple(step)))
 
 
 def _coupling(A, G):
@@ -141,7 +141,7 @@ def _instantiate(tangent, primal):
 
 
 def _transpose(cotangents, *operands, form: Form):
-    seeds = [jnp.zeros(c.aval.shape, c.aval.dtype) if isinstance(c, ad.Zero) else c for c in cotangents]
+    seeds = [c.instantiate() if isinstance(c, ad.Zero) else c for c in cotangents]
     return [None] * (len(operands) - 3) + list(kkt_p.bind(*operands[:-3], *seeds, form=form))
 
 

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-CHUNK = 8
 NULL = 1e-9
 
 
@@ -73,33 +72,25 @@ def solve_pseudo(data: Active, spectrum: Spectrum) -> tuple[jax.Array, jax.Array
     return x, dual, bound
 
 
-def chunks(mask: jax.Array, function: Callable, data: Any, otherwise: Any) -> Any:
-    """Replace `otherwise` by `function(instance)` where `mask` holds, working on a few instances at a time.
+def replace_where(mask: jax.Array, function: Callable, data: Any, otherwise: tuple) -> tuple:
+    """Replace `otherwise` by `function(instance)` where `mask` holds, working on one instance after another.
 
     Args:
         mask: booleans, `(batch,)`.
-        function: from one instance of `data` (no leading axis) to one instance of `otherwise`.
+        function: from one instance of `data` (no leading axis) to a tuple, one instance of `otherwise`.
         data: tree of arrays with leading axis 1 or batch.
-        otherwise: tree of arrays with leading axis batch.
+        otherwise: arrays with leading axis batch.
     """
-    batch = mask.shape[0]
-    width = min(CHUNK, batch)
-    order = jnp.argsort(~mask, stable=True)
-    total = jnp.sum(mask)
 
     def body(carry):
-        start, result = carry
-        start_at = jnp.minimum(start, batch - width)
-        index = lax.dynamic_slice_in_dim(order, start_at, width)
-        axes = jax.tree.map(lambda x: None if x.shape[0] == 1 and batch > 1 else 0, data)
-        picked = jax.tree.map(lambda x: x[0] if x.shape[0] == 1 and batch > 1 else x[index], data)
-        fresh = jax.vmap(function, in_axes=(axes,))(picked)
-        use = mask[index]
+        left, result = carry
+        index = jnp.argmax(left)
+        picked = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, index if x.shape[0] > 1 else 0, 0, False), data)
+        fresh = function(picked)
+        put = [
+            lax.dynamic_update_index_in_dim(old, new.astype(old.dtype), index, 0)
+            for old, new in zip(result, fresh, strict=True)
+        ]
+        return left & (jnp.arange(left.shape[0]) != index), tuple(put)
 
-        def put(old, new):
-            shape = (width,) + (1,) * (new.ndim - 1)
-            return old.at[index].set(jnp.where(use.reshape(shape), new.astype(old.dtype), old[index]))
-
-        return start + width, jax.tree.map(put, result, type(result)(fresh) if isinstance(fresh, tuple) else fresh)
-
-    return lax.while_loop(lambda c: c[0] < total, body, (jnp.zeros((), total.dtype), otherwise))[1]
+    return lax.while_loop(lambda c: jnp.any(c[0]), body, (mask, tuple(otherwise)))[1]

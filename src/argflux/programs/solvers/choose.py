@@ -7,16 +7,17 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.double import carry
-from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows
+from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows, times
 from argflux.programs.judge import Answer, judge, violations
-from argflux.programs.pseudo import Active, chunks, null_spaces, solve_pseudo
-from argflux.programs.solvers.interior import Standard, solve_interior
-from argflux.programs.solvers.pivoting import solve_pivoting
+from argflux.programs.solvers.fallback import fall_back
+from argflux.programs.solvers.host import active_inverses, has_daqp, solve_daqp
+from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
 from argflux.programs.solvers.separable import is_separable, solve_separable
 from argflux.programs.status import Status
 
 FALLBACK_LIMIT = 600
-METHODS = ("auto", "pivoting", "interior", "separable")
+METHODS = ("auto", "pivoting", "daqp", "interior", "separable")
+HOSTED_LIMIT = 400
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Settings:
             return self.solver
         if is_separable(form):
             return "separable"
-        return "interior" if form.curvature == "none" else "pivoting"
+        if form.curvature == "none":
+            return "interior"
+        hosted = form.n <= HOSTED_LIMIT and has_daqp() and jax.default_backend() == "cpu"
+        return "daqp" if hosted else "pivoting"
 
     def inverts(self, form: Form) -> bool:
         """Whether the solver hands on inverses that the derivative uses."""
-        return self.method(form) == "pivoting"
+        return self.method(form) in ("pivoting", "daqp")
 
 
 def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tuple:
@@ -60,12 +64,16 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     inverse = schur = jnp.zeros((batch, 0, 0))
     if method == "separable":
         answer = _separable(form, blocks)
+    elif form.rows == 0 and form.curvature != "none":
+        answer, inverse = _unconstrained(form, blocks)
     elif method == "pivoting":
         answer, inverse, schur = _pivoting(form, settings, blocks, start)
+    elif method == "daqp":
+        answer, inverse, schur = _daqp(form, settings, blocks, start)
     else:
         answer = _nothing(form, batch)
     if form.n + form.p + form.m <= FALLBACK_LIMIT or method == "interior":
-        answer = _fall_back(form, settings, blocks, bad, answer)
+        answer = fall_back(form, settings, blocks, (answer.status != int(Status.SOLVED)) & ~bad, answer)
     inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:]))
     return (*judge(form, settings, blocks, bad, answer), carry(inverse), carry(schur))
 
@@ -114,67 +122,27 @@ def _pivoting(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tup
     return answer, r.inverse, jnp.broadcast_to(r.schur, (size, *r.schur.shape[1:]))
 
 
-def _fall_back(form: Form, settings: Settings, blocks: Blocks, bad, answer: Answer) -> Answer:
-    """Give the instances that are not solved yet to the interior-point method."""
-    limit = min(settings.max_iterations, 100)
-
-    def one(blocks: Blocks) -> tuple:
-        return _interior(form, limit, settings.tolerance, blocks)
-
-    dense = blocks._replace(P=dense_curvature(form, blocks.P))
-    mask = (answer.status != int(Status.SOLVED)) & ~bad
-    fresh = chunks(mask, one, dense, tuple(answer))
-    return Answer(*fresh)
-
-
-def _interior(form: Form, limit: int, tolerance: float, blocks: Blocks) -> tuple:
-    """Solve one instance by the interior-point method and polish it on its active set."""
-    lower, upper = blocks.lower, blocks.upper
-    k, n = form.p + form.m, form.n
-    standard = _standard(form, blocks)
-    r = solve_interior(standard, form.p, limit, tolerance)
-    z_upper = r.z[k : k + n] if form.upper else jnp.zeros(n)
-    z_lower = r.z[-n:] if form.lower else jnp.zeros(n)
-    dual, bound = r.z[:k], z_upper - z_lower
-    C, right = jnp.concatenate([blocks.A, blocks.G]), jnp.concatenate([blocks.b, blocks.h])
-    slack = jnp.where(jnp.isfinite(right), right - C @ r.x, jnp.inf)
-    active = (jnp.arange(k) < form.p) | (dual > slack)
-    at_upper = (z_upper > upper - r.x) if form.upper else jnp.zeros(n, bool)
-    at_lower = (z_lower > r.x - lower) if form.lower else jnp.zeros(n, bool)
-    goal = jnp.where(at_upper, upper if form.upper else 0.0, lower if form.lower else 0.0)
-    fixed = at_upper | at_lower
-    point = (r.x, jnp.where(active, dual, 0.0), jnp.where(fixed, bound, 0.0))
-    zero = jnp.zeros(k)
-    spectrum = null_spaces(Active(blocks.P, C, active, fixed, r.x, zero, r.x))
+def _unconstrained(form: Form, blocks: Blocks) -> tuple[Answer, jax.Array]:
+    """`x = -P⁻¹ q`, refined."""
+    P, batch = dense_curvature(form, blocks.P), batch_size(blocks)
+    inverse, definite = positive_inverse(P)
+    x = -times(inverse, blocks.q)
     for _ in range(2):
-        x, y, mu = point
-        r1 = -(blocks.P @ x + blocks.q + C.T @ y + mu)
-        r2 = jnp.where(active, jnp.where(jnp.isfinite(right), right, 0.0) - C @ x, 0.0)
-        step = solve_pseudo(Active(blocks.P, C, active, fixed, r1, r2, goal - x), spectrum)
-        point = tuple(a + d for a, d in zip(point, step, strict=True))
-    batched = jax.tree.map(lambda a: a[None], blocks)
-    dense = Form(n, form.p, form.m, "dense", form.lower, form.upper)
-
-    def wrong(x, y, mu):
-        answer = Answer(x[None], y[None], mu[None], None, None, None)
-        return jnp.nan_to_num(jnp.max(violations(dense, batched, answer)), nan=jnp.inf)
-
-    raw = (r.x, dual, bound)
-    better = wrong(*point) <= wrong(*raw)
-    x, y, mu = (jnp.where(better, a, b) for a, b in zip(point, raw, strict=True))
-    least, most = jnp.linalg.eigvalsh(blocks.P)[jnp.array([0, -1])]
-    convex = least >= -1e-9 * jnp.maximum(most, -least)
-    status = jnp.where(convex, r.status, int(Status.BAD_DATA)).astype(jnp.int32)
-    return x, y, mu, status, r.iterations, jnp.zeros((), bool)
+        x = x - times(inverse, times(P, x) + blocks.q)
+    answer = _nothing(form, batch)
+    x, definite = jnp.broadcast_to(x, (batch, form.n)), jnp.broadcast_to(definite, (batch,))
+    exact = definite & (jnp.max(violations(form, blocks, answer._replace(x=x)), 1) < 1e-8)
+    return answer._replace(x=x, status=jnp.where(exact, 0, answer.status), direct=exact), inverse
 
 
-def _standard(form: Form, blocks: Blocks) -> Standard:
-    eye = jnp.eye(form.n)
-    A, b = [blocks.A, blocks.G], [blocks.b, blocks.h]
-    if form.upper:
-        A, b = [*A, eye], [*b, blocks.upper]
-    if form.lower:
-        A, b = [*A, -eye], [*b, -blocks.lower]
-    A, b = jnp.concatenate(A), jnp.concatenate(b)
-    given = jnp.isfinite(b)
-    return Standard(blocks.P, blocks.q, jnp.where(given[:, None], A, 0.0), jnp.where(given, b, 1.0))
+def _daqp(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tuple[Answer, jax.Array, jax.Array]:
+    rows, k, batch = dense_rows(form, blocks), form.p + form.m, batch_size(blocks)
+    r = solve_daqp(rows, start[:, : form.rows], settings.max_iterations)
+    bound = r.dual[:, k:] if form.bounded else jnp.zeros((batch, form.n))
+    limit = jnp.full((batch,), int(Status.ITERATION_LIMIT), jnp.int32)
+    answer = Answer(r.x, r.dual[:, :k], bound, limit, jnp.ones_like(limit), r.found)
+    found = r.found & (jnp.max(violations(form, blocks, answer), 1) < settings.tolerance)
+    side = jnp.where((rows.lo == rows.hi) | (r.dual > 0), 1, jnp.where(r.dual < 0, -1, 0))
+    inverse, schur = active_inverses(rows, side)
+    answer = answer._replace(status=jnp.where(found, int(Status.SOLVED), limit).astype(jnp.int32), direct=found)
+    return answer, inverse, jnp.broadcast_to(schur, (batch, *schur.shape[1:]))

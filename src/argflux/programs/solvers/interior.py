@@ -1,13 +1,10 @@
-"""Interior-point method on the homogeneous embedding: any convex program, with proofs of infeasibility."""
+"""Interior-point method on the homogeneous embedding: any convex program, with proofs of infeasibility. NumPy only."""
 
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax import lax
-from jax.scipy.linalg import lu_factor, lu_solve
+import numpy as np
 
-from argflux.programs.pseudo import equilibrate
 from argflux.programs.status import Status
 
 REGULARISATION = 1e-10
@@ -15,144 +12,183 @@ RUNNING = -1
 
 
 class Standard(NamedTuple):
-    """One program as `min x'Px/2 + q'x`, `A x + s = b`, `s = 0` on the first `p` rows and `s >= 0` on the others."""
+    """Programs `min x'Px/2 + q'x`, `A x + s = b`, with `s = 0` on equalities and `s >= 0` on the other rows."""
 
-    P: jax.Array
-    q: jax.Array
-    A: jax.Array
-    b: jax.Array
+    P: np.ndarray
+    q: np.ndarray
+    A: np.ndarray
+    b: np.ndarray
 
 
-class Point(NamedTuple):
-    """A point of the embedding: `x / tau` is the primal, `z / tau` the dual."""
+@dataclass
+class Point:
+    """Points of the embedding: `x / tau` is the primal, `z / tau` the dual."""
 
-    x: jax.Array
-    s: jax.Array
-    z: jax.Array
-    tau: jax.Array
-    kappa: jax.Array
+    x: np.ndarray
+    s: np.ndarray
+    z: np.ndarray
+    tau: np.ndarray
+    kappa: np.ndarray
+
+    def map(self, function, *others: "Point") -> "Point":
+        """Apply a function field by field."""
+        return Point(*[function(*[getattr(p, f.name) for p in (self, *others)]) for f in fields(self)])
 
 
 class Interior(NamedTuple):
-    """Result: primal, duals of the standard rows, status code, iterations."""
+    """Result: primal, duals of the standard rows, status codes, iterations."""
 
-    x: jax.Array
-    z: jax.Array
-    status: jax.Array
-    iterations: jax.Array
+    x: np.ndarray
+    z: np.ndarray
+    status: np.ndarray
+    iterations: np.ndarray
 
 
 def solve_interior(program: Standard, p: int, max_iterations: int, tolerance: float) -> Interior:
-    """Solve one program by Mehrotra's predictor-corrector steps on the homogeneous embedding.
+    """Solve a batch of programs by Mehrotra's predictor-corrector steps on the homogeneous embedding.
+
+    Args:
+        program: float64 arrays with a leading batch axis; the first `p` rows are equalities.
+        p: number of equalities.
+        max_iterations: limit on steps.
+        tolerance: relative residuals at which an instance is solved.
 
     Source:
         Goulart and Chen, "Clarabel: an interior-point solver for conic programs with quadratic objectives" (2024).
     """
-    n = program.q.shape[0]
-    K = jnp.block([[program.P, program.A.T], [program.A, jnp.zeros((program.A.shape[0],) * 2)]])
-    scale = equilibrate(K)
-    D, E = scale[:n], scale[n:]
-    P, A = D[:, None] * program.P * D, E[:, None] * program.A * D
-    q, b = D * program.q, E * program.b
-    cost = 1.0 / jnp.maximum(1e-6, jnp.maximum(jnp.max(jnp.abs(q), initial=0.0), jnp.max(jnp.abs(P))))
-    scaled = Standard(P * cost, q * cost, A, b)
-    cone = jnp.arange(b.shape[0]) >= p
-    one = jnp.ones(())
-    start = Point(jnp.zeros(n), jnp.where(cone, 1.0, 0.0), jnp.where(cone, 1.0, 0.0), one, one)
-
-    def body(carry):
-        point, _, count = carry
-        fresh = _step(scaled, cone, point)
-        finite = jnp.all(jnp.isfinite(fresh.x)) & jnp.all(jnp.isfinite(fresh.z)) & (fresh.tau > 0)
-        fresh = jax.tree.map(lambda a, b: jnp.where(finite, a, b), fresh, point)
-        status = jnp.where(finite, _status(scaled, cone, fresh, tolerance), int(Status.NUMERICAL_ERROR))
-        return fresh, status.astype(jnp.int32), count + 1
-
-    point, status, count = lax.while_loop(
-        lambda c: (c[1] == RUNNING) & (c[2] < max_iterations),
-        body,
-        (start, jnp.full((), RUNNING, jnp.int32), jnp.zeros((), jnp.int32)),
-    )
-    status = jnp.where(status == RUNNING, int(Status.ITERATION_LIMIT), status)
-    return Interior(D * point.x / point.tau, E * point.z / (point.tau * cost), status, count)
+    count, n = program.q.shape
+    rows = program.b.shape[1]
+    scaled, D, E, cost = _scale(program)
+    cone = np.arange(rows) >= p
+    ones = np.ones(count)
+    unit = np.where(cone, 1.0, 0.0) * np.ones((count, 1))
+    point = Point(np.zeros((count, n)), unit.copy(), unit.copy(), ones, ones.copy())
+    status, iterations = np.full(count, RUNNING), np.zeros(count, int)
+    for _ in range(max_iterations):
+        live = np.flatnonzero(status == RUNNING)
+        if not len(live):
+            break
+        part, data = point.map(lambda a, live=live: a[live]), Standard(*[a[live] for a in scaled])
+        fresh, sound = _step(data, cone, part)
+        for f in fields(point):
+            getattr(point, f.name)[live[sound]] = getattr(fresh, f.name)[sound]
+        verdict = _status(data, fresh, tolerance)
+        status[live] = np.where(sound, verdict, int(Status.NUMERICAL_ERROR))
+        iterations[live] += 1
+    status = np.where(status == RUNNING, int(Status.ITERATION_LIMIT), status)
+    tau = point.tau[:, None]
+    return Interior(D * point.x / tau, E * point.z / (tau * cost[:, None]), status, iterations)
 
 
-def _status(program: Standard, cone, point: Point, tolerance: float):
+def _scale(program: Standard) -> tuple[Standard, np.ndarray, np.ndarray, np.ndarray]:
     P, q, A, b = program
-    x, z, s = point.x / point.tau, point.z / point.tau, point.s / point.tau
-    Px = P @ x
-    primal = _largest(A @ x + s - b) / (1.0 + _largest(b))
-    dual = _largest(Px + A.T @ z + q) / (1.0 + jnp.maximum(_largest(q), _largest(Px)))
-    cost = jnp.vdot(q, x) + jnp.vdot(x, Px) / 2
-    gap = jnp.abs(jnp.vdot(x, Px) + jnp.vdot(q, x) + jnp.vdot(b, z)) / (1.0 + jnp.abs(cost))
+    n = q.shape[1]
+    scale = np.ones((q.shape[0], n + b.shape[1]))
+    K = np.abs(_system(P, A, np.zeros_like(b)))
+    for _ in range(4):
+        largest = np.max(K * scale[:, :, None] * scale[:, None, :], 2)
+        scale = scale * np.where(largest > 0, 1 / np.sqrt(np.where(largest > 0, largest, 1.0)), 1.0)
+    D, E = scale[:, :n], scale[:, n:]
+    P, A = D[:, :, None] * P * D[:, None, :], E[:, :, None] * A * D[:, None, :]
+    q, b = D * q, E * b
+    cost = 1.0 / np.maximum(1e-6, np.maximum(_largest(q), np.max(np.abs(P), (1, 2))))
+    return Standard(P * cost[:, None, None], q * cost[:, None], A, b), D, E, cost
+
+
+def _system(P, A, block) -> np.ndarray:
+    corner = -block[:, :, None] * np.eye(A.shape[1])
+    return np.concatenate([np.concatenate([P, A.mT], 2), np.concatenate([A, corner], 2)], 1)
+
+
+def _times(M: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return (M @ x[:, :, None])[:, :, 0]
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.sum(a * b, 1)
+
+
+def _largest(v: np.ndarray) -> np.ndarray:
+    return np.max(np.abs(v), 1, initial=0.0)
+
+
+def _status(program: Standard, point: Point, tolerance: float) -> np.ndarray:
+    P, q, A, b = program
+    tau = point.tau[:, None]
+    x, z, s = point.x / tau, point.z / tau, point.s / tau
+    Px = _times(P, x)
+    primal = _largest(_times(A, x) + s - b) / (1.0 + _largest(b))
+    dual = _largest(Px + _times(A.mT, z) + q) / (1.0 + np.maximum(_largest(q), _largest(Px)))
+    cost = _dot(q, x) + _dot(x, Px) / 2
+    gap = np.abs(_dot(x, Px) + _dot(q, x) + _dot(b, z)) / (1.0 + np.abs(cost))
     solved = (primal < tolerance) & (dual < tolerance) & (gap < tolerance)
-    reach, fall = -jnp.vdot(b, point.z), -jnp.vdot(q, point.x)
-    no_primal = (reach > 0) & (_largest(A.T @ point.z) < 1e-8 * reach)
-    flat = jnp.maximum(_largest(P @ point.x), _largest(A @ point.x + point.s))
+    reach, fall = -_dot(b, point.z), -_dot(q, point.x)
+    no_primal = (reach > 0) & (_largest(_times(A.mT, point.z)) < 1e-8 * reach)
+    flat = np.maximum(_largest(_times(P, point.x)), _largest(_times(A, point.x) + point.s))
     no_dual = (fall > 0) & (flat < 1e-8 * fall)
-    certain = point.tau < 1e-2 * jnp.maximum(point.kappa, 1e-12)
-    status = jnp.where(no_dual & certain, int(Status.DUAL_INFEASIBLE), RUNNING)
-    status = jnp.where(no_primal & certain, int(Status.PRIMAL_INFEASIBLE), status)
-    return jnp.where(solved, int(Status.SOLVED), status)
+    certain = point.tau < 1e-2 * np.maximum(point.kappa, 1e-12)
+    status = np.where(no_dual & certain, int(Status.DUAL_INFEASIBLE), RUNNING)
+    status = np.where(no_primal & certain, int(Status.PRIMAL_INFEASIBLE), status)
+    return np.where(solved, int(Status.SOLVED), status)
 
 
-def _largest(v: jax.Array) -> jax.Array:
-    return jnp.max(jnp.abs(v), initial=0.0)
-
-
-def _step(program: Standard, cone, point: Point) -> Point:
+def _step(program: Standard, cone: np.ndarray, point: Point) -> tuple[Point, np.ndarray]:
+    """One predictor-corrector step, and which instances it went well for."""
     P, q, A, b = program
-    x, s, z, tau, kappa = point
-    degree = jnp.sum(cone) + 1
-    mu = (jnp.vdot(s, z) + tau * kappa) / degree
-    solve = _factor(P, A, cone, s, z)
-    x2, z2 = solve(-q, b)
-    dx = -(P @ x + A.T @ z + q * tau)
-    dz = A @ x + s - b * tau
-    dt = kappa + jnp.vdot(q, x) + jnp.vdot(b, z) + jnp.vdot(x, P @ x) / tau
-    xi = x / tau
-    slope = 2 * (P @ xi) + q
-    bent = (x2 - xi) @ P @ (x2 - xi) - x2 @ P @ x2 - jnp.vdot(q, x2) - jnp.vdot(b, z2) + kappa / tau
+    x, s, z, tau, kappa = point.x, point.s, point.z, point.tau, point.kappa
+    safe = np.where(cone, z, 1.0)
+    mu = (_dot(s, z) + tau * kappa) / (np.sum(cone) + 1)
+    K = _system(P, A, np.where(cone, s / safe, 0.0))
+    inverse, sound = _inverse(K, x.shape[1])
+    Px = _times(P, x)
+    dx = -(Px + _times(A.mT, z) + q * tau[:, None])
+    dz = _times(A, x) + s - b * tau[:, None]
+    dt = kappa + _dot(q, x) + _dot(b, z) + _dot(x, Px) / tau
+    x2, z2 = _solve(K, inverse, -q, b)
+    xi = x / tau[:, None]
+    slope = 2 * _times(P, xi) + q
+    bent = _dot(x2 - xi, _times(P, x2 - xi)) - _dot(x2, _times(P, x2)) - _dot(q, x2) - _dot(b, z2) + kappa / tau
 
-    def direction(shrink, ds, dk):
-        x1, z1 = solve(shrink * dx, jnp.where(cone, ds / jnp.where(cone, z, 1.0), 0.0) - shrink * dz)
-        step = (shrink * dt - dk / tau + jnp.vdot(slope, x1) + jnp.vdot(b, z1)) / bent
-        along, around = x1 + step * x2, z1 + step * z2
-        side = jnp.where(cone, -(ds + s * around) / jnp.where(cone, z, 1.0), 0.0)
-        return Point(along, side, around, step, -(dk + kappa * step) / tau)
+    def direction(keep, ds, dk):
+        x1, z1 = _solve(K, inverse, keep[:, None] * dx, ds / safe - keep[:, None] * dz)
+        step = (keep * dt - dk / tau + _dot(slope, x1) + _dot(b, z1)) / bent
+        along, around = x1 + step[:, None] * x2, z1 + step[:, None] * z2
+        return Point(along, np.where(cone, -(ds + s * around) / safe, 0.0), around, step, -(dk + kappa * step) / tau)
 
-    affine = direction(1.0, s * z, kappa * tau)
-    length = _length(point, affine, cone)
-    sigma = (1.0 - length) ** 3
-    ds = s * z + affine.s * affine.z - sigma * mu
-    final = direction(1.0 - sigma, jnp.where(cone, ds, 0.0), kappa * tau + affine.kappa * affine.tau - sigma * mu)
-    length = jnp.minimum(1.0, 0.99 * _length(point, final, cone))
-    moved = jax.tree.map(lambda a, d: a + length * d, point, final)
-    size = jnp.maximum(moved.tau, moved.kappa)
-    return jax.tree.map(lambda a: a / size, moved)
+    affine = direction(np.ones(len(tau)), s * z * cone, kappa * tau)
+    sigma = (1.0 - _length(point, affine, cone)) ** 3
+    ds = (s * z + affine.s * affine.z - (sigma * mu)[:, None]) * cone
+    final = direction(1.0 - sigma, ds, kappa * tau + affine.kappa * affine.tau - sigma * mu)
+    length = 0.99 * _length(point, final, cone)
+    moved = point.map(lambda a, d: a + (length[:, None] if a.ndim == 2 else length) * d, final)
+    size = np.maximum(moved.tau, moved.kappa)
+    moved = moved.map(lambda a: a / (size[:, None] if a.ndim == 2 else size))
+    finite = np.all(np.isfinite(moved.x), axis=1) & np.all(np.isfinite(moved.z), axis=1) & (moved.tau > 0)
+    return moved, sound & finite
 
 
-def _length(point: Point, step: Point, cone) -> jax.Array:
+def _length(point: Point, step: Point, cone: np.ndarray) -> np.ndarray:
     """Longest step, at most one, that keeps every cone variable non-negative."""
-    at = jnp.concatenate(
-        [jnp.where(cone, point.s, 1.0), jnp.where(cone, point.z, 1.0), point.tau[None], point.kappa[None]]
-    )
-    by = jnp.concatenate([jnp.where(cone, step.s, 0.0), jnp.where(cone, step.z, 0.0), step.tau[None], step.kappa[None]])
-    return jnp.minimum(1.0, jnp.min(jnp.where(by < 0, -at / jnp.where(by < 0, by, -1.0), jnp.inf)))
+    at = np.concatenate([point.s[:, cone], point.z[:, cone], point.tau[:, None], point.kappa[:, None]], 1)
+    by = np.concatenate([step.s[:, cone], step.z[:, cone], step.tau[:, None], step.kappa[:, None]], 1)
+    return np.minimum(1.0, np.min(np.where(by < 0, -at / np.where(by < 0, by, -1.0), np.inf), 1))
 
 
-def _factor(P, A, cone, s, z):
-    """Factor `[P A'; A -S/Z]`, regularised, and return its solve with refinement."""
-    n = P.shape[0]
-    block = jnp.where(cone, s / jnp.where(cone, z, 1.0), 0.0)
-    K = jnp.block([[P, A.T], [A, -jnp.diag(block)]])
-    sign = jnp.concatenate([jnp.ones(n), -jnp.ones(A.shape[0])])
-    factor = lu_factor(K + REGULARISATION * jnp.diag(sign))
+def _inverse(K: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inverses of the regularised systems, and which of them exist."""
+    sign = np.where(np.arange(K.shape[1]) < n, REGULARISATION, -REGULARISATION)
+    K = K + sign * np.eye(K.shape[1])
+    sound = np.all(np.isfinite(K), axis=(1, 2))
+    K = np.where(sound[:, None, None], K, np.eye(K.shape[1]))
+    try:
+        return np.linalg.inv(K), sound
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(K, hermitian=True), sound
 
-    def solve(top, bottom):
-        right = jnp.concatenate([top, bottom])
-        v = lu_solve(factor, right)
-        v = lax.fori_loop(0, 3, lambda _, v: v + lu_solve(factor, right - K @ v), v)
-        return v[:n], v[n:]
 
-    return solve
+def _solve(K: np.ndarray, inverse: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    right = np.concatenate([top, bottom], 1)
+    v = _times(inverse, right)
+    for _ in range(3):
+        v = v + _times(inverse, right - _times(K, v))
+    return v[:, : top.shape[1]], v[:, top.shape[1] :]

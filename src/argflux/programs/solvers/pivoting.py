@@ -88,7 +88,8 @@ def solve_pivoting(rows: Rows, start: jax.Array, max_iterations: int, tolerance:
     lo, hi = _scaled(rows.lo, scale), _scaled(rows.hi, scale)
     batch = max(v0.shape[0], H.shape[0], lo.shape[0], hi.shape[0])
     H = H * scale[:, :, None] * scale[:, None, :]
-    data = _Data(*(jnp.broadcast_to(a, (batch, a.shape[1])) for a in (v0, lo, hi)), tolerance)
+    wide = [jnp.broadcast_to(a, (batch, a.shape[1])) for a in (v0, lo, hi)]
+    data = _Data(wide[0], wide[1], wide[2], tolerance)
     size = rows.q.shape[1]
 
     def restart(carry):
