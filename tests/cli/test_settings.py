@@ -19,11 +19,18 @@ def test_every_data_set_has_defaults():
     assert tuple(DEFAULTS) == DATASETS == tuple(settings.dataset for settings in DEFAULTS.values())
 
 
-@pytest.mark.parametrize("settings", [*DEFAULTS.values(), Settings("mnist", (), "Lion", None, 3, 4, 5, "/data")])
+@pytest.mark.parametrize(
+    "settings", [*DEFAULTS.values(), Settings("mnist", (), "Lion", None, 3, 4, 5, "/data", "program")]
+)
 def test_file_round_trip(tmp_path, settings):
     settings.save(tmp_path / "settings.json")
     assert load_settings(tmp_path / "settings.json") == settings
     assert set(json.loads((tmp_path / "settings.json").read_text())) == {field.name for field in fields(Settings)}
+
+
+def test_settings_from_before_relu_could_be_chosen_are_plain(tmp_path):
+    (tmp_path / "settings.json").write_text('{"dataset": "moons", "hidden": [4]}')
+    assert load_settings(tmp_path / "settings.json") == Settings("moons", (4,), relu="plain")
 
 
 def test_another_rule_gets_its_own_rate():

@@ -4,12 +4,16 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from argflux.cli.settings import load_settings
-from argflux.training import History
+from argflux.cli.classifier import build
+from argflux.cli.datasets import load_data
+from argflux.cli.relus import make_relu
+from argflux.cli.settings import RELUS, load_settings
+from argflux.training import History, load
 from tests.cli.terminal import fails, run, start
 
 MOONS = {"model.safetensors", "history.jsonl", "settings.json", "checkpoint.safetensors", "loss.png", "boundary.png"}
@@ -101,6 +105,7 @@ def test_no_hidden_layer(capsys):
         (["--seed", "-1"], "--seed: got -1"),
         (["--rule", "adm"], "--rule: got 'adm'; expected one of Descent, .*Lion; did you mean Adam?"),
         (["--rule", "42"], "--rule: got '42'; .*; choose one of these"),
+        (["--relu", "pogram"], "--relu: got 'pogram'; expected one of plain, program; did you mean program?"),
         (["--rate", "-1"], "--rate: got -1.0; expected a finite number, at least 0"),
         (["--rate", "nan"], "--rate: got nan"),
         (["--rate", "fast"], "--rate: got 'fast'; expected a number"),
@@ -148,6 +153,44 @@ def test_loss_that_diverges_keeps_what_came_before(capsys, tmp_path):
     assert len(History.load("runs/moons/history.jsonl").losses) >= 1
 
 
+class TestReluProgram:
+    quick = ("train", "moons", "--hidden", "4", "--relu", "program")
+
+    def test_same_losses_as_plain_from_the_same_start(self, capsys):
+        for kind in RELUS:
+            quick = [*self.quick[:-1], kind, "--epochs", "20", "--out", kind]
+            code, shown, _ = run(capsys, *quick)
+            assert code == 0
+            assert ("Program(relu; y)" in shown) == (kind == "program")
+            assert load_settings(Path(kind, "settings.json")).relu == kind
+        plain, program = (History.load(f"{kind}/history.jsonl").losses for kind in RELUS)
+        assert plain[-1] < plain[0]
+        np.testing.assert_allclose(plain, program, rtol=1e-4)
+
+    def test_digits(self, capsys, tmp_path):
+        quick = ["--hidden", "8,6", "--epochs", "1", "--batch", "500", "--out", "o"]
+        assert run(capsys, "train", "digits", "--relu", "Program", *quick)[0] == 0
+        assert names(tmp_path / "o") == MOONS - {"boundary.png"} | PICTURES
+
+    def test_model_loads_again(self, capsys):
+        assert run(capsys, *self.quick, "--epochs", "3", "--out", "run")[0] == 0
+        settings = load_settings(Path("run", "settings.json"))
+        learned, tested = load_data(settings)
+        models = [build(learned, settings.changed(seed=7), make_relu(kind)) for kind in RELUS]
+        plain, program = (np.asarray(load("run/model.safetensors", like=model)(tested.x)) for model in models)
+        np.testing.assert_allclose(plain, program, rtol=1e-5, atol=1e-6)
+        assert np.abs(program - np.asarray(models[1](tested.x))).max() > 0.01
+
+    def test_going_on_is_as_if_never_stopped(self, capsys):
+        assert run(capsys, *self.quick, "--epochs", "9", "--out", "whole")[0] == 0
+        assert run(capsys, *self.quick, "--epochs", "4", "--out", "part")[0] == 0
+        code, shown, _ = run(capsys, "train", "moons", "--resume", "part", "--epochs", "9")
+        assert code == 0
+        assert "Program(relu; y)" in shown
+        whole, part = (History.load(f"{out}/history.jsonl").losses for out in ("whole", "part"))
+        np.testing.assert_array_equal(whole, part)
+
+
 class TestMnist:
     def write(self, folder, cut=0):
         rng = np.random.default_rng(0)
@@ -159,11 +202,11 @@ class TestMnist:
                 name = f"{part}-{kind}-idx{values.ndim}-ubyte.gz"
                 (folder / name).write_bytes(gzip.compress(body[: len(body) - cut]))
 
-    def test_files_from_a_folder(self, capsys, tmp_path):
+    @pytest.mark.parametrize("relu", RELUS)
+    def test_files_from_a_folder(self, capsys, tmp_path, relu):
         self.write(tmp_path / "files")
-        code, shown, _ = run(
-            capsys, "train", "mnist", "--data", "files", "--epochs", "1", "--batch", "20", "--out", "o"
-        )
+        options = ["--data", "files", "--epochs", "1", "--batch", "20", "--out", "o", "--relu", relu]
+        code, shown, _ = run(capsys, "train", "mnist", *options)
         assert code == 0
         assert "mnist: 60 observations" in shown
         assert names(tmp_path / "o") >= {"confusion.png", "model.safetensors"}
@@ -197,6 +240,7 @@ class TestResume:
             (["train", "moons", "--resume", "nowhere"], 1, "nowhere/settings.json: got No such file"),
             (["train", "digits", "--resume", "run"], 2, "got dataset digits; expected dataset moons as in run"),
             (["train", "moons", "--resume", "run", "--rate", "0.1"], 2, "got rate 0.1; expected rate 0.9"),
+            (["train", "moons", "--resume", "run", "--relu", "program"], 2, "got relu program; expected relu plain"),
             (["train", "moons", "--resume", "run", "--out", "x"], 2, "got --resume run with --out x"),
         ],
     )

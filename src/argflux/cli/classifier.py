@@ -45,13 +45,13 @@ class Outcome:
     predictions: np.ndarray
 
 
-def build(train: Dataset, settings: Settings, activation: Callable | None = None) -> nn.Chain:
-    """Make the network: hidden layers of the given widths, each followed by the activation (relu), then the scores."""
+def build(train: Dataset, settings: Settings, activation: Callable) -> nn.Chain:
+    """Make the network: hidden layers of the given widths, each followed by the activation, then the scores."""
     widths = (train.x.shape[1], *settings.hidden)
     keys = jax.random.split(jax.random.key(settings.seed), len(widths))
     layers: list[Callable] = []
     for inputs, outputs, key in zip(widths[:-1], widths[1:], keys[:-1], strict=True):
-        layers += [nn.Dense(inputs, outputs, key=key), activation or nn.relu]
+        layers += [nn.Dense(inputs, outputs, key=key), activation]
     return nn.Chain(*layers, nn.Dense(widths[-1], len(train.classes), key=keys[-1]))
 
 

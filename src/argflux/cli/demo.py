@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,12 +21,13 @@ def demo(
         typer.Option(metavar="DIR", help="New folder for the results.  [default: runs/demo, then runs/demo-2 …]"),
     ] = None,
 ) -> None:
-    """Train a classifier on handwritten digits and show what comes of it; takes about ten seconds.
+    """Train a classifier of handwritten digits twice: with ReLU as it is, and with ReLU solved as a quadratic program.
 
-    The 1797 digits ship inside scikit-learn, so nothing is downloaded. Prints the network, its scores and where the
+    Both start from the same weights and see the same batches, so the two agree. It takes about 20 seconds.
+
+    The 1797 digits ship inside scikit-learn, so nothing is downloaded. Prints the networks, their scores and where the
     pictures are.
     """
-    from argflux import plots
     from argflux.cli.results import print_table
 
     folder = new_folder(out, "demo")
@@ -36,17 +37,16 @@ def demo(
             outcomes[name], written = _compete(name, activation, folder)
             files |= {f"{name}: {what}": path for what, path in written.items()}
     histories = {name: outcome.history for name, outcome in outcomes.items()}
-    curves = plots.loss_curve(histories, title="digits: loss of each step")
-    files["loss curves"] = plots.save_figure(curves, folder / "loss.png")
+    files["loss curves"] = _draw_together(histories, folder / "loss.png")
     print_table(outcomes)
     list_files(files)
 
 
 def contestants() -> dict[str, Callable]:
     """Return the layers that stand between the linear ones, by the name they have in tables and figures."""
-    from argflux import nn
+    from argflux.cli.relus import make_relu
 
-    return {"ReLU": nn.relu}
+    return {"ReLU": make_relu("plain"), "ReLU program": make_relu("program")}
 
 
 def _compete(name: str, activation: Callable, folder: Path) -> tuple["Outcome", dict[str, Path]]:
@@ -63,3 +63,11 @@ def _compete(name: str, activation: Callable, folder: Path) -> tuple["Outcome", 
     model, history, seconds = fit(model, learned, settings, own)
     outcome = score(model, history, seconds, learned, tested)
     return outcome, write_results(outcome, tested, own)
+
+
+def _draw_together(histories: dict[str, Any], path: Path) -> Path:
+    from argflux import plots
+
+    figure = plots.loss_curve(histories, title="digits: loss of each step")
+    figure.axes[0].get_lines()[-1].set_linestyle((0, (3, 3)))  # curves that coincide both show
+    return plots.save_figure(figure, path)

@@ -23,6 +23,7 @@ RULES = (
     "AdaBelief",
     "Lion",
 )
+RELUS = ("plain", "program")
 WIDEST = 65_536
 
 
@@ -39,6 +40,7 @@ class Settings:
         batch: how many observations make a step.
         seed: of the start weights, the order of the batches and the points of moons.
         data: the folder of the MNIST files; None to look in the usual places.
+        relu: what follows each hidden layer: plain, or program, the solution of a quadratic one.
 
     Raises:
         ArgumentError: for a value out of range, named as the option that sets it.
@@ -52,10 +54,12 @@ class Settings:
     batch: int = 1
     seed: int = 0
     data: str | None = None
+    relu: str = "plain"
 
     def __post_init__(self) -> None:
         choose(self.dataset, DATASETS, "data set")
         choose(self.rule, RULES, "--rule")
+        choose(self.relu, RELUS, "--relu")
         for width in self.hidden:
             check_range("--hidden", width, 1, WIDEST, 'pass widths like "16,16", or none')
         check_range("--epochs", self.epochs, 1, inf, "leave it out for the default")

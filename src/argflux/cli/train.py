@@ -11,7 +11,7 @@ from argflux.cli.console import list_files, say
 from argflux.cli.failures import keeping
 from argflux.cli.folders import CHECKPOINT, SETTINGS, new_folder
 from argflux.cli.options import choose, parse_number, parse_whole, parse_widths
-from argflux.cli.settings import DATASETS, DEFAULTS, RULES, Settings, load_settings
+from argflux.cli.settings import DATASETS, DEFAULTS, RELUS, RULES, Settings, load_settings
 from argflux.errors import ArgumentError, LoadError
 
 EXAMPLES = """\b
@@ -20,6 +20,7 @@ Examples:
   argflux train digits --hidden 64,32 --rule adam --rate 0.002
   argflux train mnist --data ~/mnist --batch 128 --out runs/wide
   argflux train mnist --resume runs/wide --epochs 10
+  argflux train digits --relu program
 \b
 Without options:
   moons   16,16   Descent  rate 0.9    200 epochs  batches of 200
@@ -34,6 +35,9 @@ where it is downloaded to once.
 def train(
     dataset: Annotated[str, Argument(metavar="|".join(DATASETS), help="What to learn.", show_default=False)],
     hidden: Annotated[str | None, Option(metavar="WIDTHS", help='Hidden layers, as "64,32", or none.')] = None,
+    relu: Annotated[
+        str | None, Option(metavar="|".join(RELUS), help="ReLU as it is, or solved as a quadratic program; plain.")
+    ] = None,
     rule: Annotated[str | None, Option(metavar="NAME", help=f"Optimiser: {', '.join(RULES)}.")] = None,
     rate: Annotated[str | None, Option(metavar="NUMBER", help="Learning rate.")] = None,
     epochs: Annotated[str | None, Option(metavar="N", help="How often to go through the data.")] = None,
@@ -46,6 +50,7 @@ def train(
     """Train a classifier and save it with its history and figures."""
     options = {
         "hidden": None if hidden is None else parse_widths(hidden),
+        "relu": None if relu is None else choose(relu, RELUS, "--relu"),
         "rule": None if rule is None else choose(rule, RULES, "--rule"),
         "rate": None if rate is None else parse_number(rate, "--rate"),
         "epochs": None if epochs is None else parse_whole(epochs, "--epochs"),
@@ -83,6 +88,7 @@ def _resumed(name: str, options: dict[str, Any], out: Path | None, folder: Path)
 def _run(settings: Settings, make_folder: Callable[[], Path], *, resume: bool) -> None:
     from argflux.cli.classifier import build, fit, rule_of, score
     from argflux.cli.datasets import load_data
+    from argflux.cli.relus import make_relu
     from argflux.cli.results import print_table, write_results
 
     learned, tested = load_data(settings)
@@ -91,7 +97,7 @@ def _run(settings: Settings, make_folder: Callable[[], Path], *, resume: bool) -
     settings.save(folder / SETTINGS)
     advice = f"go on with: argflux train {settings.dataset} --resume {shlex.quote(str(folder))}"
     with keeping(f"history and checkpoint are in {folder}; {advice}"):
-        model = build(learned, settings)
+        model = build(learned, settings, make_relu(settings.relu))
         say(model)
         say(f"{settings.dataset}: {len(learned.x)} observations, {settings.epochs} epochs of {optimiser}")
         model, history, seconds = fit(model, learned, settings, folder, resume=resume)
