@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import argflux as af
 from argflux.programs import Program
 
-SIZE = 1000
-EPOCHS = 50
+SIZE, EPOCHS = 1000, 50
 
 program_relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
 
@@ -76,5 +75,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/examples/qp_relu"))
     parser.add_argument("--data", help="folder of the MNIST files; downloaded without")
-    arguments = parser.parse_args()
-    main(arguments.out, arguments.data)
+    main(**vars(parser.parse_args()))

@@ -111,8 +111,8 @@ def halfspace(normal: Any, offset: Any) -> Polyhedron:
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux.programs import halfspace, project
-        >>> project(halfspace(jnp.array([1.0, 1.0]), 1.0))(jnp.array([2.0, 1.0])).tolist()
-        [1.0, 0.0]
+        >>> project(halfspace(jnp.array([1.0, 1.0]), 1.0))(jnp.array([2.0, 2.0])).tolist()
+        [0.5, 0.5]
     """
     return Polyhedron(G=jnp.asarray(normal)[None, :], h=jnp.reshape(jnp.asarray(offset), (1,)))
 
