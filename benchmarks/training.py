@@ -19,7 +19,7 @@ import argflux as af
 from argflux.errors import ArgfluxError
 from benchmarks.report import publish
 
-TURNS = 5
+TURNS = 4
 
 
 def loss(model, X, Y):
