@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import argflux as af
 from argflux.autodiff import gradient
 from argflux.programs import Regularity, Status, solve_lp, solve_qp
 from tests.programs.instances import Case, blocks_of
@@ -128,3 +129,15 @@ def test_smoothing_lets_a_linear_program_move_with_its_cost(x64):
     c = jnp.array([1.0, 1.2])
     jacobian = jax.jacobian(lambda c: solve_lp(c, A=jnp.ones((1, 2)), b=jnp.ones(1), lower=0.0, smoothing=1.0).x)(c)
     np.testing.assert_allclose(jacobian, [[-0.5, 0.5], [0.5, -0.5]], atol=1e-12)
+
+
+@pytest.mark.parametrize("curvature", ["diagonal", "dense"])
+@pytest.mark.parametrize("inequalities", [True, False])
+def test_a_free_variable_without_curvature(x64, curvature, inequalities):
+    P = jnp.array([1.0, 0.0]) if curvature == "diagonal" else jnp.diag(jnp.array([1.0, 0.0]))
+    rows = {"G": jnp.array([[1.0, 1.0]]), "h": jnp.array([9.0])} if inequalities else {}
+    x = lambda b: solve_qp(P, jnp.array([-1.0, 0.5]), jnp.array([[1.0, -1.0]]), b, **rows).x
+    b = jnp.array([1.0])
+    np.testing.assert_allclose(x(b), [0.5, -0.5], atol=1e-9)
+    for jacobian in (jax.jacfwd, jax.jacrev, lambda f: lambda b: af.jacobian(f, b)):
+        np.testing.assert_allclose(jacobian(x)(b), [[0.0], [-1.0]], atol=1e-9)

@@ -1,8 +1,8 @@
 """Linear and quadratic programs as differentiable functions, of matrices, of JAX functions or of CVXPY problems.
 
-`Program` states a program as functions, `ProgramLayer` learns its parameters. Front ends build blocks and call `solve_qp(P, q, A, b, G, h, lower, upper)` on one instance; `jax.vmap` makes
-batches. A `P` of shape `(n,)` is a diagonal, `P=None` a linear program, any absent block `None`; bounds may be
-numbers. It returns a `Solution` in the dtype of `q`.
+`Program` states a program as functions, `ProgramLayer` learns its parameters. `solve_qp(P, q, A, b, G, h, lower,
+upper)` solves one instance given by its matrices; `jax.vmap` makes batches. A `P` of shape `(n,)` is a diagonal,
+`P=None` a linear program, any absent block `None`; bounds may be numbers. The `Solution` has the dtype of `q`.
 """
 
 from argflux.programs.layer import ProgramLayer

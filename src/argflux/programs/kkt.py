@@ -12,6 +12,7 @@ from argflux.programs.pseudo import Active, null_spaces, replace_where, solve_ps
 from argflux.programs.solvers.pivoting import solve_active
 
 SINGULAR = 1e-9
+LARGE = 400
 
 
 class Step(NamedTuple):
@@ -32,9 +33,11 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     known = (active, fixed, r1, r2, r3)
     if form.curvature == "diagonal":
         step = _solve_diagonal(form, P, A, G, *known)
+        if form.p + form.m:
+            mode = jnp.where((mode == 1) & jnp.any((fixed == 0) & (P <= 0), 1), 2 if form.n <= LARGE else 3, mode)
     else:
         step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), *known)
-    if form.curvature != "diagonal":
+    if form.curvature != "diagonal" or (form.p + form.m and form.n <= LARGE):
         step = _replace_singular(form, P, A, G, mode, known, step)
     wrong = jnp.where(mode == 3, jnp.nan, 0.0)[:, None]
     good = ((mode == 1) | (mode == 2))[:, None]
@@ -60,7 +63,10 @@ def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r
 
 
 def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> Step:
-    """Eliminate x; what is left couples only the active rows."""
+    """Eliminate x; what is left couples only the active rows.
+
+    Variables without curvature are held; where one is free and rows couple it, another answer takes this one's place.
+    """
     C = _coupling(A, G) * active[:, :, None]
     free = (fixed == 0) & (P > 0)
     weight = jnp.where(free, 1.0 / jnp.where(P > 0, P, 1.0), 0.0)
@@ -91,7 +97,9 @@ def _replace_singular(form: Form, P, A, G, mode, known, step: Step) -> Step:
     def one(data):
         return solve_pseudo(data, null_spaces(data))
 
-    return Step(*replace_where(mode == 2, one, data, tuple(step)))
+    batch = known[2].shape[0]
+    parts = tuple(jnp.broadcast_to(part, (batch, part.shape[1])) for part in step)
+    return Step(*replace_where(jnp.broadcast_to(mode == 2, (batch,)), one, data, parts))
 
 
 def _coupling(A, G):
