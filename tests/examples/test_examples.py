@@ -147,6 +147,47 @@ def test_qp_relu(tmp_path, capsys):
     assert "rule by hand: train" in capsys.readouterr().out
 
 
+def test_qp_layer(tmp_path, capsys):
+    found = run("qp_layer", tmp_path)
+    np.testing.assert_allclose(found["one"].x, [0.75, 0.25, 0.5], atol=1e-6)
+    np.testing.assert_allclose(found["one"].z, [0.95], atol=1e-6)
+    assert found["many"].status.tolist() == [0, 0, 1, 0]
+    np.testing.assert_allclose(found["many"].x[0], [0.5, 0.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(found["slopes"][1], [1.0, 1.0, 0.0, 3.0], atol=1e-5)
+    np.testing.assert_array_equal(found["slopes"][0][2], np.zeros(3))
+    printed = capsys.readouterr().out
+    assert "y [-0.7], by budget [-1.0]" in printed
+    assert "objective -0.338, by budget 0.7" in printed
+    assert "1 of 4 instances PRIMAL_INFEASIBLE (no point meets all constraints): 2" in printed
+
+
+@pytest.mark.slow
+def test_learn_constraint(tmp_path):
+    """What binds is found from some of the starts; what never binds, and what was not seen, is not."""
+    found = run("learn_constraint", tmp_path)
+    assert found["ranks"] == [6, 3]
+    assert (found["off"][:3] < 0.01).all()
+    assert found["off"][3] > 0.05
+    assert 1 <= (found["errors"] < 1e-5).sum() < 8
+    corners = np.array([[1 / 0.9, 0.0], [0.0, 1 / 0.85]])
+    assert (found["use"] @ corners.T <= 1.005).all()
+    assert is_picture(tmp_path / "learn_constraint/plans.png")
+
+
+@pytest.mark.slow
+def test_predict_then_optimise(tmp_path):
+    """Training through the program wins where the predictor is misspecified, and only there."""
+    found = run("predict_then_optimise", tmp_path)
+    fitted, trained = found["least squares"], found["through the program"]
+    assert fitted.shape == trained.shape == (4, 5)
+    assert (fitted > 0).all()
+    assert (trained > 0).all()
+    assert (trained[0] > fitted[0]).all()
+    assert (trained[2:] < fitted[2:]).all()
+    assert trained[2].mean() < 0.6 * fitted[2].mean()
+    assert "lower in 5 of 5" in (tmp_path / "predict_then_optimise/report.txt").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_short_documented_and_tested(name):
     text = (FOLDER / f"{name}.py").read_text()
