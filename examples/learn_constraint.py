@@ -38,9 +38,7 @@ def main(out: Path, starts: int = 8, epochs: int = 400) -> dict:
     plans = ProgramLayer(planner, use=TRUTH).solve(prices).check().x
     seen = np.unique(plans.round(4), axis=0)
     ranks = [identifiable(prices), identifiable(prices[prices[:, 0] > prices[:, 1]])]  # all; the first product dearer
-    print(
-        f"{len(plans)} decisions, {len(seen)} different; {ranks[0]} of {TRUTH.size} numbers fixed, by half {ranks[1]}"
-    )
+    print(f"{len(plans)} decisions, {len(seen)} kinds: {ranks[0]} of {TRUTH.size} numbers fixed, by half {ranks[1]}")
 
     guesses = jax.random.uniform(jax.random.key(1), (starts, *TRUTH.shape), minval=0.2)
     layers = jax.vmap(lambda use: ProgramLayer(planner, use=use))(guesses)
