@@ -141,3 +141,16 @@ def test_a_free_variable_without_curvature(x64, curvature, inequalities):
     np.testing.assert_allclose(x(b), [0.5, -0.5], atol=1e-9)
     for jacobian in (jax.jacfwd, jax.jacrev, lambda f: lambda b: af.jacobian(f, b)):
         np.testing.assert_allclose(jacobian(x)(b), [[0.0], [-1.0]], atol=1e-9)
+
+
+@pytest.mark.parametrize("field", ["x", "y", "z", "z_lower", "objective"])
+def test_jacobian_of_each_field_alone(x64, field):
+    def solved(b):
+        A, G, h = jnp.ones((1, 3)), jnp.eye(2, 3), jnp.array([0.1, 0.2])
+        return getattr(solve_qp(jnp.ones(3), -jnp.ones(3), A, b[None], G, h, lower=0.0), field)
+
+    b = jnp.array(1.5)
+    forward = jax.jacfwd(solved)(b)
+    np.testing.assert_allclose(forward, (solved(b + 1e-5) - solved(b - 1e-5)) / 2e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.jacrev(solved)(b), forward, atol=1e-9)
+    np.testing.assert_allclose(af.jacobian(solved, b), forward, atol=1e-9)

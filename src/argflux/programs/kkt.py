@@ -29,7 +29,7 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     `mode` is 0 where the answer is zero, 1 where the two inverses serve, 2 where the least-norm answer is wanted,
     3 where the answer is NaN.
     """
-    batch = r1.shape[0]
+    batch = max(r.shape[0] for r in (r1, r2, r3))
     known = (active, fixed, r1, r2, r3)
     if form.curvature == "diagonal":
         step = _solve_diagonal(form, P, A, G, *known)
@@ -97,7 +97,7 @@ def _replace_singular(form: Form, P, A, G, mode, known, step: Step) -> Step:
     def one(data):
         return solve_pseudo(data, null_spaces(data))
 
-    batch = known[2].shape[0]
+    batch = max(r.shape[0] for r in known[2:])
     parts = tuple(jnp.broadcast_to(part, (batch, part.shape[1])) for part in step)
     return Step(*replace_where(jnp.broadcast_to(mode == 2, (batch,)), one, data, parts))
 

@@ -84,8 +84,8 @@ class Program:
 
         Args:
             problem: a `cvxpy.Problem` that follows CVXPY's rules for parameters (DPP).
-            parameters: its `cvxpy.Parameter`s, in the order in which values will be given.
-            variables: the `cvxpy.Variable`s to return, in order; one alone is returned as it is, several as a tuple.
+            parameters: its `cvxpy.Parameter` objects, in the order in which values will be given.
+            variables: the `cvxpy.Variable` objects to return, in order; one alone comes as it is, several as a tuple.
             **options: as for `Program`.
 
         Raises:
