@@ -135,7 +135,8 @@ def solve_lp(
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux.programs import solve_lp
-        >>> solve_lp(jnp.array([-1.0, -2.0]), G=jnp.ones((1, 2)), h=jnp.ones(1), lower=0.0).x.round(6).tolist()
+        >>> s = solve_lp(jnp.array([-1.0, -2.0]), G=jnp.ones((1, 2)), h=jnp.ones(1), lower=0.0)
+        >>> [abs(v) for v in s.x.round(6).tolist()]
         [0.0, 1.0]
     """
     P = None
