@@ -16,7 +16,7 @@ from argflux.programs import solve_qp
 from benchmarks.report import publish
 
 SIZES = ((128, 10, 10, 5), (1000, 10, 10, 0), (128, 100, 100, 0), (128, 100, 100, 50))
-TURNS = 7
+TURNS = 5
 BLOCKS = tuple(range(6))
 
 
@@ -114,10 +114,12 @@ def measure(batch: int, n: int, m: int, p: int) -> dict:
 
 
 def main() -> None:
-    with jax.enable_x64(True):
-        publish(
-            "programs", "quadratic programs: peers / argflux", [measure(*size) for size in SIZES], ("moreau", "piqp")
-        )
+    jax.config.update("jax_enable_x64", True)  # for all threads: Moreau's host callbacks need it too
+    try:
+        rows = [measure(*size) for size in SIZES]
+    finally:
+        jax.config.update("jax_enable_x64", False)
+    publish("programs", "quadratic programs: peers / argflux", rows, ("moreau", "piqp"))
 
 
 if __name__ == "__main__":
