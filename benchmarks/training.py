@@ -53,12 +53,16 @@ def network(widths: list[int], last: type | None) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers[:-1], *([last()] if last else []))
 
 
-def torch_steps(model, optimiser, batches) -> None:
-    """The usual loop: a step of Python for every batch."""
+def torch_steps(model, optimiser, batches) -> list[float]:
+    """The usual loop: a step of Python for every batch, and a record of the losses, which ours keeps too."""
+    losses = []
     for x, y in batches:
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(model(x), y).backward()
+        value = torch.nn.functional.cross_entropy(model(x), y)
+        value.backward()
         optimiser.step()
+        losses.append(value.item())
+    return losses
 
 
 def moons() -> list[dict]:

@@ -52,7 +52,7 @@ class Program:
 
         def body(i: Any, state: tuple) -> tuple:
             carry, losses = state
-            batch = jax.tree.map(lambda rows: rows.at[index[i]].get(mode="promise_in_bounds"), pool)
+            batch = jax.tree.map(lambda rows: _picked(rows, index, i), pool)
             carry, value = self._step(carry, fixed, hyper, batch)
             return carry, losses.at[i].set(value.astype(losses.dtype))
 
@@ -76,6 +76,13 @@ class Program:
             self.split.spread(grads),
         )
         return (self.split.collect(params), jax.tree.leaves(inner)), value
+
+
+def _picked(rows: Any, index: Any, i: Any) -> Any:
+    """Return `rows[index[i]]`; where the pool is one batch, that batch, which is then no copy at every step."""
+    if rows.shape[0] == 1 and index.ndim == 1:
+        return rows[0]
+    return rows.at[index[i]].get(mode="promise_in_bounds")
 
 
 def program_for(
