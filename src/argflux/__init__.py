@@ -1,25 +1,26 @@
 """Neural networks whose layers can be optimisation problems, and optimisation problems that design networks.
 
 Use it as `import argflux as af`. Names load when first used, so that the command line starts at once. What is not
-listed here lies in the sub-packages: `af.nn`, `af.training`, `af.programs`, `af.data`, `af.autodiff`, `af.plots`,
-`af.errors`.
+listed here lies in the sub-packages: `af.nn`, `af.training`, `af.programs`, `af.patterns`, `af.data`, `af.autodiff`,
+`af.plots`, `af.errors`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argflux import autodiff, data, errors, nn, plots, programs, training
+    from argflux import autodiff, data, errors, nn, patterns, plots, programs, training
     from argflux.autodiff import *
     from argflux.data import *
     from argflux.nn import *
     from argflux.nn import initialisers as init
+    from argflux.patterns import *
     from argflux.programs import *
     from argflux.training import *
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("autodiff", "data", "errors", "nn", "plots", "programs", "training")
+_PACKAGES = ("autodiff", "data", "errors", "nn", "patterns", "plots", "programs", "training")
 _NAMES = {
     "autodiff": """
         check_rrule checkpointed code_ir code_pullback gradient hessian hook ignore_derivatives jacobian
@@ -36,6 +37,9 @@ _NAMES = {
         logitbinarycrossentropy logitcrossentropy logsigmoid logsoftmax logsumexp mae mish mse msle
         poisson_loss relu relu6 seed selu show siamese_contrastive_loss sigmoid softmax softplus softshrink
         softsign squared_hinge_loss swish tanh tanhshrink trainables trelu tversky_loss xlogx xlogy
+    """,
+    "patterns": """
+        count_zeros preactivations
     """,
     "programs": """
         Polyhedron Program ProgramLayer Solution Status affine box halfspace increasing project simplex soft_rank
