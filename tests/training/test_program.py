@@ -71,7 +71,13 @@ def test_one_executable_serves_every_number_of_steps(n):
     inner = jax.tree.leaves(Adam(0.01).transformation(Adam(0.01).hyperparameters()).init(made.split.spread(start[0])))
     hyper = straight.state.hyper
     carry, losses = made.call(
-        (start[0], inner), start[1], hyper, (x[None], y[None]), np.zeros(1024, np.int32), np.int32(n)
+        (start[0], inner, []),
+        start[1],
+        hyper,
+        (x[None], y[None]),
+        np.zeros(1024, np.int32),
+        np.int32(n),
+        np.zeros(3, np.uint32),
     )
     assert np.asarray(losses)[:n].tobytes() == straight.losses[:n].tobytes()
     assert made.traces == 1

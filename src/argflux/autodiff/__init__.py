@@ -8,6 +8,7 @@ from argflux.autodiff.hooks import checkpointed, hook, ignore_derivatives
 from argflux.autodiff.params import Params, params
 from argflux.autodiff.primitive import primitive
 from argflux.autodiff.registry import rrule
+from argflux.autodiff.trace import differentiating
 
 __all__ = [
     "Params",
@@ -17,6 +18,7 @@ __all__ = [
     "checkpointed",
     "code_ir",
     "code_pullback",
+    "differentiating",
     "gradient",
     "hessian",
     "hook",

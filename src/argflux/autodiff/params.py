@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from argflux.errors import ArgumentError
-from argflux.tree import is_differentiable, named_leaves
+from argflux.tree import named_leaves, trainable_flags
 from argflux.userlayer import register_layers
 
 
@@ -45,7 +45,8 @@ class Params:
         """Return the model with these arrays in the places they were taken from."""
         leaves, tree = jax.tree.flatten(model)
         fresh = iter(self.arrays)
-        return tree.unflatten([next(fresh) if is_differentiable(leaf) else leaf for leaf in leaves])
+        flags = trainable_flags(model)
+        return tree.unflatten([next(fresh) if moves else leaf for leaf, moves in zip(leaves, flags, strict=True)])
 
 
 jax.tree_util.register_pytree_with_keys(
@@ -71,7 +72,8 @@ def params(model: Any) -> Params:
         >>> len(p), p.names
         (1, ("['weight']",))
     """
-    named = [(name, leaf) for name, leaf in named_leaves(register_layers(model)) if is_differentiable(leaf)]
+    register_layers(model)
+    named = [item for item, moves in zip(named_leaves(model), trainable_flags(model), strict=True) if moves]
     return Params(tuple(name for name, _ in named), [leaf for _, leaf in named])
 
 

@@ -1,6 +1,7 @@
 """From a Python function and its arguments to a jaxpr whose inputs are the differentiable leaves."""
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,22 @@ from jax.extend.core import ClosedJaxpr
 from argflux.errors import DtypeError
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
+
+_differentiating: ContextVar[bool] = ContextVar("differentiating", default=False)
+
+
+def differentiating() -> bool:
+    """Say whether the code that asks is being traced for a derivative.
+
+    Example:
+        >>> import argflux as af, jax.numpy as jnp
+        >>> from argflux.autodiff import differentiating
+        >>> seen = []
+        >>> grads = af.gradient(lambda x: (seen.append(differentiating()), x * x)[1], 3.0)
+        >>> seen, differentiating()
+        ([True], False)
+    """
+    return _differentiating.get()
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,11 @@ def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "grad
         aux_box[:] = [aux_tree, [None if _is_array_like(x) else x for x in aux_leaves]]
         return leaves, [x for x in aux_leaves if _is_array_like(x)]
 
-    jaxpr = jax.make_jaxpr(flat)(*inputs.arrays)
+    token = _differentiating.set(True)
+    try:
+        jaxpr = jax.make_jaxpr(flat)(*inputs.arrays)
+    finally:
+        _differentiating.reset(token)
     return Trace(jaxpr, inputs, out_tree, aux_box)
 
 

@@ -33,8 +33,10 @@ from argflux.nn.activations import (
     tanhshrink,
     trelu,
 )
+from argflux.nn.batchnorm import BatchNorm
 from argflux.nn.chain import Chain
 from argflux.nn.dense import Dense
+from argflux.nn.dropout import Dropout
 from argflux.nn.initialisers import nfan
 from argflux.nn.losses import (
     binary_focal_loss,
@@ -58,21 +60,27 @@ from argflux.nn.losses import (
     xlogx,
     xlogy,
 )
+from argflux.nn.mode import current, is_training, record, testmode, trainmode, withstate
 from argflux.nn.random import next_key, seed
 from argflux.nn.show import label, show, summary
 from argflux.nn.skip import SkipConnection, cat
 from argflux.nn.trainables import destructure, trainables
+from argflux.tree import Buffer
 from argflux.userlayer import register_layers
 
 __all__ = [
+    "BatchNorm",
+    "Buffer",
     "Chain",
     "Dense",
+    "Dropout",
     "SkipConnection",
     "binary_focal_loss",
     "binarycrossentropy",
     "cat",
     "celu",
     "crossentropy",
+    "current",
     "destructure",
     "dice_coeff_loss",
     "elu",
@@ -89,6 +97,7 @@ __all__ = [
     "huber_loss",
     "identity",
     "initialisers",
+    "is_training",
     "kldivergence",
     "label",
     "label_smoothing",
@@ -108,6 +117,7 @@ __all__ = [
     "next_key",
     "nfan",
     "poisson_loss",
+    "record",
     "register_layers",
     "relu",
     "relu6",
@@ -125,9 +135,12 @@ __all__ = [
     "swish",
     "tanh",
     "tanhshrink",
+    "testmode",
     "trainables",
+    "trainmode",
     "trelu",
     "tversky_loss",
+    "withstate",
     "xlogx",
     "xlogy",
 ]

@@ -1,11 +1,15 @@
 """The default stream of random keys, for layers that are made without one."""
 
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.core import Tracer
+from jax.extend.core import get_opaque_trace_state
 
 from argflux.errors import ArgumentError, DtypeError
 
@@ -15,13 +19,57 @@ class _Stream:
 
     def __init__(self, number: int):
         self.number = number
-        self.count = itertools.count()
+        self.count, self.runs = itertools.count(), itertools.count(1)
 
     def next(self) -> Array:
         return jax.random.fold_in(jax.random.key(self.number), next(self.count))
 
 
+class _Drawn:
+    """Keys drawn from one key, which is asked for when the first of them is."""
+
+    def __init__(self, key: Callable[[], Array]):
+        self.key = key
+        self.first: Array | None = None
+        self.count = itertools.count()
+        self.trace = get_opaque_trace_state(convention="nnx")
+
+    def next(self) -> Array:
+        if get_opaque_trace_state(convention="nnx") != self.trace:
+            raise ArgumentError(
+                "no key inside a vmap, scan, jit or checkpoint within training",
+                "an explicit key, as one key would be the same for every example or step",
+                "call the layer on the whole batch, outside of it, or draw with next_key() before and pass key=",
+                where="key",
+            )
+        self.first = self.key() if self.first is None else self.first
+        return jax.random.fold_in(self.first, next(self.count))
+
+
 _stream = _Stream(0)
+_drawn: ContextVar[_Drawn | None] = ContextVar("keys drawn from one key", default=None)
+
+
+@contextmanager
+def drawing_from(key: Callable[[], Array]) -> Iterator[None]:
+    """Let `next_key()` draw from one key in this block, also while JAX is tracing.
+
+    Args:
+        key: returns the key; called when the first one is drawn, with the default stream in place.
+    """
+
+    def outside() -> Array:
+        token = _drawn.set(None)
+        try:
+            return key()
+        finally:
+            _drawn.reset(token)
+
+    token = _drawn.set(_Drawn(outside))
+    try:
+        yield
+    finally:
+        _drawn.reset(token)
 
 
 def seed(number: int) -> None:
@@ -43,14 +91,25 @@ def seed(number: int) -> None:
     _stream = _Stream(number)
 
 
+def run_key(key: Array | None = None) -> tuple[int, int]:
+    """Return the two words of a training run's key: of the given key, or of the seed and the number of the run."""
+    if key is None:
+        return next(_stream.runs), _stream.number % 2**32
+    first, second = jax.random.bits(_checked(key), (2,), jnp.uint32).tolist()
+    return first, second
+
+
 def next_key(key: Array | None = None) -> Array:
-    """Return the given key, or else the next one of the default stream.
+    """Return the given key, or else the next one of the default stream; in training, of the run's own key.
+
+    A layer of one's own that draws random numbers calls this: inside `train` and `withstate` every step gets
+    other keys, although the step is compiled once.
 
     Args:
         key: a key of `jax.random.key` or `jax.random.PRNGKey`, or None.
 
     Raises:
-        ArgumentError: without a key inside jit, where one fixed key would be compiled in.
+        ArgumentError: without a key inside jit, outside training, where one fixed key would be compiled in.
         DtypeError: if `key` is not a key.
 
     Example:
@@ -62,6 +121,8 @@ def next_key(key: Array | None = None) -> Array:
     """
     if key is not None:
         return _checked(key)
+    if (source := _drawn.get()) is not None:
+        return source.next()
     drawn = _stream.next()
     if isinstance(drawn, Tracer):
         raise ArgumentError(

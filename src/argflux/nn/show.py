@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from argflux.tree import buffer_flags
 from argflux.userlayer import register_layers
 
 
@@ -137,14 +138,13 @@ def _is_arraylike(leaf: Any) -> bool:
     return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
 
 
-def _is_parameter(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jnp.floating)
-
-
 def _arrays(node: Any) -> tuple[list, list]:
     """Return the parameters of a node and its other arrays."""
-    arrays = [leaf for leaf in jax.tree.leaves(node) if _is_arraylike(leaf)]
-    return [a for a in arrays if _is_parameter(a)], [a for a in arrays if not _is_parameter(a)]
+    leaves = zip(jax.tree.leaves(node), buffer_flags(node), strict=True)
+    arrays = [
+        (leaf, not held and jnp.issubdtype(leaf.dtype, jnp.floating)) for leaf, held in leaves if _is_arraylike(leaf)
+    ]
+    return [a for a, trained in arrays if trained], [a for a, trained in arrays if not trained]
 
 
 def _count_note(node: Any) -> str:

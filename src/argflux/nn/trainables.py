@@ -4,17 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from argflux.errors import DtypeError, ShapeError
-from argflux.tree import is_array, is_differentiable, named_leaves
+from argflux.tree import named_leaves, trainable_flags
 from argflux.userlayer import register_layers
 
 
 def trainables(model: Any) -> list[tuple[str, Array]]:
-    """Return (name, array) for every floating array of a model, in order.
+    """Return (name, array) for every floating array of a model, in order; those of a `Buffer` are not trained.
 
     Example:
         >>> from argflux.nn import trainables
@@ -22,7 +23,8 @@ def trainables(model: Any) -> list[tuple[str, Array]]:
         >>> [(name, array.shape) for name, array in trainables(nn.Chain(nn.Dense(3, 2), nn.relu))]
         [('layers[0].weight', (2, 3)), ('layers[0].bias', (2,))]
     """
-    return [(name, leaf) for name, leaf in named_leaves(register_layers(model)) if _is_trainable(leaf)]
+    register_layers(model)
+    return [item for item, moves in zip(named_leaves(model), trainable_flags(model), strict=True) if moves]
 
 
 def destructure(model: Any) -> tuple[Array, Callable[[Array], Any]]:
@@ -46,7 +48,8 @@ def destructure(model: Any) -> tuple[Array, Callable[[Array], Any]]:
     if len(dtypes) > 1:
         got, todo = f"arrays of dtypes {', '.join(sorted(dtypes))}", "cast the model to a single dtype first"
         raise DtypeError(got, "one dtype, as a vector has one", todo, where="destructure")
-    arrays, rest = eqx.partition(model, _is_trainable)
+    flags = jax.tree.unflatten(jax.tree.structure(model), trainable_flags(model))
+    arrays, rest = eqx.partition(model, flags)
     vector, unravel = ravel_pytree(arrays)
 
     def rebuild(flat: Array) -> Any:
@@ -56,7 +59,3 @@ def destructure(model: Any) -> tuple[Array, Callable[[Array], Any]]:
         return eqx.combine(unravel(flat), rest)
 
     return vector, rebuild
-
-
-def _is_trainable(leaf: Any) -> bool:
-    return is_array(leaf) and is_differentiable(leaf)

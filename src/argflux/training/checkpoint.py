@@ -43,11 +43,15 @@ class Checkpoint:
 
 @dataclass
 class Position:
-    """A place in a run: how many epochs are done, how many batches of the next, and since when the loader counts."""
+    """A place in a run: how many epochs are done, how many batches of the next, and since when the loader counts.
+
+    `key` are the two words of the run's random key.
+    """
 
     epoch: int = 0
     batch: int = 0
     first_epoch: int = 0
+    key: tuple[int, int] = (0, 0)
 
 
 @dataclass

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from argflux.training.batches import Chunk, Source
@@ -32,6 +33,7 @@ class Run:
         epochs: how many epochs to make in all.
         watch: what looks on.
         setting: what must be the same for a checkpoint to be gone on from.
+        key: the two words of the key from which random layers draw.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class Run:
         epochs: int,
         watch: Watch,
         setting: dict[str, str],
+        key: tuple[int, int],
     ):
         self.program, self.source, self.epochs = program, source, epochs
         self.watch, self.setting, self.before = watch, setting, state
-        self.carry, self.fixed = (model[0], jax.tree.leaves(state.inner)), model[1]
+        self.carry, self.fixed = self._carry(model[0], state.inner, model[1]), model[1]
         self.hyper, self.rate = state.hyper, state.hyperparameters().get("rate")
-        self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch), 0
+        self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch, key=key), 0
         self.unrecorded: list[np.ndarray] = []
         self.batch_before: tuple[Any, Any] | None = None
         self.started = self.written = time.perf_counter()
@@ -101,7 +104,7 @@ class Run:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot; `until` sees the records again, so that what it counts goes on too."""
         moving, self.fixed = self.program.split.take(snapshot.arrays["model"])
-        self.carry = (moving, jax.tree.leaves(snapshot.arrays["state"]))
+        self.carry = self._carry(moving, snapshot.arrays["state"], self.fixed)
         self.hyper = tuple(map(as_arrays, snapshot.hyper))
         self.rate = self.state.hyperparameters().get("rate")
         self.history, self.position = snapshot.history, snapshot.position
@@ -120,9 +123,10 @@ class Run:
 
     def _make(self, chunk: Chunk) -> Stretch:
         start, traces = self.carry, self.program.traces
+        draw = np.array([*self.position.key, self.step], np.uint32)
 
         def call(n: int) -> tuple[Carry, jax.Array]:
-            return self.program.call(start, self.fixed, self.hyper, chunk.pool, chunk.index, np.int32(n))
+            return self.program.call(start, self.fixed, self.hyper, chunk.pool, chunk.index, np.int32(n), draw)
 
         stretch = Stretch(chunk, call)
         if self.program.traces == traces:
@@ -174,8 +178,12 @@ class Run:
         self.position.epoch += len(ends)
         self.position.batch = done - ends[-1] if ends else self.position.batch + done
 
+    def _carry(self, moving: list, inner: Any, fixed: list) -> Carry:
+        return moving, jax.tree.leaves(inner), [jnp.copy(buffer) for buffer in self.program.split.held(fixed)]
+
     def _model(self, carry: Carry) -> Any:
-        return self.program.split.join(carry[0], self.fixed)
+        split = self.program.split
+        return split.join(carry[0], split.holding(self.fixed, carry[2]))
 
 
 def _mean(pieces: list[np.ndarray]) -> float:

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.nn.mode import training_pass
 from argflux.training.split import Split
 from argflux.training.step import apply_rules
 
-Carry = tuple[list, list]
+Carry = tuple[list, list, list]
 KEPT_PROGRAMS = 16
 _programs: "OrderedDict[Hashable, Program]" = OrderedDict()
 
@@ -22,7 +23,8 @@ class Program:
 
     Args:
         loss: `loss(model, *batch)`, a scalar.
-        gradient: `gradient(objective)(arrays) -> (value, gradients)`.
+        gradient: `gradient(objective)(arrays) -> (value, gradients)`; for a model with buffers,
+            `gradient(objective, has_aux=True)(arrays) -> ((value, aux), gradients)`.
         split: how the model is taken apart.
         rules: the parts of the rule.
         inner: the structure of the rule's state.
@@ -45,28 +47,31 @@ class Program:
         self.donates = donate
         self.call = jax.jit(self._steps, donate_argnums=(0,) if donate else ())
 
-    def _steps(self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any) -> tuple[Carry, jax.Array]:
-        """Make n steps, step i on the rows `index[i]` of the pool; return the losses too, as many as `index` has."""
+    def _steps(
+        self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any, draw: jax.Array
+    ) -> tuple[Carry, jax.Array]:
+        """Make n steps, step i on the rows `index[i]` of the pool; return the losses too, as many as `index` has.
+
+        The carry holds the moving arrays, the rule's state and the buffers; `draw` the run's random key, two
+        words, and the number of the first step.
+        """
         self.traces += 1
         losses = jnp.zeros(index.shape[0], _loss_dtype(carry[0]))
 
         def body(i: Any, state: tuple) -> tuple:
             carry, losses = state
             batch = jax.tree.map(lambda rows: _picked(rows, index, i), pool)
-            carry, value = self._step(carry, fixed, hyper, batch)
+            key = lambda: jax.random.fold_in(_key(draw[:2]), draw[2] + jnp.asarray(i, draw.dtype))
+            carry, value = self._step(carry, fixed, hyper, batch, key)
             return carry, losses.at[i].set(value.astype(losses.dtype))
 
         return jax.lax.fori_loop(0, n, body, (carry, losses))
 
-    def _step(self, carry: Carry, fixed: list, hyper: tuple, batch: Any) -> tuple[Carry, jax.Array]:
-        moving, inner_leaves = carry
+    def _step(self, carry: Carry, fixed: list, hyper: tuple, batch: Any, key: Callable) -> tuple[Carry, jax.Array]:
+        moving, inner_leaves, held = carry
         given = arguments(batch)
         _check_call(self.loss, given)
-
-        def objective(arrays: list) -> jax.Array:
-            return _checked(self.loss(self.split.join(arrays, fixed), *given))
-
-        value, grads = self.gradient(objective)(moving)
+        value, held, grads = self._differentiate(moving, self.split.holding(fixed, held), given, key)
         inner, params = apply_rules(
             self.rules,
             self.whole,
@@ -75,7 +80,26 @@ class Program:
             self.split.spread(moving),
             self.split.spread(grads),
         )
-        return (self.split.collect(params), jax.tree.leaves(inner)), value
+        return (self.split.collect(params), jax.tree.leaves(inner), held), value
+
+    def _differentiate(self, moving: list, fixed: list, given: tuple, key: Callable) -> tuple[Any, list, list]:
+        """Return the loss, the buffers after it, and its gradient."""
+
+        def objective(arrays: list) -> Any:
+            model = self.split.join(arrays, fixed)
+            with training_pass(model, key) as now:
+                value = _checked(self.loss(model, *given))
+            return (value, now.fresh) if self.split.buffers else value
+
+        if not self.split.buffers:
+            value, grads = self.gradient(objective)(moving)
+            return value, [], grads
+        (value, held), grads = self.gradient(objective, has_aux=True)(moving)
+        return value, held, grads
+
+
+def _key(words: jax.Array) -> jax.Array:
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 
 def _picked(rows: Any, index: Any, i: Any) -> Any:
@@ -100,12 +124,12 @@ def program_for(
     return program
 
 
-def value_and_gradient(objective: Callable) -> Callable:
+def value_and_gradient(objective: Callable, has_aux: bool = False) -> Callable:
     """Return `arrays -> (value, gradients)` by the library's own engine."""
     from argflux.autodiff import withgradient
 
-    def run(arrays: list) -> tuple[jax.Array, list]:
-        value, grads = withgradient(objective, arrays)
+    def run(arrays: list) -> tuple[Any, list]:
+        value, grads = withgradient(objective, arrays, has_aux=has_aux)
         return value, grads[0]
 
     return run

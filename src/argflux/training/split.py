@@ -8,19 +8,16 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import DtypeError
-from argflux.tree import is_array, is_complex, is_differentiable, named_leaves
+from argflux.tree import buffer_flags, is_array, is_complex, named_leaves, trainable_flags
 
 MOVING, FIXED, STATIC = "moving", "fixed", "static"
 
 
-def is_trainable(leaf: Any) -> bool:
-    """Say whether training moves a leaf: a floating array (a Python number is a setting, and stays)."""
-    return is_array(leaf) and is_differentiable(leaf)
-
-
 def trainable(model: Any) -> Any:
     """Return the same tree with None in place of everything that training does not move."""
-    return jax.tree.map(lambda leaf: leaf if is_trainable(leaf) else None, model)
+    leaves, treedef = jax.tree.flatten(model)
+    flags = trainable_flags(model)
+    return treedef.unflatten([leaf if moves else None for leaf, moves in zip(leaves, flags, strict=True)])
 
 
 def trainable_names(model: Any) -> tuple[str, ...]:
@@ -29,7 +26,7 @@ def trainable_names(model: Any) -> tuple[str, ...]:
         if is_array(leaf) and is_complex(leaf):
             got, todo = f"{leaf.dtype} at {name or 'the model'}", "keep real and imaginary parts apart"
             raise DtypeError(got, "real floating arrays", todo, where="setup")
-    return tuple(name for name, leaf in named_leaves(model) if is_trainable(leaf))
+    return tuple(name for (name, _), moves in zip(named_leaves(model), trainable_flags(model), strict=True) if moves)
 
 
 def strong(array: Any) -> jax.Array:
@@ -42,24 +39,29 @@ def strong(array: Any) -> jax.Array:
 class Split:
     """How the leaves of a model fall into moving arrays, fixed arrays and static values; hashable.
 
-    Two models with equal splits run the same program.
+    Two models with equal splits run the same program. `buffers` are the places, among the fixed arrays, of those
+    that training carries along.
     """
 
     treedef: Any
     kinds: tuple[str, ...]
     static: tuple[tuple[type, Any], ...]
+    buffers: tuple[int, ...] = ()
 
     @staticmethod
     def of(model: Any, frozen: Collection[str] = ()) -> "tuple[Split, list, list]":
         """Return the split of a model with its moving and its fixed arrays; frozen paths are fixed."""
         leaves, treedef = jax.tree.flatten(model)
         names = [name for name, _ in named_leaves(model)]
-        kinds = tuple(_kind(leaf, name in frozen) for name, leaf in zip(names, leaves, strict=True))
+        flags = trainable_flags(model)
+        kinds = tuple(_kind(*row) for row in zip(leaves, flags, [name in frozen for name in names], strict=True))
         parts: dict[str, list] = {MOVING: [], FIXED: [], STATIC: []}
         for kind, leaf in zip(kinds, leaves, strict=True):
             parts[kind].append(leaf)
         static = tuple((type(leaf), leaf) for leaf in parts[STATIC])
-        return Split(treedef, kinds, static), [*map(strong, parts[MOVING])], [*map(_as_jax, parts[FIXED])]
+        held = [flag for flag, kind in zip(buffer_flags(model), kinds, strict=True) if kind == FIXED]
+        buffers = tuple(place for place, flag in enumerate(held) if flag)
+        return Split(treedef, kinds, static, buffers), [*map(strong, parts[MOVING])], [*map(_as_jax, parts[FIXED])]
 
     def take(self, model: Any) -> tuple[list, list]:
         """Return the moving and the fixed arrays of a model like the one that was split."""
@@ -71,6 +73,15 @@ class Split:
         """Return the model with these arrays in their places."""
         sources = {MOVING: iter(moving), FIXED: iter(fixed), STATIC: iter(leaf for _, leaf in self.static)}
         return self.treedef.unflatten([next(sources[kind]) for kind in self.kinds])
+
+    def held(self, fixed: Sequence) -> list:
+        """Return the buffers among the fixed arrays."""
+        return [fixed[place] for place in self.buffers]
+
+    def holding(self, fixed: Sequence, held: Sequence) -> list:
+        """Return the fixed arrays with these in the places of the buffers."""
+        fresh = dict(zip(self.buffers, held, strict=True))
+        return [fresh.get(place, array) for place, array in enumerate(fixed)]
 
     def spread(self, moving: Sequence) -> Any:
         """Return a tree like the model with these values for the moving arrays and None elsewhere."""
@@ -86,8 +97,8 @@ class Split:
         return [leaf for leaf, kind in zip(leaves, self.kinds, strict=True) if kind == MOVING]
 
 
-def _kind(leaf: Any, frozen: bool) -> str:
-    if is_trainable(leaf):
+def _kind(leaf: Any, trainable: bool, frozen: bool) -> str:
+    if trainable:
         return FIXED if frozen else MOVING
     return FIXED if is_array(leaf) else STATIC
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from argflux.data import DataLoader
 from argflux.errors import ArgumentError
+from argflux.nn.random import run_key
 from argflux.training.batches import Source, source_of
 from argflux.training.chain import describe
 from argflux.training.checkpoint import Checkpoint
@@ -40,12 +41,14 @@ def train(
     progress: bool = True,
     checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
+    key: jax.Array | None = None,
 ) -> tuple[M, History]:
     """Train a model: for every batch, a step of the rule along the gradient of `loss(model, *batch)`.
 
     Steps are compiled together, many to a call, into one program for each shape of batch. So `loss` is traced: it
     must be written with JAX's functions, and what it prints appears once. A later call with the same loss function
-    and a model of the same shapes uses the program again.
+    and a model of the same shapes uses the program again. Layers such as Dropout and BatchNorm train in here and
+    are tested everywhere else (see `trainmode`); the model returned holds the running statistics.
 
     The run ends after `epochs`, or earlier after the first epoch for which `callback` returns True (other values
     mean nothing) or `until` returns something true; the callback is called first. The model returned is then the
@@ -66,11 +69,14 @@ def train(
         validation: a batch, or a DataLoader whose whole data is one, to measure on after every epoch.
         metrics: functions `f(model, *validation)` to a number, by name; without them, the loss.
         gradient: a transformation such as `jax.value_and_grad` in place of the library's own engine:
-            `gradient(f)(arrays)` returns the value and the gradient of `f` at a list of arrays.
+            `gradient(f)(arrays)` returns the value and the gradient of `f` at a list of arrays; a model with
+            running statistics needs `gradient(f, has_aux=True)` too.
         progress: whether to draw a bar with loss, rate and time left when stderr is a terminal.
         checkpoint: a file, or a `Checkpoint`, to write the run's state into, about every ten seconds and at the end.
         resume: whether to go on from the checkpoint if it is there. The history is then the same, number for
             number, as that of a run that was never stopped.
+        key: the random key from which layers such as Dropout draw, other numbers at every step; without one, it
+            follows from `seed` and how many runs there have been since.
 
     Returns:
         The trained model and its History. `history.stopped` says why the run ended, `history.state` is the
@@ -100,7 +106,7 @@ def train(
     state = _state(rule, model)
     source = source_of(data, epochs)
     watch = Watch(callback, until, measure(loss, validation, metrics), _checkpoint(checkpoint), progress)
-    run = _run(loss, model, state, source, gradient or value_and_gradient, epochs, watch)
+    run = _run(loss, model, state, source, gradient or value_and_gradient, epochs, watch, run_key(key))
     if watch.checkpoint and resume and Path(watch.checkpoint.path).exists():
         run.restore(run.snapshot().read(watch.checkpoint.path))
     run.write()
@@ -111,7 +117,14 @@ def train(
 
 
 def _run(
-    loss: Callable, model: Any, state: OptimiserState, source: Source, gradient: Callable, epochs: int, watch: Watch
+    loss: Callable,
+    model: Any,
+    state: OptimiserState,
+    source: Source,
+    gradient: Callable,
+    epochs: int,
+    watch: Watch,
+    key: tuple[int, int],
 ) -> Run:
     split, moving, fixed = Split.of(model, state.frozen)
     if not moving:
@@ -130,7 +143,7 @@ def _run(
         "data": source.describe(),
     }
     start = OptimiserState(inner, state.hyper, state.rules, state.frozen, state.names)
-    return Run(program, source, start, (moving, fixed), epochs, watch, setting)
+    return Run(program, source, start, (moving, fixed), epochs, watch, setting, key)
 
 
 def _state(rule: Any, model: Any) -> OptimiserState:

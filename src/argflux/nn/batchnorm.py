@@ -1,0 +1,145 @@
+"""BatchNorm: each feature brought to mean 0 and variance 1 over the batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.nn.activations import identity
+from argflux.nn.mode import current, is_training, record
+from argflux.nn.show import label, summary
+from argflux.tree import Buffer
+
+
+class BatchNorm(eqx.Module):
+    """activation(scale · (x − mean) / √(variance + eps) + bias), for each feature of the last axis.
+
+    In training, mean and variance are those of the batch, over all axes but the last, and the running statistics
+    follow them: mean ← (1 − momentum) mean + momentum · batch mean, and likewise the variance, with the divisor
+    n − 1. Outside training the running statistics are used, and every example stands for itself.
+
+    Args:
+        channels: the number of features.
+        activation: a function of an array, applied last.
+        affine: whether there are a scale (from 1) and a bias (from 0) to train.
+        track: whether there are running statistics; without them the batch's are always used.
+        eps: added to the variance.
+        momentum: the weight of a new batch in the running statistics.
+        training: None for automatic (see `trainmode`), True or False.
+        dtype: of all arrays.
+
+    Attributes:
+        scale, bias: shape (channels,), or None.
+        mean, variance: Buffers of arrays of shape (channels,), from 0 and 1, or None.
+
+    Calling it:
+        x of shape (batch, …, channels) gives the same shape.
+
+    Raises:
+        ShapeError: for another number of features; in training, for a batch with one value to a feature.
+        DtypeError: for an input that is not floating.
+
+    Reference:
+        Ioffe and Szegedy, Batch normalization, 2015.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux import nn
+        >>> layer = nn.BatchNorm(2)
+        >>> x = jnp.array([[1.0, 2.0], [3.0, 6.0]])
+        >>> bool(jnp.allclose(layer(x), x, rtol=1e-4))
+        True
+        >>> nn.trainmode(layer)(x).round(2).tolist()
+        [[-1.0, -1.0], [1.0, 1.0]]
+    """
+
+    scale: Array | None
+    bias: Array | None
+    mean: Buffer | None
+    variance: Buffer | None
+    channels: int = eqx.field(static=True)
+    activation: Callable = eqx.field(static=True)
+    eps: float = eqx.field(static=True)
+    momentum: float = eqx.field(static=True)
+    training: bool | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        channels: int,
+        activation: Callable = identity,
+        *,
+        affine: bool = True,
+        track: bool = True,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        training: bool | None = None,
+        dtype: DTypeLike = jnp.float32,
+    ):
+        if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
+            todo = "call BatchNorm(32)"
+            raise ArgumentError(f"channels={channels!r}", "an integer of at least 1", todo, where="BatchNorm")
+        ones, zeros = jnp.ones(channels, dtype), jnp.zeros(channels, dtype)
+        self.scale, self.bias = (ones, zeros) if affine else (None, None)
+        self.mean, self.variance = (Buffer(zeros + 0), Buffer(ones + 0)) if track else (None, None)
+        self.channels, self.activation, self.eps, self.momentum = channels, activation, float(eps), float(momentum)
+        self.training = training
+
+    def __call__(self, x: Any) -> Array:
+        """Return the normalised x."""
+        x = self._checked(jnp.asarray(x))
+        if is_training(self.training, self.label()) or self.mean is None or self.variance is None:
+            mean, variance = self._of_batch(x)
+        else:
+            mean, variance = self.mean.value, self.variance.value
+        factor = (variance + self.eps) ** -0.5
+        factor = factor if self.scale is None else factor * self.scale
+        shift = -mean * factor if self.bias is None else self.bias - mean * factor
+        return self.activation(x * factor.astype(x.dtype) + shift.astype(x.dtype))
+
+    def _of_batch(self, x: Array) -> tuple[Array, Array]:
+        """Return mean and variance of a batch, and let the running statistics follow."""
+        count = x.size // x.shape[-1]
+        if count < 2:
+            got, todo = f"a batch of shape {x.shape}, one value to a feature", "pass more, or use testmode(model)"
+            raise ShapeError(got, "at least two values to a feature in training", todo, where=self.label())
+        axes = tuple(range(x.ndim - 1))
+        mean = jnp.mean(x, axes)
+        variance = jnp.mean(jnp.square(x - mean), axes)
+        for buffer, value in ((self.mean, mean), (self.variance, variance * (count / (count - 1)))):
+            if buffer is not None:
+                before = current(buffer, self.label())
+                moved = (1 - self.momentum) * before + self.momentum * value.astype(before.dtype)
+                record(buffer, moved, self.label())
+        return mean, variance
+
+    def _checked(self, x: Array) -> Array:
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            todo = "convert it first: jnp.asarray(x, jnp.float32)"
+            raise DtypeError(f"an input of dtype {x.dtype}", "floating values", todo, where=self.label())
+        if x.ndim < 2 or x.shape[-1] != self.channels:
+            got, expected = f"an input of shape {x.shape}", f"(batch, …, {self.channels}), features last"
+            raise ShapeError(got, expected, "change the input, or the number of channels", where=self.label())
+        own = self.scale if self.scale is not None else self.mean and self.mean.value
+        return x if own is None else x.astype(own.dtype)
+
+    def label(self) -> str:
+        """Write the layer in a few words.
+
+        Example:
+            >>> from argflux import nn
+            >>> nn.BatchNorm(32, nn.relu).label()
+            'BatchNorm(32, relu)'
+        """
+        activation = "" if self.activation is identity else f", {label(self.activation)}"
+        options = ("" if self.scale is not None else ", affine=False") + ("" if self.mean else ", track=False")
+        return f"BatchNorm({self.channels}{activation}{options})"
+
+    def __repr__(self) -> str:
+        return self.label()
+
+    def __str__(self) -> str:
+        return summary(self)

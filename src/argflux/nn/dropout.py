@@ -1,0 +1,89 @@
+"""Dropout: zeros at random, in training only."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from argflux.errors import ArgumentError, DtypeError
+from argflux.nn.mode import is_training
+from argflux.nn.random import next_key
+
+
+class Dropout(eqx.Module):
+    """Sets each value to 0 with probability p and divides the others by 1 - p; the identity outside training.
+
+    Args:
+        p: the probability, in [0, 1].
+        axes: the axes along which values are dropped one by one; along the others a whole slice is dropped or
+            kept, as with axes=(0, -1) for images of shape (batch, …, channels). None for all.
+        training: None for automatic (see `trainmode`), True or False.
+
+    Calling it:
+        x of any shape, floating, gives the same shape and dtype. `key` is drawn by itself if not given: in
+        training, from the run's own key, another at every step.
+
+    Raises:
+        ArgumentError: for p outside [0, 1].
+        DtypeError: for an input that is not floating.
+
+    Reference:
+        Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from argflux import nn
+        >>> layer = nn.Dropout(0.5)
+        >>> layer(jnp.ones(4)).tolist()
+        [1.0, 1.0, 1.0, 1.0]
+        >>> sorted(set(nn.trainmode(layer)(jnp.ones(100), key=jax.random.key(0)).tolist()))
+        [0.0, 2.0]
+    """
+
+    p: float = eqx.field(static=True)
+    axes: tuple[int, ...] | None = eqx.field(static=True)
+    training: bool | None = eqx.field(static=True)
+
+    def __init__(self, p: float = 0.5, *, axes: int | tuple[int, ...] | None = None, training: bool | None = None):
+        self.p = checked_probability(p, "Dropout")
+        self.axes = (axes,) if isinstance(axes, int) else axes
+        self.training = training
+
+    def __call__(self, x: Any, *, key: Array | None = None) -> Array:
+        """Return x with some of its values zero, in training."""
+        x = jnp.asarray(x)
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            todo = "convert it first: jnp.asarray(x, jnp.float32)"
+            raise DtypeError(f"an input of dtype {x.dtype}", "floating values", todo, where=self.label())
+        if not is_training(self.training, self.label()) or self.p == 0:
+            return x
+        kept = jax.random.bernoulli(next_key(key), 1 - self.p, self._mask_shape(x))
+        return jnp.where(kept, x * (1 / max(1 - self.p, 1e-30)), 0)
+
+    def _mask_shape(self, x: Array) -> tuple[int, ...]:
+        if self.axes is None:
+            return x.shape
+        own = {axis % x.ndim for axis in self.axes}
+        return tuple(length if axis in own else 1 for axis, length in enumerate(x.shape))
+
+    def label(self) -> str:
+        """Write the layer in a few words.
+
+        Example:
+            >>> from argflux import nn
+            >>> nn.Dropout(0.1, axes=(0, -1)).label()
+            'Dropout(0.1, axes=(0, -1))'
+        """
+        return f"Dropout({self.p:g}{'' if self.axes is None else f', axes={self.axes}'})"
+
+    def __repr__(self) -> str:
+        return self.label()
+
+
+def checked_probability(p: Any, where: str) -> float:
+    """Return a probability as a Python number, after checking that it is one."""
+    if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
+        raise ArgumentError(f"p={p!r}", "a probability in [0, 1]", "pass a number such as 0.5", where=where)
+    return float(p)
