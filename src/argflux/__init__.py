@@ -31,10 +31,10 @@ _NAMES = {
         onehotbatch read_idx splitobs
     """,
     "nn": """
-        BatchNorm Buffer Chain Dense Dropout SkipConnection binary_focal_loss binarycrossentropy cat celu crossentropy destructure
-        dice_coeff_loss elu focal_loss gelu gelu_erf gelu_sigmoid gelu_tanh glu hardsigmoid hardswish
-        hardtanh hinge_loss huber_loss identity kldivergence label_smoothing leakyrelu lisht logcosh
-        logitbinarycrossentropy logitcrossentropy logsigmoid logsoftmax logsumexp mae mish mse msle
+        BatchNorm Buffer Chain Dense Dropout SkipConnection binary_focal_loss binarycrossentropy cat celu
+        crossentropy destructure dice_coeff_loss elu focal_loss gelu gelu_erf gelu_sigmoid gelu_tanh glu
+        hardsigmoid hardswish hardtanh hinge_loss huber_loss identity kldivergence label_smoothing leakyrelu
+        lisht logcosh logitbinarycrossentropy logitcrossentropy logsigmoid logsoftmax logsumexp mae mish mse msle
         poisson_loss relu relu6 seed selu show siamese_contrastive_loss sigmoid softmax softplus softshrink
         softsign squared_hinge_loss swish tanh tanhshrink testmode trainables trainmode trelu tversky_loss
         withstate xlogx xlogy
