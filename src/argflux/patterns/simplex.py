@@ -1,0 +1,145 @@
+"""Vertices: HiGHS's dual simplex, one model a layer, re-solved for each unit with a changed objective."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import Any
+
+import highspy
+import numpy as np
+
+from argflux.patterns.unit_programs import UnitPrograms, UnitSolutions
+
+CHUNK = 16
+OPTIONS = {"output_flag": False, "solver": "simplex", "simplex_strategy": 1, "parallel": "off", "presolve": "off"}
+
+
+def solve_simplex(
+    programs: UnitPrograms, threads: int | None = None, done: Callable[[int], Any] = lambda units: None
+) -> UnitSolutions:
+    """Find an optimal vertex for every unit.
+
+    Units are solved in chunks, each of which starts from the same basis, so that the vertices do not depend on
+    the number of threads. HiGHS works without the interpreter's lock.
+
+    Args:
+        programs: the programs.
+        threads: how many run at once; None for as many as there are processors.
+        done: called with the number of units solved, from the solving threads.
+    """
+    units = len(programs.gain)
+    start = _starting_basis(programs)
+    chunks = [np.arange(first, min(first + CHUNK, units)) for first in range(0, units, CHUNK)]
+    stopped: list[bool] = []
+    with ThreadPoolExecutor(threads or available_processors()) as pool:
+        futures = [pool.submit(_solve_chunk, programs, chunk, start, stopped, done) for chunk in chunks]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            stopped.append(True)
+            for future in futures:
+                future.cancel()
+    found = [future.result() for future in futures]
+    weights = np.concatenate([weights for weights, _ in found])
+    status = np.concatenate([status for _, status in found])
+    return UnitSolutions(weights, status, np.where(status == "optimal", 0.0, np.inf))
+
+
+def available_processors() -> int:
+    """The number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _starting_basis(programs: UnitPrograms) -> Any:
+    model = _model(programs)
+    model.run()
+    return model.getBasis()
+
+
+def _solve_chunk(programs: UnitPrograms, units: np.ndarray, start: Any, stopped: list, done: Callable) -> tuple:
+    model = _model(programs)
+    model.setBasis(start)
+    found = []
+    for unit in units:
+        if stopped:
+            break
+        found.append(_solve_unit(model, programs, int(unit)))
+        done(1)
+    return np.array([weights for weights, _ in found]), np.array([status for _, status in found])
+
+
+def _solve_unit(model: Any, programs: UnitPrograms, unit: int) -> tuple[np.ndarray, str]:
+    _set_unit(model, programs, unit)
+    model.run()
+    status = model.modelStatusToString(model.getModelStatus()).lower()
+    if status != "optimal" and not (programs.hard and status == "infeasible"):
+        model.clearSolver()
+        model.run()
+        status = model.modelStatusToString(model.getModelStatus()).lower()
+    columns = programs.rows.shape[1]
+    values = np.clip(model.getSolution().col_value[:columns], programs.lower[unit], programs.upper[unit])
+    return values, status
+
+
+def _set_unit(model: Any, programs: UnitPrograms, unit: int) -> None:
+    samples, columns = programs.rows.shape
+    index = np.arange(columns, dtype=np.int32)
+    model.changeColsCost(columns, index, -programs.gain[unit])
+    model.changeColsBounds(columns, index, programs.lower[unit], programs.upper[unit])
+    if len(programs.offset) > 1:
+        least = programs.margin - programs.offset_of(unit)
+        model.changeRowsBounds(samples, np.arange(samples, dtype=np.int32), least, np.full(samples, np.inf))
+
+
+def _model(programs: UnitPrograms) -> Any:
+    """The program of the first unit without a gain."""
+    model = highspy.Highs()
+    for name, value in OPTIONS.items():
+        model.setOptionValue(name, value)
+    model.passModel(_linear_program(programs))
+    return model
+
+
+def _linear_program(programs: UnitPrograms) -> Any:
+    samples, columns = programs.rows.shape
+    slacks = 0 if programs.hard else samples
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = columns + slacks, samples + (programs.balance is not None)
+    lp.col_cost_ = np.r_[np.zeros(columns), np.full(slacks, programs.penalty)]
+    lp.col_lower_ = np.r_[programs.lower[0], np.zeros(slacks)]
+    lp.col_upper_ = np.r_[programs.upper[0], np.full(slacks, np.inf)]
+    equal = np.zeros(lp.num_row_ - samples)
+    lp.row_lower_ = np.r_[programs.margin - programs.offset_of(0), equal]
+    lp.row_upper_ = np.r_[np.full(samples, np.inf), equal]
+    matrix = lp.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kColwise
+    matrix.start_, matrix.index_, matrix.value_ = _columns(programs, slacks)
+    return lp
+
+
+def _columns(programs: UnitPrograms, slacks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The non-zeros by column: rows and balance, then a one for each slack."""
+    dense = programs.rows if programs.balance is None else np.vstack([programs.rows, programs.balance])
+    column, row = np.nonzero(dense.T)
+    starts = np.r_[0, np.cumsum(np.bincount(column, minlength=dense.shape[1])), len(row) + np.arange(1, slacks + 1)]
+    values = np.r_[dense.T[column, row], np.ones(slacks)]
+    return starts.astype(np.int32), np.r_[row, np.arange(slacks)].astype(np.int32), values
+
+
+def largest_margins(programs: UnitPrograms, threads: int | None = None) -> np.ndarray:
+    """Find the largest margin that every unit can reach on all samples, shape (units,)."""
+    units, column = len(programs.gain), [(0, 0), (0, 1)]
+    margin_only = np.zeros((units, programs.rows.shape[1] + 1))
+    margin_only[:, -1] = 1.0
+    extended = dataclasses.replace(
+        programs,
+        rows=np.pad(programs.rows, column, constant_values=-1.0),
+        gain=margin_only,
+        lower=np.pad(programs.lower, column, constant_values=-np.inf),
+        upper=np.pad(programs.upper, column, constant_values=np.inf),
+        margin=0.0,
+        penalty=np.inf,
+        balance=None if programs.balance is None else np.append(programs.balance, 0.0),
+    )
+    return solve_simplex(extended, threads).weights[:, -1]
