@@ -40,7 +40,7 @@ _NAMES = {
         withstate xlogx xlogy
     """,
     "patterns": """
-        count_zeros preactivations
+        count_zeros design_weights designed preactivations
     """,
     "programs": """
         Polyhedron Program ProgramLayer Solution Status affine box halfspace increasing project simplex soft_rank

@@ -35,7 +35,7 @@ def variants() -> dict[str, UnitPrograms]:
 
 def least(case: UnitPrograms, unit: int):
     """Solve one unit by SciPy, with a slack a sample."""
-    samples, columns = case.rows.shape
+    samples = len(case.rows)
     slacks = 0 if case.hard else samples
     balance = None if case.balance is None else np.append(case.balance, np.zeros(slacks))[None]
     return linprog(

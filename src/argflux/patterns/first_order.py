@@ -62,7 +62,14 @@ def _on_device(programs: UnitPrograms) -> dict[str, Array]:
     norm = np.linalg.norm(rows, 2)
     radius = np.sqrt(np.mean(np.sum((programs.upper - programs.lower) ** 2, axis=1)))
     ratio = radius / (programs.penalty * np.sqrt(samples) or 1.0)
-    arrays = {"rows": rows, "target": target, "low": low, "high": high, "primal": ratio / norm, "dual": 1 / ratio / norm}
+    arrays = {
+        "rows": rows,
+        "target": target,
+        "low": low,
+        "high": high,
+        "primal": ratio / norm,
+        "dual": 1 / ratio / norm,
+    }
     arrays |= {name: getattr(programs, name) for name in ("gain", "lower", "upper")}
     return {name: jnp.asarray(value, jnp.float32) for name, value in arrays.items()}
 

@@ -191,7 +191,8 @@ def _solve(
 def _check_feasible(
     programs: UnitPrograms, solution: UnitSolutions, sign: np.ndarray, options: DesignOptions, where: str
 ) -> None:
-    failed = np.flatnonzero(solution.status == "infeasible")
+    nowhere = programs.hard & (np.abs(solution.weights).max(1) < 1e-9)
+    failed = np.flatnonzero((solution.status == "infeasible") | nowhere)
     if not len(failed):
         return
     from argflux.patterns.simplex import largest_margins
@@ -200,8 +201,8 @@ def _check_feasible(
     worst = math.floor(float(largest.min()) * 1e4) / 1e4
     units = ", ".join(map(str, failed[:8])) + (", …" if len(failed) > 8 else "")
     got = f"margin={options.margin:g}, which {len(failed)} of {len(solution.status)} units cannot reach ({units})"
-    todo = "pass such a margin, or a finite kappa" if worst >= 0 else "pass a finite kappa, or biases=True"
-    expected = f"at most {worst:g}, the largest margin that works for all" if worst >= 0 else "a reachable margin"
+    todo = "pass such a margin, or a finite kappa" if worst > 0 else "pass a finite kappa, or biases=True"
+    expected = f"at most {worst:g}, the largest margin that works for all" if worst > 0 else "a reachable margin"
     raise ArgumentError(got, expected, todo, where=where)
 
 

@@ -131,7 +131,7 @@ def _layers(model: Any) -> dict[str, Any]:
 
 
 def _has_weight(node: Any) -> bool:
-    weight = getattr(node, "weight", None)
+    weight: Any = getattr(node, "weight", None)
     return not isinstance(node, type) and is_array(weight) and weight.ndim >= 2 and callable(node)
 
 
@@ -150,7 +150,7 @@ def _like(values: np.ndarray, array: Array) -> Array:
     return jnp.asarray(np.asarray(values).reshape(array.shape), array.dtype)
 
 
-class _Reached(Exception):  # noqa: N818
+class _Reached(Exception):
     """Carries the input of a layer out of the model's call."""
 
 
@@ -201,7 +201,7 @@ def _with_identity(layer: Any, outputs: int) -> Any:
     weight = layer.weight
     columns = math.prod(weight.shape[1:])
     arrays = {"weight": _like(np.eye(outputs, columns), jnp.empty((outputs, *weight.shape[1:]), weight.dtype))}
-    bias = getattr(layer, "bias", None)
+    bias: Any = getattr(layer, "bias", None)
     if is_array(bias):
         arrays["bias"] = jnp.zeros([outputs if size == len(weight) else size for size in bias.shape], bias.dtype)
     return _with(layer, arrays)
@@ -230,7 +230,9 @@ def _affine(layer: Any, rows: np.ndarray, values: Array, channels: int) -> UnitR
     bias = np.asarray(held, np.float64).reshape(-1) if is_array(held) else np.zeros(len(weight))
     offset = np.asarray(values, np.float64) - rows @ weight.T - bias
     scale = np.abs(values).max(initial=0.0)
-    return UnitRows(rows, weight, bias, np.where(np.abs(offset).max() <= 1e-4 * scale, 0.0, offset), channels, is_array(held))
+    return UnitRows(
+        rows, weight, bias, np.where(np.abs(offset).max() <= 1e-4 * scale, 0.0, offset), channels, is_array(held)
+    )
 
 
 def _check_linear(model: Any, name: str, x: Array, found: UnitRows) -> None:
