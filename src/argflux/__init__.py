@@ -48,7 +48,7 @@ _NAMES = {
     """,
     "training": """
         AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov
-        OptimiserChain RAdam RMSProp WeightDecay adjust early_stopping freeze load patience plateau save
+        OptimiserChain RAdam RMSProp WeightDecay adjust early_stopping freeze join_processes load patience plateau save
         setup thaw throttle train update
     """,
 }

@@ -62,9 +62,18 @@ def rule_of(settings: Settings) -> Any:
 
 
 def fit(
-    model: nn.Chain, train: Dataset, settings: Settings, folder: Path, *, resume: bool = False
+    model: nn.Chain,
+    train: Dataset,
+    settings: Settings,
+    folder: Path | None,
+    *,
+    resume: bool = False,
+    distributed: bool = False,
 ) -> tuple[nn.Chain, Any, float]:
-    """Train a model with checkpoints in the folder, and return it with its history and the seconds it took."""
+    """Train a model with checkpoints in the folder, and return it with its history and the seconds it took.
+
+    Of several processes the first one writes; the others need no folder.
+    """
     start = time.perf_counter()
     loader = DataLoader(
         (train.x, onehotbatch(train.y, train.classes)), settings.batch, shuffle=True, seed=settings.seed
@@ -77,21 +86,27 @@ def fit(
             rule_of(settings),
             epochs=settings.epochs,
             callback=_reporter(settings.epochs),
-            checkpoint=folder / CHECKPOINT,
+            checkpoint=None if folder is None else folder / CHECKPOINT,
             resume=resume,
+            distributed=distributed,
         )
     except NonFiniteError as error:
-        error.history.save(folder / HISTORY)  # type: ignore[attr-defined]
+        _keep(error.history, folder)  # type: ignore[attr-defined]
         raise
-    history.save(folder / HISTORY)
+    _keep(history, folder)
     if history.interrupted:
         raise KeyboardInterrupt
     return model, history, time.perf_counter() - start
 
 
+def _keep(history: Any, folder: Path | None) -> None:
+    if folder is not None and jax.process_index() == 0:
+        history.save(folder / HISTORY)
+
+
 def _reporter(epochs: int) -> Callable | None:
     """Return what prints a line every ten seconds where no terminal shows the progress bar."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() or jax.process_index():
         return None
     return training.throttle(
         lambda record: say(f"epoch {record.epoch} of {epochs}: loss {record.loss:.4g}"), REPORT_SECONDS, leading=False

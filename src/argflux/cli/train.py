@@ -21,6 +21,7 @@ Examples:
   argflux train mnist --data ~/mnist --batch 128 --out runs/wide
   argflux train mnist --resume runs/wide --epochs 10
   argflux train digits --relu program
+  argflux train mnist --distributed
 \b
 Without options:
   moons   16,16   Descent  rate 0.9    200 epochs  batches of 200
@@ -46,6 +47,9 @@ def train(
     data: Annotated[Path | None, Option(metavar="DIR", help="Folder of the MNIST files.")] = None,
     out: Annotated[Path | None, Option(metavar="DIR", help="New folder for the results; runs/DATASET.")] = None,
     resume: Annotated[Path | None, Option(metavar="DIR", help="Go on with the run in this folder.")] = None,
+    distributed: Annotated[
+        bool, Option("--distributed", help="Deal each batch out over all devices, of all processes if there are any.")
+    ] = False,
 ) -> None:
     """Train a classifier and save it with its history and figures."""
     options = {
@@ -61,10 +65,10 @@ def train(
     name = choose(dataset, DATASETS, "data set")
     if resume is None:
         settings = DEFAULTS[name].changed(**options)
-        _run(settings, lambda: new_folder(out, name), resume=False)
+        _run(settings, lambda: new_folder(out, name), None, distributed)
     else:
         settings = _resumed(name, options, out, resume)
-        _run(settings, lambda: resume, resume=True)
+        _run(settings, lambda: resume, resume, distributed)
 
 
 def _resumed(name: str, options: dict[str, Any], out: Path | None, folder: Path) -> Settings:
@@ -85,7 +89,28 @@ def _resumed(name: str, options: dict[str, Any], out: Path | None, folder: Path)
     return kept.changed(epochs=options["epochs"])
 
 
-def _run(settings: Settings, make_folder: Callable[[], Path], *, resume: bool) -> None:
+def _run(settings: Settings, make_folder: Callable[[], Path], resume: Path | None, distributed: bool) -> None:
+    if distributed:
+        from argflux.training import devices
+
+        devices.join_processes()
+        if not devices.is_first_process():
+            return _accompany(settings, resume)
+    _lead(settings, make_folder, resume is not None, distributed)
+
+
+def _accompany(settings: Settings, resumed: Path | None) -> None:
+    """Train along with the first process, which does the talking and the writing."""
+    from argflux.cli.classifier import build, fit
+    from argflux.cli.datasets import load_data
+    from argflux.cli.relus import make_relu
+
+    learned, _ = load_data(settings)
+    model = build(learned, settings, make_relu(settings.relu))
+    fit(model, learned, settings, resumed, resume=resumed is not None, distributed=True)
+
+
+def _lead(settings: Settings, make_folder: Callable[[], Path], resume: bool, distributed: bool) -> None:
     from argflux.cli.classifier import build, fit, rule_of, score
     from argflux.cli.datasets import load_data
     from argflux.cli.relus import make_relu
@@ -100,7 +125,7 @@ def _run(settings: Settings, make_folder: Callable[[], Path], *, resume: bool) -
         model = build(learned, settings, make_relu(settings.relu))
         say(model)
         say(f"{settings.dataset}: {len(learned.x)} observations, {settings.epochs} epochs of {optimiser}")
-        model, history, seconds = fit(model, learned, settings, folder, resume=resume)
+        model, history, seconds = fit(model, learned, settings, folder, resume=resume, distributed=distributed)
         outcome = score(model, history, seconds, learned, tested)
         files = write_results(outcome, tested, folder)
     print_table({settings.dataset: outcome})

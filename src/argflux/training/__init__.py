@@ -3,6 +3,7 @@
 from argflux.training.callbacks import early_stopping, patience, plateau, throttle
 from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDecay
 from argflux.training.checkpoint import Checkpoint
+from argflux.training.devices import join_processes
 from argflux.training.history import History, Record
 from argflux.training.rule import Rule, rule
 from argflux.training.rules import (
@@ -55,6 +56,7 @@ __all__ = [
     "adjust",
     "early_stopping",
     "freeze",
+    "join_processes",
     "load",
     "patience",
     "plateau",

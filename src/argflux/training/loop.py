@@ -9,6 +9,7 @@ import numpy as np
 
 from argflux.training.batches import Chunk, Source
 from argflux.training.checkpoint import Position, Snapshot
+from argflux.training.devices import is_first_process
 from argflux.training.flow import Flow
 from argflux.training.history import History, Record
 from argflux.training.interrupts import Interrupts
@@ -49,7 +50,10 @@ class Run:
     ):
         self.program, self.source, self.epochs = program, source, epochs
         self.watch, self.setting, self.before = watch, setting, state
+        self.devices = program.devices
         self.carry, self.fixed = self._carry(model[0], state.inner, model[1]), model[1]
+        self.placed = self.devices.copy(self.fixed)
+        self.pool: tuple[Any, Any] = (None, None)
         self.hyper, self.rate = state.hyper, state.hyperparameters().get("rate")
         self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch, key=key), 0
         self.unrecorded: list[np.ndarray] = []
@@ -64,7 +68,7 @@ class Run:
     @property
     def state(self) -> OptimiserState:
         """The optimiser's state as it is now."""
-        inner = self.program.inner.unflatten(self.carry[1])
+        inner = self.program.inner.unflatten(self.devices.local(self.carry[1]))
         before = self.before
         return OptimiserState(inner, self.hyper, before.rules, before.frozen, before.names)
 
@@ -72,7 +76,9 @@ class Run:
         """Train until the epochs are over or something stops the run."""
         place = self.position
         flow = Flow(self.source, place.epoch, place.batch, self.epochs)
-        bar = Progress(self.epochs, place.epoch, self.source.batches_per_epoch, self.watch.progress)
+        bar = Progress(
+            self.epochs, place.epoch, self.source.batches_per_epoch, self.watch.progress and is_first_process()
+        )
         with Interrupts() as interrupts, bar:
             while not self.history.stopped:
                 chunk = flow.take(self._pace(), within_epoch=self.watch.measure is not None)
@@ -82,7 +88,7 @@ class Run:
                 stretch = self._make(chunk)
                 self._take_in(stretch)
                 bar.show(place.epoch, place.batch, float(stretch.losses[-1]), self.rate)
-                if interrupts.asked and not self.history.stopped:
+                if self.devices.agreed(interrupts.asked) and not self.history.stopped:
                     self.history.stopped = "interrupted"
                 if self.watch.checkpoint and time.perf_counter() - self.written >= self.watch.checkpoint.every:
                     self.write()
@@ -97,7 +103,7 @@ class Run:
 
     def write(self) -> None:
         """Write the checkpoint, if there is to be one."""
-        if self.watch.checkpoint:
+        if self.watch.checkpoint and is_first_process():
             self.snapshot().write(self.watch.checkpoint.path)
             self.written = time.perf_counter()
 
@@ -105,6 +111,7 @@ class Run:
         """Go back to a snapshot; `until` sees the records again, so that what it counts goes on too."""
         moving, self.fixed = self.program.split.take(snapshot.arrays["model"])
         self.carry = self._carry(moving, snapshot.arrays["state"], self.fixed)
+        self.placed = self.devices.copy(self.fixed)
         self.hyper = tuple(map(as_arrays, snapshot.hyper))
         self.rate = self.state.hyperparameters().get("rate")
         self.history, self.position = snapshot.history, snapshot.position
@@ -119,19 +126,28 @@ class Run:
     def _pace(self) -> int:
         """Return how many steps fit the time for a chunk; one, until it is known how long a step takes."""
         seconds = self.program.seconds
-        return 1 if seconds is None else max(1, int(CHUNK_SECONDS / seconds))
+        return self.devices.agreed(1 if seconds is None else max(1, int(CHUNK_SECONDS / seconds)))
 
     def _make(self, chunk: Chunk) -> Stretch:
         start, traces = self.carry, self.program.traces
         draw = np.array([*self.position.key, self.step], np.uint32)
+        hyper = self.devices.copy(self.hyper)
+        pool, index = self._data(chunk)
 
         def call(n: int) -> tuple[Carry, jax.Array]:
-            return self.program.call(start, self.fixed, self.hyper, chunk.pool, chunk.index, np.int32(n), draw)
+            return self.program.call(start, self.placed, hyper, pool, index, np.int32(n), draw)
 
         stretch = Stretch(chunk, call)
         if self.program.traces == traces:
             self.program.seconds = stretch.seconds / chunk.n
         return stretch
+
+    def _data(self, chunk: Chunk) -> tuple[Any, Any]:
+        """Return pool and index of a chunk, placed; rows lie whole on every device, batches are dealt out."""
+        rows = chunk.index.ndim == 2
+        if self.pool[0] is not chunk.pool:
+            self.pool = chunk.pool, (self.devices.copy if rows else self.devices.deal)(chunk.pool)
+        return self.pool[1], (self.devices.deal if rows else self.devices.copy)(chunk.index)
 
     def _take_in(self, stretch: Stretch) -> None:
         """Record what a stretch brought, up to where a callback stops it or the loss is no longer finite."""
@@ -179,11 +195,13 @@ class Run:
         self.position.batch = done - ends[-1] if ends else self.position.batch + done
 
     def _carry(self, moving: list, inner: Any, fixed: list) -> Carry:
-        return moving, jax.tree.leaves(inner), [jnp.copy(buffer) for buffer in self.program.split.held(fixed)]
+        held = [jnp.copy(buffer) for buffer in self.program.split.held(fixed)]
+        return self.devices.copy((moving, jax.tree.leaves(inner), held))
 
     def _model(self, carry: Carry) -> Any:
         split = self.program.split
-        return split.join(carry[0], split.holding(self.fixed, carry[2]))
+        moving, _, held = self.devices.local(carry)
+        return split.join(moving, split.holding(self.fixed, held))
 
 
 def _mean(pieces: list[np.ndarray]) -> float:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
+from argflux.training.devices import Devices
 from argflux.training.split import Split
 from argflux.training.step import apply_rules
 
@@ -30,6 +31,7 @@ class Program:
         inner: the structure of the rule's state.
         whole: the structure of the trainable arrays if some of them are frozen, else None.
         donate: whether a call may overwrite the arrays it starts from.
+        devices: where the arrays lie.
 
     Attributes:
         traces: how often the program was traced: once for each shape of batch.
@@ -38,14 +40,23 @@ class Program:
     """
 
     def __init__(
-        self, loss: Callable, gradient: Callable, split: Split, rules: tuple, inner: Any, whole: Any, donate: bool
+        self,
+        loss: Callable,
+        gradient: Callable,
+        split: Split,
+        rules: tuple,
+        inner: Any,
+        whole: Any,
+        donate: bool,
+        devices: Devices,
     ):
         self.loss, self.gradient, self.split, self.rules = loss, gradient, split, rules
         self.inner, self.whole = inner, whole
         self.traces = 0
         self.seconds: float | None = None
-        self.donates = donate
-        self.call = jax.jit(self._steps, donate_argnums=(0,) if donate else ())
+        self.donates, self.devices = donate, devices
+        donated = (0,) if donate else ()
+        self.call = jax.jit(self._steps, donate_argnums=donated, out_shardings=devices.everywhere)
 
     def _steps(
         self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any, draw: jax.Array
@@ -110,14 +121,22 @@ def _picked(rows: Any, index: Any, i: Any) -> Any:
 
 
 def program_for(
-    loss: Callable, gradient: Callable, split: Split, rules: tuple, inner: Any, whole: Any, donate: bool
+    loss: Callable,
+    gradient: Callable,
+    split: Split,
+    rules: tuple,
+    inner: Any,
+    whole: Any,
+    donate: bool,
+    devices: Devices,
 ) -> Program:
     """Return the program of an earlier run if everything it depends on is the same, else a new one."""
-    key = (loss, _captured(loss), gradient, split, rules, inner, whole, donate)
+    settings = (loss, gradient, split, rules, inner, whole, donate, devices)
+    key = (_captured(loss), *settings)
     try:
-        program = _programs.pop(key, None) or Program(loss, gradient, split, rules, inner, whole, donate)
+        program = _programs.pop(key, None) or Program(*settings)
     except TypeError:  # something in the key cannot be hashed
-        return Program(loss, gradient, split, rules, inner, whole, donate)
+        return Program(*settings)
     _programs[key] = program
     if len(_programs) > KEPT_PROGRAMS:
         _programs.popitem(last=False)

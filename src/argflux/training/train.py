@@ -13,6 +13,7 @@ from argflux.nn.random import run_key
 from argflux.training.batches import Source, source_of
 from argflux.training.chain import describe
 from argflux.training.checkpoint import Checkpoint
+from argflux.training.devices import Devices
 from argflux.training.history import History, Record
 from argflux.training.loop import Run
 from argflux.training.measure import measure
@@ -42,6 +43,7 @@ def train(
     checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
     key: jax.Array | None = None,
+    distributed: bool | jax.sharding.Mesh = False,
 ) -> tuple[M, History]:
     """Train a model: for every batch, a step of the rule along the gradient of `loss(model, *batch)`.
 
@@ -77,6 +79,10 @@ def train(
             number, as that of a run that was never stopped.
         key: the random key from which layers such as Dropout draw, other numbers at every step; without one, it
             follows from `seed` and how many runs there have been since.
+        distributed: True deals each batch out over all devices of all processes (see `join_processes`), a Mesh over
+            its own. Every process calls `train` with the same model and the same data; the first one writes the
+            checkpoint and draws the bar, and all return the same model. A batch that the devices cannot share
+            equally is gone through by each of them.
 
     Returns:
         The trained model and its History. `history.stopped` says why the run ended, `history.state` is the
@@ -106,7 +112,9 @@ def train(
     state = _state(rule, model)
     source = source_of(data, epochs)
     watch = Watch(callback, until, measure(loss, validation, metrics), _checkpoint(checkpoint), progress)
-    run = _run(loss, model, state, source, gradient or value_and_gradient, epochs, watch, run_key(key))
+    run = _run(
+        loss, model, state, source, gradient or value_and_gradient, epochs, watch, run_key(key), Devices.of(distributed)
+    )
     if watch.checkpoint and resume and Path(watch.checkpoint.path).exists():
         run.restore(run.snapshot().read(watch.checkpoint.path))
     run.write()
@@ -125,6 +133,7 @@ def _run(
     epochs: int,
     watch: Watch,
     key: tuple[int, int],
+    devices: Devices,
 ) -> Run:
     split, moving, fixed = Split.of(model, state.frozen)
     if not moving:
@@ -136,7 +145,7 @@ def _run(
     donate = not watch.needs_starts and sum(x.nbytes for x in (*moving, *leaves)) > _DONATED_BYTES
     if donate:
         moving, inner = jax.tree.map(jnp.copy, (moving, inner))
-    program = program_for(loss, gradient, split, state.rules, structure, whole, donate)
+    program = program_for(loss, gradient, split, state.rules, structure, whole, donate, devices)
     setting = {
         "rule": " → ".join(map(describe, state.rules)),
         "frozen": ", ".join(state.frozen),
