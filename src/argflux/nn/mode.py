@@ -101,7 +101,7 @@ def is_training(training: bool | None, where: str) -> bool:
         return True
     if differentiating():
         got = "a gradient outside train, where the layer could train or be tested"
-        todo = "wrap the loss, withgradient(withstate(loss), model, …, has_aux=True), or pass testmode(model)"
+        todo = "take it of withstate(loss), with has_aux=True, to train, or pass testmode(model)"
         raise ArgumentError(got, "a choice of one", todo, where=where)
     return False
 
@@ -153,13 +153,14 @@ def withstate(f: Callable) -> Callable:
     `withstate(f)(model, *args, key=None) -> (f(model, *args), model)`. Layers in automatic mode train, and every
     random layer draws from `key`. `train` does this by itself; in a loop of one's own,
 
-        (value, model), grads = withgradient(withstate(loss), model, x, y, has_aux=True)
+        step = lambda model: withstate(loss)(model, x, y, key=key)
+        (value, model), grads = withgradient(step, model, has_aux=True)
 
     Args:
         f: a function of a model and further arguments.
 
     Returns:
-        A function of the same arguments and `key`, a random key (inside jit it is needed if a layer draws;
+        A function of the same arguments and `key`, a random key (needed inside jit and gradients if a layer draws;
         elsewhere the next of the default stream is taken), to a pair.
 
     Raises:
