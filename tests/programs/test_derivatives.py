@@ -154,3 +154,15 @@ def test_jacobian_of_each_field_alone(x64, field):
     np.testing.assert_allclose(forward, (solved(b + 1e-5) - solved(b - 1e-5)) / 2e-5, atol=1e-6)
     np.testing.assert_allclose(jax.jacrev(solved)(b), forward, atol=1e-9)
     np.testing.assert_allclose(af.jacobian(solved, b), forward, atol=1e-9)
+
+
+def test_a_constant_cotangent_of_mapped_matrices(x64):
+    blocks = blocks_of(Case(4, p=1, m=3, seed=13))
+    P = jnp.stack([blocks["P"], 2 * blocks["P"]])
+
+    def total(P):
+        return jnp.sum(solve(blocks | {"P": P}).x)
+
+    for derive in (jax.grad(total), lambda P: gradient(total, P)[0]):
+        together = jax.jit(jax.vmap(derive))(P)
+        np.testing.assert_allclose(together, [derive(one) for one in P], atol=1e-10)

@@ -3,12 +3,14 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 from jax.interpreters import ad
 
 from argflux.autodiff.registry import pulls_back
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
-from argflux.programs.pseudo import Active, null_spaces, replace_where, solve_pseudo
+from argflux.programs.hostcall import host_call
+from argflux.programs.reduced import solve_reduced
 from argflux.programs.solvers.pivoting import solve_active
 
 SINGULAR = 1e-9
@@ -26,29 +28,36 @@ class Step(NamedTuple):
 def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form) -> list:
     """Solve `P dx + C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables.
 
-    `mode` is 0 where the answer is zero, 1 where the two inverses serve, 2 where the least-norm answer is wanted,
-    3 where the answer is NaN.
+    `mode` is 0 where the answer is zero, 1 where the system is regular, 2 where the least-norm answer is wanted,
+    3 where the answer is NaN. The inverses may be empty; the host solves what they and the diagonal do not serve.
     """
-    batch = max(r.shape[0] for r in (r1, r2, r3))
+    operands = (P, A, G, active, fixed, mode, r1, r2, r3)
+    batch = max(operand.shape[0] for operand in operands)
     known = (active, fixed, r1, r2, r3)
-    if form.curvature == "diagonal":
+    hosted = form.curvature != "diagonal" and not inverse.shape[1]
+    if hosted:
+        step = _solve_hosted(form, batch, *operands)
+    elif form.curvature == "diagonal":
         step = _solve_diagonal(form, P, A, G, *known)
-        if form.p + form.m:
-            mode = jnp.where((mode == 1) & jnp.any((fixed == 0) & (P <= 0), 1), 2 if form.n <= LARGE else 3, mode)
+        mode = jnp.where(_is_uncurved(form, P, mode, fixed), 2 if form.n <= LARGE else 3, mode)
     else:
         step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), *known)
-    if form.curvature != "diagonal" or (form.p + form.m and form.n <= LARGE):
-        step = _replace_singular(form, P, A, G, mode, known, step)
+    step = [jnp.broadcast_to(part, (batch, part.shape[1])) for part in step]
+    if not hosted and form.p + form.m and form.n <= LARGE:
+        step = _replace_singular(form, batch, operands, mode, step)
     wrong = jnp.where(mode == 3, jnp.nan, 0.0)[:, None]
     good = ((mode == 1) | (mode == 2))[:, None]
-    return [jnp.where(good, jnp.broadcast_to(part, (batch, part.shape[1])), wrong) for part in step]
+    return [jnp.where(good, part, wrong) for part in step]
+
+
+def _is_uncurved(form: Form, P, mode, fixed):
+    """Whether rows may couple a free variable without curvature."""
+    return (mode == 1) & jnp.any((fixed == 0) & (P <= 0), 1) & bool(form.p + form.m)
 
 
 def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3) -> Step:
     C = _coupling(A, G)
     rows = form.p + form.m
-    if not inverse.shape[1]:
-        return Step(jnp.zeros_like(r1), jnp.zeros_like(r2), jnp.zeros_like(r3))
     P = dense_curvature(form, P)
     full = jnp.concatenate([C, jnp.broadcast_to(jnp.eye(form.n), (C.shape[0], form.n, form.n))], 1)
     full = full if form.bounded else C
@@ -90,16 +99,21 @@ def _solve_small(schur, known):
     return times(vectors, inverted * transposed_times(vectors, known))
 
 
-def _replace_singular(form: Form, P, A, G, mode, known, step: Step) -> Step:
-    """Put the least-norm answers in place of the others."""
-    data = Active(dense_curvature(form, P), _coupling(A, G), *known)
+def _solve_hosted(form: Form, batch: int, *operands) -> list:
+    shapes = [((batch, size), "float64") for size in (form.n, form.p + form.m, form.n)]
+    return host_call(solve_reduced, shapes, *operands, form=form)
 
-    def one(data):
-        return solve_pseudo(data, null_spaces(data))
 
-    batch = max(r.shape[0] for r in known[2:])
-    parts = tuple(jnp.broadcast_to(part, (batch, part.shape[1])) for part in step)
-    return Step(*replace_where(jnp.broadcast_to(mode == 2, (batch,)), one, data, parts))
+def _replace_singular(form: Form, batch: int, operands, mode, step) -> list:
+    """Put least-norm answers in the places of those that want them, if there are any."""
+    P, A, G, active, fixed, _, *right = operands
+    singular = mode == 2
+
+    def replace(step):
+        hosted = _solve_hosted(form, batch, P, A, G, active, fixed, jnp.where(singular, mode, 0), *right)
+        return [jnp.where(singular[:, None], new, old) for new, old in zip(hosted, step, strict=True)]
+
+    return lax.cond(jnp.any(singular), replace, lambda step: step, step)
 
 
 def _coupling(A, G):

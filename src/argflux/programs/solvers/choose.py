@@ -10,7 +10,7 @@ from argflux.programs.double import carry
 from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows, times
 from argflux.programs.judge import Answer, judge, violations
 from argflux.programs.solvers.fallback import fall_back
-from argflux.programs.solvers.host import active_inverses, has_daqp, solve_daqp
+from argflux.programs.solvers.host import solve_daqp
 from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
 from argflux.programs.solvers.separable import is_separable, solve_separable
 from argflux.programs.status import Status
@@ -37,12 +37,12 @@ class Settings:
             return "separable"
         if form.curvature == "none":
             return "interior"
-        hosted = form.n <= HOSTED_LIMIT and has_daqp() and jax.default_backend() == "cpu"
+        hosted = form.n <= HOSTED_LIMIT and jax.default_backend() == "cpu"
         return "daqp" if hosted else "pivoting"
 
     def inverts(self, form: Form) -> bool:
         """Whether the solver hands on inverses that the derivative uses."""
-        return self.method(form) in ("pivoting", "daqp")
+        return self.method(form) == "pivoting"
 
 
 def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tuple:
@@ -66,10 +66,11 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
         answer = _separable(form, blocks)
     elif form.rows == 0 and form.curvature != "none":
         answer, inverse = _unconstrained(form, blocks)
+        inverse = inverse if settings.inverts(form) else inverse[:, :0, :0]
     elif method == "pivoting":
         answer, inverse, schur = _pivoting(form, settings, blocks, start)
     elif method == "daqp":
-        answer, inverse, schur = _daqp(form, settings, blocks, start)
+        answer = _daqp(form, settings, blocks, ~bad, start)
     else:
         answer = _nothing(form, batch)
     if form.n + form.p + form.m <= FALLBACK_LIMIT or method == "interior":
@@ -135,14 +136,9 @@ def _unconstrained(form: Form, blocks: Blocks) -> tuple[Answer, jax.Array]:
     return answer._replace(x=x, status=jnp.where(exact, 0, answer.status), direct=exact), inverse
 
 
-def _daqp(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tuple[Answer, jax.Array, jax.Array]:
-    rows, k, batch = dense_rows(form, blocks), form.p + form.m, batch_size(blocks)
-    r = solve_daqp(rows, start[:, : form.rows], settings.max_iterations)
-    bound = r.dual[:, k:] if form.bounded else jnp.zeros((batch, form.n))
-    limit = jnp.full((batch,), int(Status.ITERATION_LIMIT), jnp.int32)
-    answer = Answer(r.x, r.dual[:, :k], bound, limit, jnp.ones_like(limit), r.found)
+def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, start: Any) -> Answer:
+    r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
+    limit = jnp.full(usable.shape, int(Status.ITERATION_LIMIT), jnp.int32)
+    answer = Answer(r.x, r.dual, r.bound, limit, jnp.ones_like(limit), r.found)
     found = r.found & (jnp.max(violations(form, blocks, answer), 1) < settings.tolerance)
-    side = jnp.where((rows.lo == rows.hi) | (r.dual > 0), 1, jnp.where(r.dual < 0, -1, 0))
-    inverse, schur = active_inverses(rows, side)
-    answer = answer._replace(status=jnp.where(found, int(Status.SOLVED), limit).astype(jnp.int32), direct=found)
-    return answer, inverse, jnp.broadcast_to(schur, (batch, *schur.shape[1:]))
+    return answer._replace(status=jnp.where(found, int(Status.SOLVED), limit).astype(jnp.int32), direct=found)

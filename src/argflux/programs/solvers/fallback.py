@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.programs.double import carry, uncarry
 from argflux.programs.form import Blocks, Form, bounds
+from argflux.programs.hostcall import host_call
 from argflux.programs.judge import Answer
 from argflux.programs.solvers.interior import Standard, solve_interior
 from argflux.programs.status import Status
@@ -22,28 +22,20 @@ def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answ
     lower, upper = bounds(form, blocks)
     given = [blocks.P, blocks.q, blocks.A, blocks.b, blocks.G, blocks.h, lower, upper]
     floats = [answer.x, answer.dual, answer.bound]
-    shapes = [jax.ShapeDtypeStruct((*a.shape, 2), jnp.uint32) for a in floats]
-    counts = [jax.ShapeDtypeStruct((batch,), jnp.int32)] * 2
+    counts = [answer.status, answer.iterations]
+    shapes = [(a.shape, "float64") for a in floats] + [((batch,), "int32")] * 2
     limit = min(settings.max_iterations, LIMIT)
 
-    def host(wanted, status, iterations, *packed):
-        arrays = [np.array(a).view(np.float64)[..., 0] for a in packed]
-        integers = [np.array(status), np.array(iterations)]
-        return _solve_wanted(form, limit, settings.tolerance, np.asarray(wanted), integers, arrays)
-
     def call(_):
-        packed = map(carry, (*floats, *given))
-        return jax.pure_callback(host, (*shapes, *counts), wanted, answer.status, answer.iterations, *packed)
+        operands = (wanted, *counts, *floats, *given)
+        return host_call(_solve_wanted, shapes, *operands, form=form, limit=limit, tolerance=settings.tolerance)
 
-    def skip(_):
-        return (*map(carry, floats), answer.status, answer.iterations)
-
-    x, dual, bound, status, iterations = jax.lax.cond(jnp.any(wanted), call, skip, 0)
-    return Answer(uncarry(x), uncarry(dual), uncarry(bound), status, iterations, answer.direct)
+    x, dual, bound, status, iterations = jax.lax.cond(jnp.any(wanted), call, lambda _: [*floats, *counts], 0)
+    return Answer(x, dual, bound, status, iterations, answer.direct)
 
 
-def _solve_wanted(form: Form, limit: int, tolerance: float, wanted, integers, arrays) -> tuple:
-    results, blocks = arrays[:3], arrays[3:]
+def _solve_wanted(wanted, status, iterations, *arrays, form: Form, limit: int, tolerance: float) -> tuple:
+    results, integers, blocks = [np.array(a) for a in arrays[:3]], [np.array(status), np.array(iterations)], arrays[3:]
     which = np.flatnonzero(wanted)
     picked = [block[which] if len(block) > 1 else np.repeat(block, len(which), 0) for block in blocks]
     P, q, A, b, G, h, lower, upper = picked
@@ -59,8 +51,7 @@ def _solve_wanted(form: Form, limit: int, tolerance: float, wanted, integers, ar
         for old, new in zip(results, fresh, strict=True):
             old[which] = new
         integers[0][which], integers[1][which] = status, iterations
-    packed = [np.ascontiguousarray(a).view(np.uint32).reshape(*a.shape, 2) for a in results]
-    return (*packed, *(a.astype(np.int32) for a in integers))
+    return (*results, *(a.astype(np.int32) for a in integers))
 
 
 def _dense(form: Form, P: np.ndarray, count: int) -> np.ndarray:

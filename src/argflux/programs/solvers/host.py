@@ -1,88 +1,108 @@
-"""DAQP's dual active-set method on the host, for batches of small dense programs."""
+"""DAQP's dual active-set method on the host, for batches of dense programs."""
 
-import importlib.util
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from argflux.programs.double import carry, uncarry
-from argflux.programs.form import Rows
-from argflux.programs.solvers.pivoting import positive_inverse
+from argflux.programs.form import Blocks, Form, batch_size, bounds
+from argflux.programs.hostcall import cores, host_call, share
 
 UNBOUNDED = 1e30
-EQUALITY = 5
+ACTIVE, AT_LOWER, EQUALITY = 1, 3, 5
+THREADED = 1e7
 
 
 class Hosted(NamedTuple):
-    """Result: primal, signed duals of the rows, whether each instance was found."""
+    """Result: primal, duals of the rows `[A; G]`, signed duals of the bounds, whether each instance was found."""
 
     x: jax.Array
     dual: jax.Array
+    bound: jax.Array
     found: jax.Array
 
 
-def has_daqp() -> bool:
-    """Whether the package `daqp` is installed."""
-    return importlib.util.find_spec("daqp") is not None
+def solve_daqp(form: Form, blocks: Blocks, usable: jax.Array, start: jax.Array, max_iterations: int) -> Hosted:
+    """Solve strictly convex programs one by one on the host, on all cores where there is enough to do.
 
-
-def solve_daqp(rows: Rows, start: jax.Array, max_iterations: int) -> Hosted:
-    """Solve strictly convex programs one after another on the host.
-
-    Numbers travel as integers, which the callback passes on unchanged whatever the x64 setting is there.
+    Args:
+        form: static sizes and kinds.
+        blocks: arrays with leading axis 1 or batch.
+        usable: which instances to solve, `(batch,)`.
+        start: guessed sides of the rows `[A; G]` and the bounds, 0 where inactive.
+        max_iterations: limit on changes of the active set.
 
     Source:
         Arnström, Bemporad and Axehill, "A dual active-set solver for embedded quadratic programming using
         recursive LDL' updates" (2022).
     """
-    batch = max(block.shape[0] for block in rows)
-    n, count = rows.q.shape[1], rows.C.shape[1]
-    shapes = [jax.ShapeDtypeStruct((batch, size, 2), jnp.uint32) for size in (n, count)]
-    flags = jax.ShapeDtypeStruct((batch,), jnp.int32)
-
-    def host(start, *blocks):
-        return _solve_all(batch, int(max_iterations), np.asarray(start), [_unpack(block) for block in blocks])
-
-    x, dual, flag = jax.pure_callback(host, (*shapes, flags), start, *map(carry, rows))
-    return Hosted(uncarry(x), uncarry(dual), flag == 1)
+    batch, n, rows = batch_size(blocks), form.n, form.p + form.m
+    lower, upper = bounds(form, blocks)
+    shapes = [((batch, n), "float64"), ((batch, rows), "float64"), ((batch, n), "float64"), ((batch,), "int32")]
+    operands = (*blocks[:6], lower, upper, usable, start)
+    x, dual, bound, flag = host_call(_solve_all, shapes, *operands, form=form, limit=int(max_iterations))
+    return Hosted(x, dual, bound, flag == 1)
 
 
-def _unpack(block) -> np.ndarray:
-    return np.array(block).view(np.float64)[..., 0]
+class _Limits(NamedTuple):
+    """Vectors of every instance, bounds of the variables first as DAQP wants them."""
+
+    q: np.ndarray
+    lo: np.ndarray
+    hi: np.ndarray
+    sense: np.ndarray
 
 
-def _pack(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values).view(np.uint32).reshape(*values.shape, 2)
+def _solve_all(P, q, A, b, G, h, lower, upper, usable, start, *, form: Form, limit: int) -> tuple:
+    batch, n, k = len(usable), form.n, form.p + form.m
+    ms = n if form.bounded else 0
+    limits = _limits(batch, ms, q, b, h, lower, upper, start)
+    x, dual, bound, flag = np.zeros((batch, n)), np.zeros((batch, k)), np.zeros((batch, n)), np.zeros(batch, np.int32)
+    wanted = np.flatnonzero(usable)
+
+    def work(left: Iterator[int]) -> None:
+        import daqp
+
+        H, C = np.empty((n, n)), np.empty((k, n))
+        for i in map(wanted.__getitem__, left):
+            _fill(H, P[i % len(P)])
+            C[: form.p], C[form.p :] = A[i % len(A)], G[i % len(G)]
+            f, lo, hi, sense = (v[i] for v in limits)
+            x[i], _, flag[i], info = daqp.solve(
+                H, f, C, hi, lo, sense, primal_tol=1e-10, eps_prox=0.0, iter_limit=limit
+            )
+            dual[i] = info["lam"][ms:]
+            if ms:
+                bound[i] = info["lam"][:ms]
+
+    share(work, len(wanted), cores() if len(wanted) * n * n * (n + k) > THREADED else 1)
+    return x, dual, bound, flag
 
 
-def _solve_all(batch: int, limit: int, start: np.ndarray, blocks: list[np.ndarray]):
-    import daqp
-
-    P, q, C, lo, hi = blocks
-    lo, hi = np.broadcast_arrays(np.clip(lo, -UNBOUNDED, UNBOUNDED), np.clip(hi, -UNBOUNDED, UNBOUNDED))
-    sense = np.where(lo == hi, EQUALITY, start != 0).astype(np.int32)
-    finite = [np.isfinite(a).reshape(len(a), -1).all(1) for a in (P, q, C)]
-    usable = np.broadcast_to(finite[0] & finite[1] & finite[2] & (lo <= hi).all(1), (batch,))
-    rows = [np.array(np.broadcast_to(a, (batch, a.shape[1])), order="C") for a in (q, hi, lo, sense)]
-    x, dual, flag = np.zeros(rows[0].shape), np.zeros(rows[1].shape), np.zeros(batch, np.int32)
-    options = {"primal_tol": 1e-10, "eps_prox": 0.0, "iter_limit": limit}
-    for i in np.flatnonzero(usable):
-        answer = daqp.solve(P[i % len(P)], rows[0][i], C[i % len(C)], *[row[i] for row in rows[1:]], **options)
-        x[i], dual[i], flag[i] = answer[0], answer[3]["lam"], answer[2]
-    return _pack(x), _pack(dual), flag
+def _fill(H: np.ndarray, P: np.ndarray) -> None:
+    """Write P as a symmetric matrix."""
+    if P.ndim == 1:
+        H[:] = 0.0
+        np.fill_diagonal(H, P)
+    else:
+        np.add(P, P.T, out=H)
+        H *= 0.5
 
 
-def active_inverses(rows: Rows, side: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """P⁻¹, and the inverse of the active rows of `C P⁻¹ C'`, zero elsewhere."""
-    inverse, _ = positive_inverse(rows.P)
-    on = side != 0
-    both = on[:, :, None] & on[:, None, :]
-    H = rows.C @ inverse @ jnp.swapaxes(rows.C, 1, 2)
-    block = jnp.where(both, H, jnp.eye(H.shape[1]))
-    schur, _ = positive_inverse(
-        lax.select(jnp.broadcast_to(jnp.isfinite(block), block.shape), block, jnp.zeros_like(block))
-    )
-    return inverse, jnp.where(both, schur, 0.0)
+def _limits(batch: int, ms: int, q, b, h, lower, upper, start) -> _Limits:
+    """Stack the limits of bounds and rows; equal ones make an equality, a start an active row."""
+    parts = [(lower[:, :ms], upper[:, :ms]), (b, b), (np.full_like(h, -np.inf), h)]
+    lo, hi = (_stack(batch, [pair[side] for pair in parts]) for side in (0, 1))
+    k = lo.shape[1] - ms
+    guess = _stack(batch, [start[:, k : k + ms], start[:, :k]])
+    sense = np.where(guess < 0, AT_LOWER, np.where(guess > 0, ACTIVE, 0))
+    sense = np.where(np.abs(np.where(guess < 0, lo, hi)) < UNBOUNDED, sense, 0)
+    sense = np.ascontiguousarray(np.where(lo == hi, EQUALITY, sense), np.int32)
+    return _Limits(_stack(batch, [q]), lo, hi, sense)
+
+
+def _stack(batch: int, parts: list[np.ndarray]) -> np.ndarray:
+    wide = np.concatenate([np.broadcast_to(part, (batch, part.shape[1])) for part in parts], 1)
+    wide = np.ascontiguousarray(wide)  # DAQP reads rows from their addresses
+    return np.clip(wide, -UNBOUNDED, UNBOUNDED) if wide.dtype == np.float64 else wide

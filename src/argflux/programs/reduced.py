@@ -1,0 +1,160 @@
+"""The optimality system of each instance, reduced to its active rows and free variables, solved on the host."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argflux.programs.form import Form
+from argflux.programs.hostcall import cores, share
+
+NULL = 1e-9
+ACCURATE = 1e-10
+EQUALITY = 5
+THREADED = 1e7
+OPTIONS = {"primal_tol": 1e-10, "eps_prox": 0.0}
+
+Array = NDArray[np.float64]
+
+
+class System(NamedTuple):
+    """`P x + C' y = r1`, `C x = r2`, with the free variables and the active rows only."""
+
+    P: Array
+    C: Array
+
+
+def solve_reduced(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple[Array, Array, Array]:
+    """Solve `P dx + C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables.
+
+    Where `mode` is 1 the system is taken to be regular, where it is 2 the answer is of least norm, elsewhere it is
+    zero. Every array has a leading axis 1 or batch; instances that share their matrices share the factors.
+    """
+    batch = max(len(part) for part in (P, A, G, active, fixed, mode, r1, r2, r3))
+    right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
+    answer = np.zeros(right[0].shape), np.zeros(right[1].shape), np.zeros(right[2].shape)
+    systems = max(len(part) for part in (P, A, G, active, fixed, mode))
+    wanted = np.flatnonzero(np.isin(np.broadcast_to(mode, systems), (1, 2)))
+
+    def work(left: Iterator[int]) -> None:
+        for i in map(wanted.__getitem__, left):
+            known = [part[i % len(part)] for part in (P, A, G, active, fixed)]
+            which = slice(i, i + 1) if systems > 1 else slice(None)
+            steps = _solve_one(form, mode[i % len(mode)] == 1, *known, *[r[which] for r in right])
+            for whole, step in zip(answer, steps, strict=True):
+                whole[which] = step
+
+    n, rows = form.n, form.p + form.m
+    share(work, len(wanted), cores() if len(wanted) * n * n * (n + rows) > THREADED else 1)
+    return answer
+
+
+def _solve_one(form: Form, regular: bool, P, A, G, active, fixed, r1, r2, r3) -> tuple[Array, Array, Array]:
+    """Leave out the fixed variables and the rows that are not active; right-hand sides are rows."""
+    rows, pinned, free = np.flatnonzero(active), np.flatnonzero(fixed), np.flatnonzero(fixed == 0)
+    C = np.concatenate([A[rows[rows < form.p]], G[rows[rows >= form.p] - form.p]])
+    P = _symmetric(form, P)
+    x, dual, bound = np.zeros(r1.shape), np.zeros(r2.shape), np.zeros(r3.shape)
+    if not len(pinned):
+        x, dual[:, rows] = solve(System(P, C), r1, r2[:, rows], regular)
+        return x, dual, bound
+    x[:, pinned] = r3[:, pinned]
+    inner = System(P[np.ix_(free, free)], C[:, free])
+    right = (r1 - _times(P, x))[:, free], r2[:, rows] - _times(C, x)
+    x[:, free], dual[:, rows] = solve(inner, *right, regular)
+    bound[:, pinned] = (r1 - _times(P, x) - _times(C.T, dual[:, rows]))[:, pinned]
+    return x, dual, bound
+
+
+def _symmetric(form: Form, P: Array) -> Array:
+    if form.curvature == "none":
+        return np.zeros((form.n, form.n))
+    return np.diag(P) if form.curvature == "diagonal" else (P + P.T) / 2
+
+
+def _times(M: Array, x: Array) -> Array:
+    """Products with every row of x, without BLAS, whose threads wait for each other when cores are busy."""
+    return np.einsum("ij,kj->ki", M, x)
+
+
+def solve(system: System, r1: Array, r2: Array, regular: bool) -> tuple[Array, Array]:
+    """Solve for each row of right-hand sides; by the least norm where the system is singular."""
+    answer = _solve_regular(system, r1, r2) if regular else None
+    return _least_norm(system, r1, r2) if answer is None else answer
+
+
+def _solve_regular(system: System, r1: Array, r2: Array) -> tuple[Array, Array] | None:
+    """Let DAQP minimise `x'Px/2 - r1'x` subject to `C x = r2`, which is the same; None where it fails."""
+    diagonal = np.diagonal(system.P)
+    if not np.all(diagonal > 0):
+        return None
+    scale = 1 / np.sqrt(diagonal)
+    data = system.P * scale[:, None] * scale, system.C * scale, -r1 * scale, r2
+    H, C, f, b = (np.array(a, order="C") for a in data)  # DAQP reads rows from their addresses
+    solved = _solve_once(H, C, f, b) if len(f) == 1 else _solve_many(H, C, f, b)
+    if solved is None:
+        return None
+    x, y = solved[0] * scale, solved[1]
+    return (x, y) if _is_accurate(system, x, y, r1, r2) else None
+
+
+def _solve_once(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] | None:
+    import daqp
+
+    x, _, flag, info = daqp.solve(H, f[0], C, b[0], b[0], np.full(len(C), EQUALITY, np.int32), **OPTIONS)
+    return (x[None], info["lam"][None]) if flag == 1 else None
+
+
+def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] | None:
+    """Keep the factors from one right-hand side to the next."""
+    import daqp
+
+    x, y = np.zeros(f.shape), np.zeros(b.shape)
+    model = daqp.Model()
+    model.settings = OPTIONS | {"eq_reduction": -1}
+    for i in range(len(f)):
+        limits = {"bupper": b[i], "blower": b[i]} if len(C) else {}
+        if i == 0:
+            model.setup(H, f[0], C, b[0], b[0], np.full(len(C), EQUALITY, np.int32))
+        else:
+            model.update(f=f[i], **limits)
+        x[i], _, flag, info = model.solve()
+        y[i] = info["lam"]
+        if flag != 1:
+            return None
+    return x, y
+
+
+def _is_accurate(system: System, x: Array, y: Array, r1: Array, r2: Array) -> bool:
+    P, C = system
+    curved, held, rows = _times(P, x), _times(C.T, y), _times(C, x)
+    size = np.maximum(_sizes(x) * np.max(np.abs(P)), np.maximum(_sizes(held), _sizes(r1)))
+    wrong = _sizes(curved + held - r1) <= ACCURATE * size
+    reach = np.maximum(_sizes(x) * np.max(np.abs(C), initial=0.0), _sizes(r2))
+    return bool(np.all(wrong & (_sizes(rows - r2) <= ACCURATE * reach)))
+
+
+def _sizes(a: Array) -> Array:
+    return np.max(np.abs(a), 1, initial=0.0)
+
+
+def _least_norm(system: System, r1: Array, r2: Array) -> tuple[Array, Array]:
+    """Solution of least norm, in the scale in which the largest entry of every row is near one."""
+    P, C = system
+    n = len(P)
+    K = np.block([[P, C.T], [C, np.zeros((len(C), len(C)))]])
+    scale = _equilibrate(K)
+    values, vectors = np.linalg.eigh(K * scale[:, None] * scale)
+    kept = np.abs(values) > NULL * np.max(np.abs(values), initial=0.0)
+    values, vectors = values[kept], vectors[:, kept]
+    answer = ((np.concatenate([r1, r2], 1) * scale) @ vectors / values) @ vectors.T * scale
+    return answer[:, :n], answer[:, n:]
+
+
+def _equilibrate(K: Array) -> Array:
+    scale = np.ones(len(K))
+    for _ in range(3):
+        largest = np.max(np.abs(K * scale[:, None] * scale), 1, initial=0.0)
+        scale = scale / np.sqrt(np.where(largest > 0, largest, 1.0))
+    return scale
