@@ -73,13 +73,16 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Ans
     finite = finite & jnp.all(jnp.isfinite(answer.bound), 1) & ~bad
     clean = [jnp.where(finite[:, None], a, 0.0) for a in (answer.x, answer.dual, answer.bound)]
     answer = answer._replace(x=clean[0], dual=clean[1], bound=clean[2])
+    active, fixed, weak = active_set(form, blocks, answer)
+    held = jnp.where(active > 0, answer.dual, 0.0), jnp.where(fixed != 0, answer.bound, 0.0)
+    answer = answer._replace(dual=held[0], bound=held[1])
     residuals = violations(form, blocks, answer)
     exact = finite & (jnp.max(residuals, 1) <= settings.tolerance)
-    status = jnp.where(exact, jnp.where(answer.status == Status.BAD_DATA.value, answer.status, 0), answer.status)
+    unsure = (answer.status == int(Status.ITERATION_LIMIT)) | (answer.status == int(Status.NUMERICAL_ERROR))
+    status = jnp.where(exact & unsure, int(Status.SOLVED), answer.status)
     failed = (status == 0) & ~exact
     status = jnp.where(bad, int(Status.BAD_DATA), jnp.where(failed, int(Status.NUMERICAL_ERROR), status))
     solved = status == 0
-    active, fixed, weak = active_set(form, blocks, answer)
     flags = jnp.where(weak, int(Regularity.STRICT_COMPLEMENTARITY), 0)
     direct = answer.direct & ~weak
     if form.n + form.p + form.m <= DENSE_LIMIT:

@@ -10,10 +10,10 @@ from argflux.programs.form import Blocks, Form, bounds
 from argflux.programs.hostcall import host_call
 from argflux.programs.judge import Answer
 from argflux.programs.solvers.interior import Standard, solve_interior
+from argflux.programs.solvers.polish import polish
 from argflux.programs.status import Status
 
 LIMIT = 100
-NULL = 1e-9
 
 
 def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answer: Answer) -> Answer:
@@ -72,48 +72,20 @@ def _solve(form: Form, limit: int, tolerance: float, P, q, A, b, G, h, lower, up
     given = np.isfinite(right)
     standard = Standard(P, q, np.where(given[:, :, None], rows, 0.0), np.where(given, right, 1.0))
     r = solve_interior(standard, form.p, limit, tolerance)
-    z = np.where(given, r.z, 0.0)
-    x, z = _polish(standard, z, r.x, form.p)
+    status = _without_feasible_points(standard, form.p, limit, tolerance, r.status)
+    x, z = polish(standard, form.p, r.x, np.where(given, r.z, 0.0))
     z_upper = z[:, k : k + n] if form.upper else 0.0
     z_lower = z[:, -n:] if form.lower else 0.0
-    return x, z[:, :k], np.zeros((count, n)) + z_upper - z_lower, r.status, r.iterations
+    return x, z[:, :k], np.zeros((count, n)) + z_upper - z_lower, status, r.iterations
 
 
-def _polish(program: Standard, z: np.ndarray, x: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray]:
-    """Solve the optimality conditions on the active set by a correction of least norm; keep it where it is better."""
-    P, q, A, b = program
-    n = q.shape[1]
-    active = (z > b - (A @ x[:, :, None])[:, :, 0]) | (np.arange(b.shape[1]) < p)
-    C = A * active[:, :, None]
-    zeros = np.zeros((len(q), b.shape[1], b.shape[1]))
-    K = np.concatenate([np.concatenate([P, C.mT], 2), np.concatenate([C, zeros], 2)], 1)
-    scale = np.ones(K.shape[:2])
-    for _ in range(3):
-        largest = np.max(np.abs(K) * scale[:, :, None] * scale[:, None, :], 2)
-        scale = scale * np.where(largest > 0, 1 / np.sqrt(np.where(largest > 0, largest, 1.0)), 1.0)
-    good = np.all(np.isfinite(x), axis=1) & np.all(np.isfinite(z), axis=1)
-    K = np.where(good[:, None, None], K * scale[:, :, None] * scale[:, None, :], np.eye(K.shape[1]))
-    inverse = np.linalg.pinv(K, rcond=NULL, hermitian=True)
-    best, score = (x, z), _wrong(program, x, z, p)
-    v = np.concatenate([x, np.where(active, z, 0.0)], 1)
-    for _ in range(3):
-        top = -((P @ v[:, :n, None]) + C.mT @ v[:, n:, None])[:, :, 0] - q
-        bottom = np.where(active, b - (A @ v[:, :n, None])[:, :, 0], 0.0)
-        right = np.concatenate([top, bottom], 1) * scale
-        v = v + scale * (inverse @ right[:, :, None])[:, :, 0]
-    v[:, n:] = np.where(active, v[:, n:], 0.0)
-    better = (_wrong(program, v[:, :n], v[:, n:], p) <= score)[:, None]
-    return np.where(better, v[:, :n], best[0]), np.where(better, v[:, n:], best[1])
-
-
-def _wrong(program: Standard, x: np.ndarray, z: np.ndarray, p: int) -> np.ndarray:
-    """Largest violation of the optimality conditions, relative to the data."""
-    P, q, A, b = program
-    cone = np.arange(b.shape[1]) >= p
-    slack = b - (A @ x[:, :, None])[:, :, 0]
-    primal = np.max(np.where(cone, np.maximum(-slack, 0), np.abs(slack)), 1, initial=0.0)
-    size = 1.0 + np.max(np.abs(z), 1, initial=0.0) + np.max(np.abs(q), 1)
-    dual = np.max(np.abs((P @ x[:, :, None] + A.mT @ z[:, :, None])[:, :, 0] + q), 1)
-    signs = np.max(np.where(cone, np.maximum(-z, 0), 0.0), 1, initial=0.0)
-    gap = np.max(np.where(cone, np.abs(z * slack), 0.0), 1, initial=0.0)
-    return np.maximum(primal, np.maximum(np.maximum(dual, signs), gap) / size)
+def _without_feasible_points(program: Standard, p: int, limit: int, tolerance: float, status: np.ndarray) -> np.ndarray:
+    """Tell apart, among programs that fall without bound in some direction, those that no point is feasible for."""
+    falling = np.flatnonzero(status == int(Status.DUAL_INFEASIBLE))
+    if not len(falling):
+        return status
+    P, q, A, b = (block[falling] for block in program)
+    found = solve_interior(Standard(0.0 * P, 0.0 * q, A, b), p, limit, tolerance).status
+    status = status.copy()
+    status[falling[found == int(Status.PRIMAL_INFEASIBLE)]] = int(Status.PRIMAL_INFEASIBLE)
+    return status

@@ -58,7 +58,7 @@ def solve_interior(program: Standard, p: int, max_iterations: int, tolerance: fl
     """
     count, n = program.q.shape
     rows = program.b.shape[1]
-    scaled, D, E, cost = _scale(program)
+    scaled, D, E, cost = equilibrate(program)
     cone = np.arange(rows) >= p
     ones = np.ones(count)
     unit = np.where(cone, 1.0, 0.0) * np.ones((count, 1))
@@ -80,7 +80,8 @@ def solve_interior(program: Standard, p: int, max_iterations: int, tolerance: fl
     return Interior(D * point.x / tau, E * point.z / (tau * cost[:, None]), status, iterations)
 
 
-def _scale(program: Standard) -> tuple[Standard, np.ndarray, np.ndarray, np.ndarray]:
+def equilibrate(program: Standard) -> tuple[Standard, np.ndarray, np.ndarray, np.ndarray]:
+    """Scale variables by `D`, rows by `E` and the objective by a cost, so that all entries are near one or zero."""
     P, q, A, b = program
     n = q.shape[1]
     scale = np.ones((q.shape[0], n + b.shape[1]))
