@@ -88,8 +88,7 @@ def test_statuses_agree_with_highs(mixture, x64):
     assert not np.any(np.isnan(s.x))
     feasible = np.array([linprog(0 * c[i], G[i], h[i], bounds=(None, None)).status == 0 for i in range(len(c))])
     np.testing.assert_array_equal(np.asarray(s.status)[~solved & feasible], int(Status.DUAL_INFEASIBLE))
-    wrong = set(np.asarray(s.status)[~feasible].tolist())
-    assert wrong <= {int(Status.PRIMAL_INFEASIBLE), int(Status.DUAL_INFEASIBLE)}
+    np.testing.assert_array_equal(np.asarray(s.status)[~feasible], int(Status.PRIMAL_INFEASIBLE))
 
 
 def test_residuals_of_what_is_reported_solved(x64):
@@ -211,8 +210,3 @@ def test_bad_data_inside_jit_is_a_status():
     s = jax.jit(jax.vmap(solve))(P, q)
     assert s.status.tolist() == [Status.SOLVED, Status.BAD_DATA, Status.BAD_DATA]
     assert not np.any(np.isnan(jax.jit(jax.grad(lambda P: jnp.sum(jax.vmap(solve)(P, q).x)))(P)))
-
-
-def test_check_inside_jit_says_where_to_call_it():
-    with pytest.raises(ArgumentError, match="call `check` on the result, outside"):
-        jax.jit(lambda q: solve_qp(jnp.ones(2), q).check().x)(TWO)

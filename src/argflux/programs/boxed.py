@@ -38,8 +38,10 @@ def solve_boxed(P: Any, q: Any, lower: Any, upper: Any, **options: Any) -> Solut
     high = blocks.upper if form.upper else jnp.full_like(blocks.q, jnp.inf)
     curve = blocks.P if form.curvature == "diagonal" else jnp.zeros_like(blocks.q)
     usable = _is_usable(curve, blocks.q, low, high)
-    boxed = _Boxed(*(jnp.where(usable, a, b) for a, b in zip((curve, blocks.q, low, high), _HARMLESS, strict=True)))
-    return _solve(boxed, usable, jnp.nan if settings.on_failure == "nan" else 0.0)
+    failed = jnp.nan if settings.on_failure == "nan" else 0.0
+    spoiled = lambda a, b: b if failed == 0 else b + 0.0 * a
+    given = zip((curve, blocks.q, low, high), _HARMLESS, strict=True)
+    return _solve(_Boxed(*(jnp.where(usable, a, spoiled(a, b)) for a, b in given)), usable, failed)
 
 
 class _Boxed(NamedTuple):
@@ -56,7 +58,7 @@ def _solve(boxed: _Boxed, usable: jax.Array, failed: float) -> Solution:
     """Solve usable elements; what the others hold is multiplied by `failed`, and so are its derivatives."""
     P, q, low, high = boxed
     curved, fixed, zero = P > 0, low == high, jnp.zeros_like(q)
-    inner = -q / jnp.where(curved, P, jnp.ones_like(P))
+    inner = (0.0 - q) / jnp.where(curved, P, jnp.ones_like(P))
     to_low = jnp.where(curved, inner <= low, q > 0) | fixed
     to_high = jnp.where(curved, inner >= high, q < 0) & ~to_low
     idle = ~curved & (q == 0)

@@ -71,7 +71,7 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Ans
     """The first eleven fields of `Optimum`."""
     finite = jnp.all(jnp.isfinite(answer.x), 1) & jnp.all(jnp.isfinite(answer.dual), 1)
     finite = finite & jnp.all(jnp.isfinite(answer.bound), 1) & ~bad
-    clean = [jnp.where(finite[:, None], a, 0.0) for a in (answer.x, answer.dual, answer.bound)]
+    clean = [jnp.where(finite[:, None] & (a != 0), a, 0.0) for a in (answer.x, answer.dual, answer.bound)]
     answer = answer._replace(x=clean[0], dual=clean[1], bound=clean[2])
     active, fixed, weak = active_set(form, blocks, answer)
     held = jnp.where(active > 0, answer.dual, 0.0), jnp.where(fixed != 0, answer.bound, 0.0)

@@ -31,8 +31,9 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     `mode` is 0 where the answer is zero, 1 where the system is regular, 2 where the least-norm answer is wanted,
     3 where the answer is NaN. The inverses may be empty; the host solves what they and the diagonal do not serve.
     """
+    batch = max(operand.shape[0] for operand in (P, A, G, active, fixed, mode, r1, r2, r3))
+    r1, r2, r3 = (jnp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
-    batch = max(operand.shape[0] for operand in operands)
     known = (active, fixed, r1, r2, r3)
     hosted = form.curvature != "diagonal" and not inverse.shape[1]
     if hosted:

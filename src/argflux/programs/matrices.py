@@ -51,7 +51,7 @@ def solve_qp(
         lower: `(n,)` or a number, `-inf` where there is none, or `None`.
         upper: likewise.
         start: a solution of a similar program, whose active set is tried first.
-        solver: "pivoting", "interior" or "separable"; chosen by structure if `None`.
+        solver: "daqp", "pivoting", "interior" or "separable"; chosen by structure, size and device if `None`.
         tolerance: largest relative residual of a solved instance.
         max_iterations: limit on the solver's steps.
         on_failure: "zero" gives instances that fail their last iterate and zero derivatives, "nan" NaN for both,

@@ -23,8 +23,9 @@ class Active(NamedTuple):
 
 
 class Spectrum(NamedTuple):
-    """Eigendecomposition of the scaled system, and the sizes of its null spaces in x and in the duals."""
+    """The scaled system, its eigendecomposition, and the sizes of its null spaces in x and in the duals."""
 
+    matrix: jax.Array
     inverted: jax.Array
     vectors: jax.Array
     scale: jax.Array
@@ -40,13 +41,14 @@ def null_spaces(data: Active) -> Spectrum:
     C = data.C * active[:, None] * free[None, :]
     K = jnp.block([[P, C.T], [C, jnp.zeros((C.shape[0],) * 2)]])
     scale = equilibrate(K)
-    values, vectors = jnp.linalg.eigh(K * scale[:, None] * scale[None, :])
+    K = K * scale[:, None] * scale[None, :]
+    values, vectors = jnp.linalg.eigh(K)
     kept = jnp.abs(values) > NULL * jnp.maximum(jnp.max(jnp.abs(values)), 1e-300)
     inverted = jnp.where(kept, 1.0 / jnp.where(kept, values, 1.0), 0.0)
     weights = jnp.where(kept, 0.0, 1.0) * vectors**2
     primal = jnp.sum(jnp.sum(weights[:n], 1) * free)
     dual = jnp.sum(jnp.sum(weights[n:], 1) * active)
-    return Spectrum(inverted, vectors, scale, primal, dual)
+    return Spectrum(K, inverted, vectors, scale, primal, dual)
 
 
 def equilibrate(K: jax.Array) -> jax.Array:
@@ -65,7 +67,9 @@ def solve_pseudo(data: Active, spectrum: Spectrum) -> tuple[jax.Array, jax.Array
     right1 = jnp.where(data.fixed > 0, 0.0, data.r1 - data.P @ pinned)
     right2 = jnp.where(data.active > 0, data.r2 - data.C @ pinned, 0.0)
     right = jnp.concatenate([right1, right2]) * spectrum.scale
-    answer = spectrum.scale * (spectrum.vectors @ (spectrum.inverted * (spectrum.vectors.T @ right)))
+    least = lambda right: spectrum.vectors @ (spectrum.inverted * (spectrum.vectors.T @ right))
+    answer = least(right)
+    answer = spectrum.scale * (answer + least(right - spectrum.matrix @ answer))
     x = jnp.where(data.fixed > 0, pinned, answer[:n])
     dual = jnp.where(data.active > 0, answer[n:], 0.0)
     bound = jnp.where(data.fixed > 0, data.r1 - data.P @ x - data.C.T @ dual, 0.0)

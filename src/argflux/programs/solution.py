@@ -1,6 +1,7 @@
 """What a solve returns: a tree of arrays, every floating field of which is differentiable."""
 
 from collections import Counter
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,6 +10,10 @@ from jax.core import Tracer
 
 from argflux.errors import ArgfluxError, ArgumentError
 from argflux.programs.status import Status
+from argflux.tree import is_array, named_leaves
+
+
+FIELDS = ("x", "y", "z", "z_lower", "z_upper")
 
 
 class ProgramError(ArgfluxError, ArithmeticError):
@@ -49,6 +54,10 @@ class Solution(eqx.Module):
         >>> s = solve_qp(jnp.eye(2), jnp.array([-1.0, 1.0]), lower=0.0)
         >>> s.check().x.tolist()
         [1.0, 0.0]
+        >>> print(s)
+        Solution: SOLVED (solved)
+          x [2]  z_lower [2]  z_upper [2]
+          objective -0.5  iterations 1  largest residual 0
     """
 
     x: jax.Array
@@ -66,6 +75,20 @@ class Solution(eqx.Module):
     def solved(self) -> jax.Array:
         """Booleans, one per instance: whether it was solved."""
         return self.status == np.int32(Status.SOLVED)
+
+    def __repr__(self) -> str:
+        """Statuses, shapes of the fields, objective and residual; shapes alone while JAX is tracing."""
+        if not is_array(self.status):
+            return super().__repr__()
+        fields = [f"{name} {shapes}" for name in FIELDS if (shapes := _shapes(getattr(self, name)))]
+        if isinstance(self.status, Tracer):
+            return f"Solution({', '.join(fields)}, traced)"
+        codes, steps = np.asarray(self.status), np.asarray(self.iterations)
+        solved = codes == Status.SOLVED
+        worst = max(np.max(np.asarray(r), where=solved, initial=0.0) for r in jax.tree.leaves(self.residuals))
+        numbers = f"objective {_range(self.objective, solved)}  iterations {_range(steps, steps >= 0)}"
+        lines = [_statuses(codes), "  ".join(fields), f"{numbers}  largest residual {worst:.2g}"]
+        return "\n  ".join(lines)
 
     def check(self) -> "Solution":
         """Return the solution itself if every instance was solved.
@@ -91,6 +114,30 @@ class Solution(eqx.Module):
                 where="Solution.check",
             )
         return self
+
+
+def _statuses(codes: np.ndarray) -> str:
+    if codes.ndim == 0:
+        status = Status(int(codes))
+        return f"Solution: {status.name} ({status.reason})"
+    counts = Counter(Status(int(code)) for code in codes.ravel())
+    each = ", ".join(f"{count} {status.name}" for status, count in sorted(counts.items()))
+    return f"Solution of {codes.size} programs: {each}"
+
+
+def _shapes(tree: Any) -> str:
+    """Shapes of the arrays of a field, those without elements left out."""
+    leaves = [(name, leaf) for name, leaf in named_leaves(tree) if is_array(leaf) and leaf.size]
+    return " ".join(f"{name}{name and ' '}{list(leaf.shape)}" for name, leaf in leaves)
+
+
+def _range(values: Any, chosen: np.ndarray) -> str:
+    """Least and largest of the chosen values."""
+    picked = np.asarray(values)[chosen]
+    if not picked.size:
+        return "unknown"
+    ends = [f"{end:.6g}" for end in (picked.min(), picked.max())]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def _describe(codes: np.ndarray, failed: np.ndarray) -> str:

@@ -6,6 +6,10 @@ import enum
 class Status(enum.IntEnum):
     """How one instance of a program ended; only `SOLVED` instances carry derivatives.
 
+    `PRIMAL_INFEASIBLE`: no point meets the constraints, whether or not the objective also falls without bound in
+    some direction. `DUAL_INFEASIBLE`: there are such points, and the objective falls without bound among them.
+    `BAD_DATA`: numbers that are not finite, `lower > upper`, or a P that is not positive semidefinite.
+
     Example:
         >>> from argflux.programs import Status
         >>> Status(1).name
