@@ -12,7 +12,6 @@ from argflux.errors import ArgfluxError, ArgumentError
 from argflux.programs.status import Status
 from argflux.tree import is_array, named_leaves
 
-
 FIELDS = ("x", "y", "z", "z_lower", "z_upper")
 
 
