@@ -53,7 +53,7 @@ def solve_reduced(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tu
 def _solve_one(form: Form, regular: bool, P, A, G, active, fixed, r1, r2, r3) -> tuple[Array, Array, Array]:
     """Leave out the fixed variables and the rows that are not active; right-hand sides are rows."""
     rows, pinned, free = np.flatnonzero(active), np.flatnonzero(fixed), np.flatnonzero(fixed == 0)
-    C = np.concatenate([A[rows[rows < form.p]], G[rows[rows >= form.p] - form.p]])
+    C = G[rows] if not form.p else np.concatenate([A[rows[rows < form.p]], G[rows[rows >= form.p] - form.p]])
     P = _symmetric(form, P)
     x, dual, bound = np.zeros(r1.shape), np.zeros(r2.shape), np.zeros(r3.shape)
     if not len(pinned):
@@ -70,7 +70,7 @@ def _solve_one(form: Form, regular: bool, P, A, G, active, fixed, r1, r2, r3) ->
 def _symmetric(form: Form, P: Array) -> Array:
     if form.curvature == "none":
         return np.zeros((form.n, form.n))
-    return np.diag(P) if form.curvature == "diagonal" else (P + P.T) / 2
+    return np.diag(P) if form.curvature == "diagonal" else (P + P.T) * 0.5
 
 
 def _times(M: Array, x: Array) -> Array:
@@ -90,13 +90,12 @@ def _solve_regular(system: System, r1: Array, r2: Array) -> tuple[Array, Array] 
     if not np.all(diagonal > 0):
         return None
     scale = 1 / np.sqrt(diagonal)
-    data = system.P * scale[:, None] * scale, system.C * scale, -r1 * scale, r2
-    H, C, f, b = (np.array(a, order="C") for a in data)  # DAQP reads rows from their addresses
+    data = system.P * (scale[:, None] * scale), system.C * scale, r1 * -scale, r2
+    H, C, f, b = map(np.ascontiguousarray, data)  # DAQP reads rows from their addresses
     solved = _solve_once(H, C, f, b) if len(f) == 1 else _solve_many(H, C, f, b)
-    if solved is None:
+    if solved is None or not _is_accurate(H, C, f, b, *solved):
         return None
-    x, y = solved[0] * scale, solved[1]
-    return (x, y) if _is_accurate(system, x, y, r1, r2) else None
+    return solved[0] * scale, solved[1]
 
 
 def _solve_once(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] | None:
@@ -126,17 +125,17 @@ def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] |
     return x, y
 
 
-def _is_accurate(system: System, x: Array, y: Array, r1: Array, r2: Array) -> bool:
-    P, C = system
-    curved, held, rows = _times(P, x), _times(C.T, y), _times(C, x)
-    size = np.maximum(_sizes(x) * np.max(np.abs(P)), np.maximum(_sizes(held), _sizes(r1)))
-    wrong = _sizes(curved + held - r1) <= ACCURATE * size
-    reach = np.maximum(_sizes(x) * np.max(np.abs(C), initial=0.0), _sizes(r2))
-    return bool(np.all(wrong & (_sizes(rows - r2) <= ACCURATE * reach)))
+def _is_accurate(H: Array, C: Array, f: Array, b: Array, x: Array, y: Array) -> bool:
+    """Whether the conditions hold, beside the size of their terms; no entry of H exceeds one."""
+    held = _times(C.T, y)
+    wrong, apart = _sizes(_times(H, x) + held + f), _sizes(_times(C, x) - b)
+    size = _sizes(x) + _sizes(held) + _sizes(f)
+    reach = _sizes(x) * (np.abs(C).max() if C.size else 0.0) + _sizes(b)
+    return bool(np.all(wrong <= ACCURATE * size) and np.all(apart <= ACCURATE * reach))
 
 
 def _sizes(a: Array) -> Array:
-    return np.max(np.abs(a), 1, initial=0.0)
+    return np.abs(a).max(1, initial=0.0)
 
 
 def _least_norm(system: System, r1: Array, r2: Array) -> tuple[Array, Array]:
