@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import argflux as af
-from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.programs import NonlinearError, Program, Status, solve_lp, solve_qp
 
 relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
@@ -185,7 +185,20 @@ BAD = {
     "too many": (run_of(SQUARE, 2, values=(1.0, 2.0)), ArgumentError, r"2 values.*parameters \(y\)"),
     "unknown option": (run_of(SQUARE, 2, tolerence=1e-3), ArgumentError, "unknown option tolerence.*tolerance"),
     "crossed bounds": (run_of(SQUARE, 2, lower=1.0, upper=0.0), ArgumentError, r"lower\[0\].*above upper"),
-    "NaN": (run_of(SQUARE, 2, values=(jnp.array([1.0, jnp.nan]),)), Exception, "nan"),
+    "NaN": (
+        run_of(SQUARE, 2, values=(jnp.array([1.0, jnp.nan]),)), DataError,
+        r"Program: got q\[1\] = nan; .*clean the parameters first \(q: the objective's slope at x = 0\)",
+    ),
+    "infinite row": (
+        run_of(SQUARE, 2, equality=lambda x, y: y * x - 1, values=(jnp.array([1.0, jnp.inf]),)), DataError,
+        "Program: got .*inf|Program: got .*nan",
+    ),
+    "not convex": (
+        run_of(lambda x, y: x[0] * x[1], 2), ArgumentError,
+        r"Program: got P with smallest eigenvalue -1; .*\(P: the second derivatives of the objective\)",
+    ),
+    "option": (run_of(SQUARE, 2, tolerance=-1.0), ArgumentError, "Program: got tolerance=-1.0"),
+    "solver": (run_of(SQUARE, 2, solver="simplex"), ArgumentError, "Program: got solver='simplex'.*'daqp'"),
 }  # fmt: skip
 
 

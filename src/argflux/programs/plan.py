@@ -16,6 +16,7 @@ from argflux.programs.layout import Layout
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.solution import Residuals, Solution
 from argflux.programs.sparsity import Group
+from argflux.programs.wellformed import stated_as_functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +52,11 @@ class Plan:
     def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:
         """Solve given matrices and lay the solution out as the user's trees."""
         vectors = self.start_vectors(start)
-        if self.groups:
-            flat = self._join([self._solve_group(*row, vectors) for row in zip(self.groups, parts, strict=True)])
-        else:
-            flat = self._solve_blocks(parts[0], vectors)
+        with stated_as_functions():
+            if self.groups:
+                flat = self._join([self._solve_group(*row, vectors) for row in zip(self.groups, parts, strict=True)])
+            else:
+                flat = self._solve_blocks(parts[0], vectors)
         return self._lay_out(flat, constant)
 
     def _solve_group(self, group: Group, blocks: Blocks, start: Any) -> Solution:

@@ -1,11 +1,14 @@
 """What the functions of a program must be, and the errors for those that are not."""
 
+import contextlib
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, ShapeError
 from argflux.programs.degree import Kind
 from argflux.tree import named_leaves
 
@@ -13,6 +16,14 @@ _HINTS = {
     "abs": "write |e| ≤ t as two inequalities e ≤ t and -e ≤ t with a new variable t",
     "max": "bound each argument by a new variable t and minimise t",
     "stop_gradient": "take the variable out of `stop_gradient`",
+}
+_BLOCKS = {
+    "P": "the second derivatives of the objective",
+    "q": "the objective's slope at x = 0",
+    "A": "the slopes of the equalities",
+    "b": "minus the equalities at x = 0",
+    "G": "the slopes of the inequalities",
+    "h": "minus the inequalities at x = 0",
 }
 
 
@@ -60,3 +71,16 @@ def check_degree(kind: Kind, what: str) -> None:
         hint or "keep the variable out of that operation, or state it with more variables and constraints",
         where=f"Program {what}",
     )
+
+
+@contextlib.contextmanager
+def stated_as_functions() -> Iterator[None]:
+    """Say of errors about matrices, which the user never wrote, what they are in terms of the functions."""
+    try:
+        yield
+    except ArgfluxError as error:
+        block = re.match(r"[A-Za-z]+", error.got)
+        meaning = _BLOCKS.get(block[0]) if block else None
+        todo = "clean the parameters first" if isinstance(error, DataError) else error.todo
+        note = f" ({block[0]}: {meaning})" if block and meaning else ""
+        raise type(error)(error.got, error.expected, todo + note, where="Program") from None
