@@ -107,6 +107,16 @@ def test_a_vertex_of_a_linear_program():
     check(form, operands, 2)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("rows", [0, 2])
+def test_all_variables_fixed(rows, count):
+    form = Form(4, 0, rows, "dense", True, False)
+    operands = system(form, 1)
+    operands[3], operands[4] = np.zeros((1, rows), np.int32), np.ones((1, 4), np.int32)
+    operands[6] = np.random.default_rng(1).normal(size=(count, 4))
+    check(form, operands, count)
+
+
 def test_instances_without_an_answer_are_zero():
     form = Form(4, 0, 2, "dense", False, False)
     operands = system(form, 4)

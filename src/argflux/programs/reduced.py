@@ -80,6 +80,8 @@ def _times(M: Array, x: Array) -> Array:
 
 def solve(system: System, r1: Array, r2: Array, regular: bool) -> tuple[Array, Array]:
     """Solve for each row of right-hand sides; by the least norm where the system is singular."""
+    if not len(system.P):
+        return np.zeros(r1.shape), np.zeros(r2.shape)
     answer = _solve_regular(system, r1, r2) if regular else None
     return _least_norm(system, r1, r2) if answer is None else answer
 
