@@ -40,7 +40,7 @@ _NAMES = {
         withstate xlogx xlogy
     """,
     "patterns": """
-        count_zeros design_weights designed preactivations
+        Study count_zeros design_weights designed load_study preactivations study_initialisations
     """,
     "programs": """
         Polyhedron Program ProgramLayer Solution Status affine box halfspace increasing project simplex soft_rank

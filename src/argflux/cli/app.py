@@ -8,12 +8,15 @@ import typer
 
 from argflux.cli.demo import demo
 from argflux.cli.failures import INTERRUPTED, explain
+from argflux.cli.study import EXAMPLES as STUDY_EXAMPLES
+from argflux.cli.study import study
 from argflux.cli.train import EXAMPLES as TRAIN_EXAMPLES
 from argflux.cli.train import train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 app.command()(demo)
 app.command(epilog=TRAIN_EXAMPLES)(train)
+app.command(epilog=STUDY_EXAMPLES)(study)
 
 DEBUG = "--debug"
 
@@ -31,6 +34,7 @@ Examples:
   argflux demo
   argflux train moons
   argflux train --help
+  argflux study digits
 """
 
 
