@@ -17,7 +17,7 @@ from argflux.programs.status import Status
 
 FALLBACK_LIMIT = 600
 METHODS = ("auto", "pivoting", "daqp", "interior", "separable")
-HOSTED_LIMIT = 400
+SMALL = 40
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Settings:
             return "separable"
         if form.curvature == "none":
             return "interior"
-        hosted = form.n <= HOSTED_LIMIT and jax.default_backend() == "cpu"
+        hosted = form.n + form.rows > SMALL and jax.default_backend() == "cpu"
         return "daqp" if hosted else "pivoting"
 
     def inverts(self, form: Form) -> bool:
