@@ -112,14 +112,11 @@ def _pivoting(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tup
     k = form.p + form.m
     batch = r.dual.shape[0]
     bound = r.dual[:, k:] if form.bounded else jnp.zeros((batch, form.n))
-    status = jnp.where(r.found, int(Status.SOLVED), int(Status.ITERATION_LIMIT)).astype(jnp.int32)
+    found = r.found & (r.error < settings.tolerance)
+    status = jnp.where(found, int(Status.SOLVED), int(Status.ITERATION_LIMIT)).astype(jnp.int32)
     size = batch_size(blocks)
-    parts = (r.x, r.dual[:, :k], bound, status, r.iterations, r.found)
+    parts = (r.x, r.dual[:, :k], bound, status, r.iterations, found)
     answer = Answer(*[jnp.broadcast_to(a, (size, *a.shape[1:])) for a in parts])
-    worst = violations(form, blocks, answer)
-    exact = jnp.max(worst, 1) < settings.tolerance
-    status = jnp.where(exact, answer.status, int(Status.ITERATION_LIMIT)).astype(jnp.int32)
-    answer = answer._replace(direct=answer.direct & exact, status=status)
     return answer, r.inverse, jnp.broadcast_to(r.schur, (size, *r.schur.shape[1:]))
 
 

@@ -1,4 +1,4 @@
-"""Dual ascent on strictly convex programs by principal pivoting, a whole batch at once, instances along the last axis."""
+"""Dual ascent by principal pivoting: batches of strictly convex programs at once, instances along the last axis."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,8 @@ LARGEST = 1e8
 class Pivoted(NamedTuple):
     """Result of pivoting: `found` says where an optimal active set was reached, `infeasible` where none exists.
 
-    `inverse` is P⁻¹; `schur` the inverse of the active rows of `C P⁻¹ C'`, zero elsewhere.
+    `error` is the largest violation of the optimality conditions, relative to their terms. `inverse` is P⁻¹;
+    `schur` the inverse of the active rows of `C P⁻¹ C'`, zero elsewhere.
     """
 
     x: jax.Array
@@ -31,6 +32,7 @@ class Pivoted(NamedTuple):
     found: jax.Array
     infeasible: jax.Array
     iterations: jax.Array
+    error: jax.Array
     inverse: jax.Array
     schur: jax.Array
 
@@ -107,9 +109,9 @@ def solve_pivoting(rows: Rows, start: jax.Array, max_iterations: int, tolerance:
     schur = jnp.moveaxis(loop.pending.settled(), -1, 0) * weight[:, :, None] * weight[:, None, :]
     side = jnp.where(loop.sign < 0, loop.side, 0.0).T.astype(jnp.int32)
     found = (loop.phase == DONE) & definite
-    x, dual = _recover(rows, inverse, schur, side, loop.level.T * weight, found)
-    finite = jnp.all(jnp.isfinite(x), 1) & jnp.all(jnp.isfinite(dual), 1)
-    return Pivoted(x, dual, side, found & finite, (loop.phase == INFEASIBLE) & definite, loop.count, inverse, schur)
+    x, dual, error = _recover(rows, inverse, schur, side, loop.level.T * weight, found)
+    infeasible = (loop.phase == INFEASIBLE) & definite
+    return Pivoted(x, dual, side, found & (error < jnp.inf), infeasible, loop.count, error, inverse, schur)
 
 
 def _scaled(limits, scale):
@@ -183,7 +185,7 @@ def _step(s: _Loop, data: _Data) -> _Loop:
     target = jnp.where(s.side > 0, data.hi, data.lo)
     level = jnp.where(hit, jnp.where(leaving, target - moved, s.risen + moved), s.level - (moved * sign) * row)
     new_sign, diagonal = jnp.where(hit, -s.sign, s.sign), s.diagonal - left * right
-    side = jnp.where(chosen, jnp.where(leaving, 0.0, way), s.side)
+    side = jnp.where(chosen, jnp.where(leaving, 0.0, jnp.where(s.side == 0, way, s.side)), s.side)
     rank = jnp.where(chosen, jnp.where(partial, ENTERING, 0.0), s.rank)
     rank = jnp.where((places == blocker) & partial, LEAVING, rank)
     gaps, score = _urgency(data, diagonal, level, new_sign, side, rank)
@@ -259,28 +261,29 @@ def positive_inverse(P: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.moveaxis(pending.settled() * scale[:, None] * scale[None], -1, 0), definite
 
 
-def _recover(rows: Rows, inverse, schur, side, dual, found) -> tuple[jax.Array, jax.Array]:
-    """Primal and dual of the active rows, refined until their equations hold where a solution was found."""
+def _recover(rows: Rows, inverse, schur, side, dual, found) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Primal and dual of the active rows, refined until their equations hold where a solution was found; the error."""
     target = jnp.where(side > 0, rows.hi, jnp.where(side < 0, rows.lo, 0.0))
     size1, size2 = (1.0 + jnp.max(jnp.abs(a), 1) for a in (rows.q, target))
 
     def rest(x, dual):
+        value = times(rows.C, x)
         r1 = -(times(rows.P, x) + rows.q + transposed_times(rows.C, dual))
-        return r1, jnp.where(side != 0, target - times(rows.C, x), 0.0)
+        r2 = jnp.where(side != 0, target, jnp.clip(value, rows.lo, rows.hi)) - value
+        return r1, r2, jnp.maximum(jnp.max(jnp.abs(r1), 1) / size1, jnp.max(jnp.abs(r2), 1) / size2)
 
     def is_rough(carry):
-        *_, r1, r2, count = carry
-        worst = jnp.maximum(jnp.max(jnp.abs(r1), 1) / size1, jnp.max(jnp.abs(r2), 1) / size2)
-        return (count < REFINEMENTS) & jnp.any(found & (worst > ACCURATE))
+        *_, error, count = carry
+        return (count < REFINEMENTS) & jnp.any(found & (error > ACCURATE))
 
     def refine(carry):
-        x, dual, r1, r2, count = carry
+        x, dual, r1, r2, _, count = carry
         dx, ddual = solve_active(rows.C, inverse, schur, r1, r2)
         return x + dx, dual + ddual, *rest(x + dx, dual + ddual), count + 1
 
     x = -times(inverse, rows.q + transposed_times(rows.C, dual))
-    x, dual, *_ = lax.while_loop(is_rough, refine, (x, dual, *rest(x, dual), 0))
-    return x, dual
+    x, dual, _, _, error, _ = lax.while_loop(is_rough, refine, (x, dual, *rest(x, dual), 0))
+    return x, dual, error
 
 
 def solve_active(C, inverse, schur, r1, r2):
