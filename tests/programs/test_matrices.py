@@ -153,7 +153,7 @@ def test_a_warm_start_takes_fewer_iterations(x64):
     cold = solve_qp(**blocks).check()
     warm = solve_qp(**blocks, start=cold).check()
     np.testing.assert_allclose(warm.x, cold.x, atol=1e-10)
-    assert int(warm.iterations) <= min(3, int(cold.iterations))
+    assert int(warm.iterations) < int(cold.iterations)
 
 
 def test_vmap_inside_vmap(x64):
