@@ -23,8 +23,12 @@ def variants() -> dict[str, UnitPrograms]:
     rng = np.random.default_rng(1)
     start = rng.uniform(-1, 1, (5, 8))
     boxes = {"lower": np.maximum(-1, start - 0.4), "upper": np.minimum(1, start + 0.4)}
+    ink = rng.random((30, 8)) < 0.2
+    paper = np.where(ink, rng.standard_normal((30, 8)), np.linspace(-0.5, 1.0, 8))
     return {
         "plain": programs(),
+        "background": programs(rows=paper),
+        "background, balanced": programs(rows=paper, balance=np.array([1.0] * 7 + [0.0])),
         "trust": programs(**boxes),
         "offsets": programs(offset=rng.standard_normal((5, 30))),
         "balanced": programs(balance=np.array([1.0] * 7 + [0.0])),

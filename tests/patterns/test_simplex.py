@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from argflux.patterns.simplex import CHUNK, available_processors, largest_margins, solve_simplex
+from argflux.patterns.simplex import CHUNK, available_processors, background, largest_margins, solve_simplex
 from tests.patterns.programs import least, programs, variants
 
 
@@ -73,3 +73,10 @@ def test_an_error_stops_the_other_units():
 
 def test_processors():
     assert available_processors() >= 1
+
+
+def test_the_background_is_what_most_samples_share():
+    rows = np.array([[5.0, 0.0, 1.0], [5.0, 0.0, 2.0], [4.0, 7.0, 2.0], [5.0, 0.0, 2.0]])
+    assert background(rows).tolist() == [5.0, 0.0, 2.0]
+    assert background(variants()["plain"].rows).tolist() == [0.0] * 8
+    assert background(variants()["background"].rows).any()

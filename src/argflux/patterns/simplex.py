@@ -8,11 +8,19 @@ from typing import Any
 
 import highspy
 import numpy as np
+from scipy import sparse
 
 from argflux.patterns.unit_programs import UnitPrograms, UnitSolutions
 
 CHUNK = 16
-OPTIONS = {"output_flag": False, "solver": "simplex", "simplex_strategy": 1, "parallel": "off", "presolve": "off"}
+OPTIONS = {
+    "output_flag": False,
+    "solver": "simplex",
+    "simplex_strategy": 1,
+    "simplex_scale_strategy": 0,
+    "parallel": "off",
+    "presolve": "off",
+}
 
 
 def solve_simplex(
@@ -102,29 +110,45 @@ def _model(programs: UnitPrograms) -> Any:
 
 
 def _linear_program(programs: UnitPrograms) -> Any:
+    """State weights, slacks, and where it saves work the background's share of all pre-activations, by rows.
+
+    The rows are the samples, the balance, and what defines that share.
+    """
     samples, columns = programs.rows.shape
     slacks = 0 if programs.hard else samples
+    common = background(programs.rows)
+    shared = int(common.any())
+    below = [row for row in (programs.balance, common if shared else None) if row is not None]
+    height = samples + len(below)
+    blocks = [
+        sparse.csc_array(np.vstack([programs.rows - common, *below])),
+        sparse.csc_array(np.eye(height, slacks)),
+    ]
+    if shared:
+        blocks.append(sparse.csc_array(np.r_[np.ones(samples), np.zeros(len(below) - 1), -1.0][:, None]))
+    matrix = sparse.hstack(blocks, format="csc")
     lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = columns + slacks, samples + (programs.balance is not None)
-    lp.col_cost_ = np.r_[np.zeros(columns), np.full(slacks, programs.penalty)]
-    lp.col_lower_ = np.r_[programs.lower[0], np.zeros(slacks)]
-    lp.col_upper_ = np.r_[programs.upper[0], np.full(slacks, np.inf)]
-    equal = np.zeros(lp.num_row_ - samples)
-    lp.row_lower_ = np.r_[programs.margin - programs.offset_of(0), equal]
-    lp.row_upper_ = np.r_[np.full(samples, np.inf), equal]
-    matrix = lp.a_matrix_
-    matrix.format_ = highspy.MatrixFormat.kColwise
-    matrix.start_, matrix.index_, matrix.value_ = _columns(programs, slacks)
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.col_cost_ = np.r_[np.zeros(columns), np.full(slacks, programs.penalty), np.zeros(shared)]
+    lp.col_lower_ = np.r_[programs.lower[0], np.zeros(slacks), np.full(shared, -np.inf)]
+    lp.col_upper_ = np.r_[programs.upper[0], np.full(slacks + shared, np.inf)]
+    lp.row_lower_ = np.r_[programs.margin - programs.offset_of(0), np.zeros(len(below))]
+    lp.row_upper_ = np.r_[np.full(samples, np.inf), np.zeros(len(below))]
+    held = lp.a_matrix_
+    held.format_ = highspy.MatrixFormat.kColwise
+    held.start_, held.index_, held.value_ = matrix.indptr, matrix.indices, matrix.data
     return lp
 
 
-def _columns(programs: UnitPrograms, slacks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The non-zeros by column: rows and balance, then a one for each slack."""
-    dense = programs.rows if programs.balance is None else np.vstack([programs.rows, programs.balance])
-    column, row = np.nonzero(dense.T)
-    starts = np.r_[0, np.cumsum(np.bincount(column, minlength=dense.shape[1])), len(row) + np.arange(1, slacks + 1)]
-    values = np.r_[dense.T[column, row], np.ones(slacks)]
-    return starts.astype(np.int32), np.r_[row, np.arange(slacks)].astype(np.int32), values
+def background(rows: np.ndarray) -> np.ndarray:
+    """Return each column's most common value, if taking it away at least halves the entries; else zeros."""
+    ordered = np.sort(rows, axis=0)
+    new = np.vstack([np.ones_like(ordered[:1], bool), ordered[1:] != ordered[:-1]])
+    first = np.maximum.accumulate(np.where(new, np.arange(len(rows))[:, None], 0), axis=0)
+    last = (np.arange(len(rows))[:, None] - first).argmax(0)
+    common = ordered[last, np.arange(rows.shape[1])]
+    fewer = np.count_nonzero(rows != common) < np.count_nonzero(rows) / 2
+    return common if fewer else np.zeros_like(common)
 
 
 def largest_margins(programs: UnitPrograms, threads: int | None = None) -> np.ndarray:
