@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 import argflux as af
 
 BLUE, VERMILLION = "#0072B2", "#D55E00"
-UNITS = 64
 
 
 def main(out: Path, starts: int = 8, epochs: int = 15) -> dict:
@@ -26,7 +25,7 @@ def main(out: Path, starts: int = 8, epochs: int = 15) -> dict:
         "The first of the starts:",
         str(reports[0]).rsplit("\n", 1)[0],
         f"Test accuracy, mean of {starts} starts:",
-        *(f"  {name:8} {c[:, 0].mean():.1%} after epoch 1, {c[:, -1].mean():.1%} in the end" for name, c in curves.items()),
+        *(f"  {n:8} {c[:, 0].mean():.1%} after one epoch, {c[:, -1].mean():.1%} in the end" for n, c in curves.items()),
     ]
     print("\n".join(text))
     (out / "report.txt").write_text("\n".join(text) + "\n", encoding="utf-8")
@@ -36,18 +35,17 @@ def main(out: Path, starts: int = 8, epochs: int = 15) -> dict:
 
 def network(number: int) -> af.Chain:
     keys = jax.random.split(jax.random.key(number), 3)
-    sizes = (64, UNITS, 32)
-    hidden = [af.Dense(a, b, af.relu, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=False)]
+    hidden = af.Dense(64, 64, af.relu, key=keys[0]), af.Dense(64, 32, af.relu, key=keys[1])
     return af.Chain(*hidden, af.Dense(32, 10, key=keys[2]))
 
 
 def accuracies(model, train, test, epochs) -> list[float]:
     """Train by gradient descent, on the same batches for every model; return the test accuracy of each epoch."""
     data = af.DataLoader((train.x, af.onehotbatch(train.y, train.classes)), batchsize=64, shuffle=True)
-    seen = []
-    watch = lambda record: seen.append(float(af.accuracy(record.model(test.x), test.y)))
-    af.train(loss, model, data, af.Descent(0.05), epochs=epochs, on_epoch=watch, progress=False)
-    return seen
+    measures = {"accuracy": lambda model, x, y: af.accuracy(model(x), y)}
+    rule, test = af.Descent(0.05), (test.x, test.y)
+    fitted = af.train(loss, model, data, rule, epochs=epochs, validation=test, metrics=measures, progress=False)
+    return [record.metrics["accuracy"] for record in fitted[1]]
 
 
 def loss(model, x, y):
@@ -66,7 +64,7 @@ def draw(before, after, curves) -> Figure:
         on = values > 0
         place.imshow(on[:, np.argsort(on.mean(0))].T, cmap="Greys_r", aspect="auto", interpolation="nearest")
         place.set(title=f"{name}: {1 - on.mean():.0%} off (black)", xlabel="digit", ylabel="unit", xticks=[], yticks=[])
-    for (name, runs), colour in zip(curves.items(), (BLUE, VERMILLION), strict=True):
+    for runs, colour in zip(curves.values(), (BLUE, VERMILLION), strict=True):
         epochs = np.arange(1, runs.shape[1] + 1)
         axes[3].fill_between(epochs, runs.min(0), runs.max(0), color=colour, alpha=0.2, lw=0)
         axes[3].plot(epochs, runs.mean(0), color=colour, lw=1.8)
