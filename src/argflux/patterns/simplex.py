@@ -126,7 +126,7 @@ def _linear_program(programs: UnitPrograms) -> Any:
     ]
     if shared:
         blocks.append(sparse.csc_array(np.r_[np.ones(samples), np.zeros(len(below) - 1), -1.0][:, None]))
-    matrix = sparse.hstack(blocks, format="csc")
+    matrix = sparse.csc_array(sparse.hstack(blocks))
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = matrix.shape
     lp.col_cost_ = np.r_[np.zeros(columns), np.full(slacks, programs.penalty), np.zeros(shared)]
