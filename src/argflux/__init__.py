@@ -40,7 +40,9 @@ _NAMES = {
         withstate xlogx xlogy
     """,
     "patterns": """
-        Study count_zeros design_weights designed load_study preactivations study_initialisations
+        Study activation_pattern count_patterns count_zeros design_weights designed gap_identity
+        generalisation_gap line_regions load_study local_affine_map plane_regions preactivations region_radius
+        study_initialisations
     """,
     "programs": """
         Polyhedron Program ProgramLayer Solution Status affine box halfspace increasing project simplex soft_rank

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -20,6 +20,19 @@ _ELEMENTWISE = {
     "integer_pow", "is_finite", "log", "log1p", "logistic", "mul", "ne", "neg", "not", "or", "pow", "reduce_precision",
     "rem", "round", "rsqrt", "select_n", "sin", "sinh", "sqrt", "square", "sub", "tan", "tanh", "xor",
 }  # fmt: skip
+_STRAIGHT = _SWITCHES | {
+    "add",
+    "add_any",
+    "sub",
+    "neg",
+    "copy",
+    "convert_element_type",
+    "select_n",
+    "clamp",
+    "and",
+    "or",
+    "not",
+}
 _SPREADING = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "convert_element_type", "copy"}
 _LEAP = 1e-3
 
@@ -31,6 +44,8 @@ class Islands:
         base: for every value that moves, the number of the array whose elements it is made from, one each.
         corners: for every base, the numbers at which a comparison among its functions turns.
         loose: comparisons between two arrays, as (step, left, right).
+        exits: the values that the rest of the program reads from an island, each with its first reader; None where
+            that is the result.
     """
 
     def __init__(self, flat: Flat, needed: set[int]):
@@ -43,6 +58,7 @@ class Islands:
         for step in flat.steps:
             if needed.intersection(step.outputs):
                 self._take_in(step)
+        self.exits = dict(self._find_exits(needed))
 
     def _take_in(self, step: Step) -> None:
         moving = [i for i in step.inputs if i in self.flat.moving]
@@ -60,6 +76,19 @@ class Islands:
             self.base.update(zip(step.outputs, step.outputs, strict=True))
             self.loose += [(step, left, right) for left, right in _compared(step) if self._is_switch(left, right)]
 
+    def _find_exits(self, needed: set[int]) -> Iterator[tuple[int, Step | None]]:
+        readers = [step for step in self.flat.steps if needed.intersection(step.outputs)]
+        reads = [(i, self.base.get(step.outputs[0]), step) for step in readers for i in step.inputs]
+        seen = set()
+        for value, base, step in [*reads, *((i, None, None) for i in self.flat.outputs)]:
+            if value not in seen and value in self.base and self.base[value] not in (value, base):
+                seen.add(value)
+                yield value, step
+
+    def maker(self, value: int) -> Step:
+        """Return the step of an island that makes a value."""
+        return next(step for step in self._members[self.base[value]] if value in step.outputs)
+
     def _is_member(self, step: Step, moving: list[int], bases: set[int]) -> bool:
         if step.name not in _ELEMENTWISE or len(bases) > 1 or len(step.outputs) > 1:
             return False
@@ -71,10 +100,10 @@ class Islands:
 
     def _spread(self, step: Step) -> None:
         """Follow arrays that hold one known number everywhere."""
-        if not all(i in self._uniform for i in step.inputs) or len(step.outputs) > 1 or not step.inputs:
+        if not all(i in self._uniform for i in step.inputs) or len(step.outputs) != 1 or not step.inputs:
             return
         values = [self._uniform[i] for i in step.inputs]
-        output = step.outputs[-1]
+        (output,) = step.outputs
         if step.name in _ELEMENTWISE:
             with jax.ensure_compile_time_eval():
                 (self._uniform[output],) = step.apply(values)
@@ -151,10 +180,14 @@ class Islands:
 
     def is_straight(self, value: int, kinks: tuple[float, ...]) -> bool:
         """Say whether a function of one number is affine between its kinks."""
+        if all(step.name in _STRAIGHT for step in self._members[self.base[value]]):
+            return True
         with jax.ensure_compile_time_eval():
             for low, high in itertools.pairwise([-math.inf, *kinks, math.inf]):
-                slopes = self._values_and_slopes(value, _inside(low, high))[1]
-                if max(slopes) - min(slopes) > 1e-3 * (1 + max(map(abs, slopes))):
+                places = _inside(low, high)
+                values, slopes = self._values_and_slopes(value, places)
+                secants = np.diff(values) / np.diff(places)
+                if np.ptp([*slopes, *secants]) > 1e-3 * (1 + max(map(abs, slopes))):
                     return False
         return True
 

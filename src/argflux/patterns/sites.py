@@ -111,14 +111,14 @@ def preactivations(model: Any, x: Any) -> dict[str, Array]:
         >>> preactivations(m, jnp.array([[3.0]]))
         {'layers[0]': Array([[ 3., -3.]], dtype=float32)}
     """
-    return _preactivations(model, x)
+    return dict(_preactivations(model, x))
 
 
 @eqx.filter_jit
-def _preactivations(model: Any, x: Any) -> dict[str, Array]:
+def _preactivations(model: Any, x: Any) -> list[tuple[str, Array]]:
     sites = find_sites(model, x)
     units = require_units(sites, "preactivations")
-    return dict(zip([site.name for site in units], sites.values(model, x, units), strict=True))
+    return list(zip([site.name for site in units], sites.values(model, x, units), strict=True))
 
 
 def require_units(sites: Sites, where: str) -> tuple[Site, ...]:
@@ -135,17 +135,14 @@ def require_units(sites: Sites, where: str) -> tuple[Site, ...]:
 
 def _activations(islands: Islands) -> list[tuple[int, Site]]:
     """Make a site of every value that leaves an island as a function with kinks."""
-    found: dict[int, tuple[int, Site]] = {}
-    base, flat = islands.base, islands.flat
-    for step in [*_moving_steps(flat, through_cuts=True), None]:
-        for value in flat.outputs if step is None else step.inputs:
-            leaves = value in base and base[value] != value and (step is None or base[step.outputs[0]] != base[value])
-            if leaves and value not in found and (kinks := islands.kinks(value)):
-                output = value if _is_float(flat, value) else _chosen_by(value, step)
-                straight = islands.is_straight(value, kinks)
-                site = Site("", kinks, flat.shapes[value].shape, straight, (base[value],), output, lambda v: v[0])
-                found[value] = (value, site)
-    return list(found.values())
+    found, flat = [], islands.flat
+    for value, step in islands.exits.items():
+        if kinks := islands.kinks(value):
+            output = value if _is_float(flat, value) else _chosen_by(value, step)
+            straight = islands.is_straight(value, kinks)
+            inputs = (islands.base[value],)
+            found.append((value, Site("", kinks, flat.shapes[value].shape, straight, inputs, output, lambda v: v[0])))
+    return found
 
 
 def _chosen_by(value: int, step: Step | None) -> int | None:
