@@ -112,7 +112,7 @@ def test_error_of_another_kind_carries_a_note():
 
     with pytest.raises(RuntimeError) as caught:
         nn.Chain(nn.relu, broken)(jnp.ones(3))
-    assert caught.value.__notes__ == ["in layers[1] of the chain, broken"]
+    assert caught.value.__notes__ == ["in layers[1], broken"]
 
 
 @pytest.mark.parametrize(

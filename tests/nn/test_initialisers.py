@@ -26,6 +26,7 @@ ROWS = {
     "sparse_init": ({"sparsity": 0.75, "std": 0.1}, 0.05, math.inf),
     "identity_init": ({}, None, 1.0),
     "uniform": ({}, math.sqrt(1 / 600), math.sqrt(1 / 200)),
+    "normal": ({"std": 0.1}, 0.1, math.inf),
     "zeros": ({}, None, 0.0),
     "ones": ({}, None, 1.0),
 }

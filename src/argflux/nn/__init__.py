@@ -1,6 +1,7 @@
 """Networks: layers, containers, activations, losses, initialisers; everything works batch first."""
 
 from argflux.nn import initialisers, losses
+from argflux.nn.abstract import outputsize
 from argflux.nn.activations import (
     celu,
     elu,
@@ -33,11 +34,28 @@ from argflux.nn.activations import (
     tanhshrink,
     trelu,
 )
+from argflux.nn.attention import MultiHeadAttention
 from argflux.nn.batchnorm import BatchNorm
+from argflux.nn.bilinear import Bilinear
+from argflux.nn.branches import Maxout, PairwiseFusion, Parallel
 from argflux.nn.chain import Chain
+from argflux.nn.connection import cat
+from argflux.nn.convolution import (
+    AdaptiveMaxPool,
+    AdaptiveMeanPool,
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    GlobalMaxPool,
+    GlobalMeanPool,
+    MaxPool,
+    MeanPool,
+)
 from argflux.nn.dense import Dense
 from argflux.nn.dropout import Dropout
+from argflux.nn.embedding import Embedding
 from argflux.nn.initialisers import nfan
+from argflux.nn.intermediate import activations
 from argflux.nn.losses import (
     binary_focal_loss,
     binarycrossentropy,
@@ -61,20 +79,56 @@ from argflux.nn.losses import (
     xlogy,
 )
 from argflux.nn.mode import current, is_training, record, testmode, trainmode, withstate
+from argflux.nn.normalising import GroupNorm, InstanceNorm, LayerNorm
 from argflux.nn.random import next_key, seed
+from argflux.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrence, RNNCell
+from argflux.nn.reshaping import Flatten, PixelShuffle, Upsample
+from argflux.nn.scale import Scale
 from argflux.nn.show import label, show, summary
-from argflux.nn.skip import SkipConnection, cat
+from argflux.nn.skip import SkipConnection
+from argflux.nn.surgery import replace_at
 from argflux.nn.trainables import destructure, trainables
+from argflux.nn.widths import infer
 from argflux.tree import Buffer
 from argflux.userlayer import register_layers
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "AdaptiveMaxPool",
+    "AdaptiveMeanPool",
     "BatchNorm",
+    "Bilinear",
     "Buffer",
     "Chain",
+    "Conv",
+    "ConvTranspose",
     "Dense",
+    "DepthwiseConv",
     "Dropout",
+    "Embedding",
+    "Flatten",
+    "GRUCell",
+    "GlobalMaxPool",
+    "GlobalMeanPool",
+    "GroupNorm",
+    "InstanceNorm",
+    "LSTMCell",
+    "LayerNorm",
+    "MaxPool",
+    "Maxout",
+    "MeanPool",
+    "MultiHeadAttention",
+    "PairwiseFusion",
+    "Parallel",
+    "PixelShuffle",
+    "RNNCell",
+    "Recurrence",
+    "Scale",
     "SkipConnection",
+    "Upsample",
+    "activations",
     "binary_focal_loss",
     "binarycrossentropy",
     "cat",
@@ -96,6 +150,7 @@ __all__ = [
     "hinge_loss",
     "huber_loss",
     "identity",
+    "infer",
     "initialisers",
     "is_training",
     "kldivergence",
@@ -116,11 +171,13 @@ __all__ = [
     "msle",
     "next_key",
     "nfan",
+    "outputsize",
     "poisson_loss",
     "record",
     "register_layers",
     "relu",
     "relu6",
+    "replace_at",
     "seed",
     "selu",
     "show",

@@ -1,6 +1,6 @@
 """Chain: layers one after another."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -39,6 +39,21 @@ class Layers(tuple):
     def key(self, position: int) -> Any:
         """Return the key of a layer in the paths of leaves."""
         return DictKey(self.names[position]) if self.names else SequenceKey(position)
+
+    def name(self, position: int) -> str:
+        """Return the path of a layer, from the container that holds it."""
+        return f"layers{self.key(position)}"
+
+    def call(self, position: int, *inputs: Any) -> Any:
+        """Apply one of the layers; its errors say which it was."""
+        layer = self[position]
+        try:
+            return layer(*inputs)
+        except ArgfluxError as error:
+            raise _located(error, self.name(position)) from None
+        except Exception as error:
+            error.add_note(f"in {self.name(position)}, {label(layer)}")
+            raise
 
 
 def _flatten_with_keys(layers: Layers) -> tuple:
@@ -84,27 +99,13 @@ class Chain(eqx.Module):
     layers: Layers
 
     def __init__(self, *layers: Callable, **named: Callable):
-        if layers and named:
-            got = f"{len(layers)} layers without a name and {', '.join(named)}"
-            raise ArgumentError(got, "names for all layers or for none", "name them all", where="Chain")
-        self.layers = register_layers(Layers(layers or named.values(), named))
-        for position, layer in enumerate(self.layers):
-            _check_layer(self._name(position), layer)
+        self.layers = checked_layers("Chain", layers, named)
 
     def __call__(self, x: Any) -> Any:
         """Apply the layers in order."""
-        for position, layer in enumerate(self.layers):
-            try:
-                x = layer(x)
-            except ArgfluxError as error:
-                raise _located(error, self._name(position)) from None
-            except Exception as error:
-                error.add_note(f"in {self._name(position)} of the chain, {label(layer)}")
-                raise
+        for position in range(len(self)):
+            x = self.layers.call(position, x)
         return x
-
-    def _name(self, position: int) -> str:
-        return f"layers{self.layers.key(position)}"
 
     def __getitem__(self, index: int | str | slice) -> Any:
         found = self.layers[index]
@@ -132,13 +133,31 @@ class Chain(eqx.Module):
         return summary(self)
 
 
-def _check_layer(name: str, layer: Any) -> None:
+def checked_layers(container: str, layers: Sequence[Any], named: Mapping[str, Any]) -> Layers:
+    """Return the layers of a container, given by position or else by name.
+
+    Example:
+        >>> from argflux import nn
+        >>> from argflux.nn.chain import checked_layers
+        >>> checked_layers("Chain", [nn.Dense(2, 3)], {})
+        (Dense(2 => 3),)
+    """
+    if layers and named:
+        got = f"{len(layers)} layers without a name and {', '.join(named)}"
+        raise ArgumentError(got, "names for all layers or for none", "name them all", where=container)
+    checked = register_layers(Layers(layers or named.values(), named))
+    for position, layer in enumerate(checked):
+        _check_layer(f"{container} {checked.name(position)}", layer)
+    return checked
+
+
+def _check_layer(where: str, layer: Any) -> None:
     if isinstance(layer, type):
         todo = f"make one: {layer.__name__}(…)"
-        raise DtypeError(f"the class {layer.__name__}", "a layer", todo, where=f"Chain {name}")
+        raise DtypeError(f"the class {layer.__name__}", "a layer", todo, where=where)
     if not callable(layer):
         todo = "pass a layer or a function"
-        raise DtypeError(f"{type(layer).__name__} {layer!r}", "something callable", todo, where=f"Chain {name}")
+        raise DtypeError(f"{type(layer).__name__} {layer!r}", "something callable", todo, where=where)
 
 
 def _located(error: ArgfluxError, name: str) -> ArgfluxError:

@@ -262,6 +262,19 @@ def uniform(key: Array | None, shape: tuple, dtype: DTypeLike, *, gain: float = 
 
 
 @initialiser
+def normal(key: Array | None, shape: tuple, dtype: DTypeLike, *, std: float = 1.0) -> Array:
+    """Draw from N(0, std²), the default of an embedding.
+
+    Example:
+        >>> import jax
+        >>> from argflux.nn.initialisers import normal
+        >>> normal(jax.random.key(0), (5, 10), std=0.1).shape
+        (5, 10)
+    """
+    return _normal(key, shape, dtype, std)
+
+
+@initialiser
 def zeros(key: Array | None, shape: tuple, dtype: DTypeLike) -> Array:
     """Make zeros; the key is not read.
 

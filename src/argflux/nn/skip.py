@@ -1,52 +1,30 @@
 """SkipConnection: a layer whose output meets its own input."""
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from argflux.errors import DtypeError, ShapeError
+from argflux.nn.activations import identity
+from argflux.nn.arguments import checked_activation
+from argflux.nn.connection import held, joined
 from argflux.nn.show import label, summary
 from argflux.tree import is_differentiable
-from argflux.userlayer import is_function, register_layers
-
-
-def cat(y: Array, x: Array) -> Array:
-    """Concatenate along the last axis, the features.
-
-    Args:
-        y: shape (..., m).
-        x: shape (..., n), the axes before the last as in y.
-
-    Returns:
-        shape (..., m + n).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from argflux.nn import cat
-        >>> cat(jnp.ones((2, 3)), jnp.zeros((2, 1))).shape
-        (2, 4)
-    """
-    if y.ndim == 0 or y.shape[:-1] != x.shape[:-1]:
-        got, todo = f"shapes {y.shape} and {x.shape}", "make all axes but the last agree"
-        raise ShapeError(got, "the same axes before the last", todo, where="cat")
-    return jnp.concatenate([y, x], axis=-1)
 
 
 class SkipConnection(eqx.Module):
-    """A layer and what joins its output to its input: connection(layer(x), x).
+    """A layer and what joins its output to its input: activation(connection(layer(x), x)).
 
     Args:
         layer: anything callable on one argument; a Chain skips several layers.
         connection: any function of (layer(x), x), such as `jnp.add` or `cat`; a layer with arrays may be one.
+        activation: a function of an array, applied last.
 
     Reference:
-        He et al., Identity Mappings in Deep Residual Networks, 2016 (add); Huang et al., Densely Connected
-        Convolutional Networks, 2017 (cat).
+        He et al., Deep Residual Learning for Image Recognition, 2015 (an activation after) and Identity Mappings
+        in Deep Residual Networks, 2016 (none); Huang et al., Densely Connected Convolutional Networks, 2017 (cat).
 
     Raises:
         ShapeError: if the connection is elementwise, such as `jnp.add` or `operator.add`, and output and input
@@ -57,33 +35,30 @@ class SkipConnection(eqx.Module):
         >>> from argflux import nn
         >>> nn.SkipConnection(nn.Dense(3, 2), nn.cat)(jnp.ones((7, 3))).shape
         (7, 5)
+        >>> nn.SkipConnection(nn.Dense(3, 3), jnp.add, nn.relu)
+        SkipConnection(
+          Dense(3 => 3),  # 12 parameters
+          add,
+          relu,
+        )  # Total: 2 arrays, 12 parameters, 48 bytes.
     """
 
     layer: Any
     connection: Any
+    activation: Callable = eqx.field(static=True)
 
-    def __init__(self, layer: Callable, connection: Callable):
-        for name, part in (("layer", layer), ("connection", connection)):
-            if not callable(part) or isinstance(part, type):
-                todo = "pass a layer or a function"
-                raise DtypeError(f"{name} {label(part)}", "something callable", todo, where="SkipConnection")
-        self.layer = _held(layer)
-        self.connection = _held(connection)
+    def __init__(self, layer: Callable, connection: Callable, activation: Callable = identity):
+        self.layer = held("SkipConnection", "layer", layer)
+        self.connection = held("SkipConnection", "connection", connection)
+        self.activation = checked_activation("SkipConnection", activation)
 
     def __call__(self, x: Array) -> Array:
-        """Return connection(layer(x), x)."""
+        """Return activation(connection(layer(x), x))."""
         y = self.layer(x)
         if is_differentiable(x) and is_differentiable(y):
             x = jnp.asarray(x, y.dtype)
-        if self._is_elementwise() and jnp.shape(y) != jnp.shape(x):
-            got = f"an output of shape {jnp.shape(y)} for an input of shape {jnp.shape(x)}"
-            todo = "give the layer as many outputs as inputs, or join with cat"
-            raise ShapeError(got, "equal shapes", todo, where=self.label())
-        return self.connection(y, x)
-
-    def _is_elementwise(self) -> bool:
-        function = getattr(self.connection, "func", None)
-        return isinstance(function, jnp.ufunc) or function in (operator.add, operator.sub, operator.mul)
+        got = "an output of shape {} for an input of shape {}"
+        return self.activation(joined(self.label(), self.connection, y, x, got=got))
 
     def label(self) -> str:
         """Write the layer in a few words.
@@ -96,19 +71,15 @@ class SkipConnection(eqx.Module):
         return f"SkipConnection({', '.join(label(part) for _, part in self.children())})"
 
     def children(self) -> list[tuple[str, Any]]:
-        """Return the two parts, as `summary` lists them.
+        """Return the parts, as `summary` lists them.
 
         Example:
             >>> from argflux import nn
             >>> len(nn.SkipConnection(nn.Dense(3, 3), nn.cat).children())
             2
         """
-        return [("", self.layer), ("", self.connection)]
+        parts = [("", self.layer), ("", self.connection)]
+        return parts if self.activation is identity else [*parts, ("", self.activation)]
 
     def __repr__(self) -> str:
         return summary(self)
-
-
-def _held(part: Callable) -> Callable:
-    """Keep a plain function in the structure of the tree, out of its leaves."""
-    return jax.tree_util.Partial(part) if is_function(register_layers(part)) else part

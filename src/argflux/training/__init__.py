@@ -29,6 +29,7 @@ from argflux.training.state import (
     thaw,
     update,
 )
+from argflux.training.state_dict import loadmodel
 from argflux.training.train import train
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "freeze",
     "join_processes",
     "load",
+    "loadmodel",
     "patience",
     "plateau",
     "rule",

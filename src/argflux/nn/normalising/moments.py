@@ -1,0 +1,68 @@
+"""What normalising layers share: moments, and the scale and shift after."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import DTypeLike
+
+from argflux.errors import ArgumentError
+from argflux.nn.widths import for_width
+
+
+def normalised(x: Array, axes: Sequence[int], eps: float) -> Array:
+    """Return (x - mean) / √(variance + eps), moments taken over some axes, in 32 bits at least.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.normalising.moments import normalised
+        >>> normalised(jnp.array([1.0, 3.0]), [0], 0.0).tolist()
+        [-1.0, 1.0]
+    """
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    centred = wide - jnp.mean(wide, axis=tuple(axes), keepdims=True)
+    variance = jnp.mean(jnp.square(centred), axis=tuple(axes), keepdims=True)
+    return (centred * lax.rsqrt(variance + eps)).astype(x.dtype)
+
+
+def scaled(x: Array, scale: Array | None, bias: Array | None) -> Array:
+    """Return x · scale + bias, without those that are None.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.normalising.moments import scaled
+        >>> scaled(jnp.ones(2), None, jnp.ones(2)).tolist()
+        [2.0, 2.0]
+    """
+    x = x if scale is None else x * scale
+    return x if bias is None else x + bias
+
+
+def affine_pair(affine: bool, shape: Sequence[int | None], dtype: DTypeLike) -> tuple[Any, Any]:
+    """Return a scale of ones and a shift of zeros, or (None, None); a size of None waits for the input.
+
+    Example:
+        >>> from argflux.nn.normalising.moments import affine_pair
+        >>> [a.tolist() for a in affine_pair(True, (2,), "float32")]
+        [[1.0, 1.0], [0.0, 0.0]]
+    """
+    if not affine:
+        return None, None
+    shape = tuple(shape)
+    full = lambda value: lambda width: jnp.full([width if n is None else n for n in shape], value, dtype)
+    width = None if None in shape else 0
+    return for_width(width, shape, full(1.0)), for_width(width, shape, full(0.0))
+
+
+def checked_eps(where: str, eps: Any) -> float:
+    """Return a number of at least 0.
+
+    Example:
+        >>> from argflux.nn.normalising.moments import checked_eps
+        >>> checked_eps("LayerNorm", 1e-5)
+        1e-05
+    """
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not eps >= 0:
+        raise ArgumentError(f"eps={eps!r}", "a number of at least 0", "pass eps=1e-5", where=where)
+    return float(eps)
