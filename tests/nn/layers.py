@@ -73,6 +73,7 @@ class Row:
     takes: tuple[int, ...] = (3,)
     gives: tuple[int, ...] = (3,)
     entries: int = 0  # of an input of integers below this number
+    by_example: bool = True  # whether every example stands for itself
 
     def batch(self, dtype=jnp.float32, examples=5):
         """Draw an input; of many entries few are equal, so that maxima are unique."""
@@ -156,6 +157,11 @@ LAYERS = {
     "LayerNorm of two axes": Row(lambda: nn.LayerNorm((4, 3), affine=False), (4, 3), (4, 3)),
     "GroupNorm": Row(lambda: nn.GroupNorm(4, 2, nn.tanh), (3, 2, 4), (3, 2, 4)),
     "InstanceNorm": Row(lambda: nn.InstanceNorm(2, nn.tanh, affine=True), (3, 2, 2), (3, 2, 2)),
+    "BatchNorm": Row(lambda: nn.testmode(nn.BatchNorm(3, nn.tanh)), (2, 3), (2, 3)),
+    "BatchNorm in training": Row(
+        lambda: nn.trainmode(nn.BatchNorm(3, nn.tanh, track=False)), (2, 3), (2, 3), by_example=False
+    ),
+    "Dropout": Row(lambda: nn.Chain(nn.Dense(3, 3), nn.testmode(nn.Dropout(0.5)))),
     "RNNCell": Row(lambda: FirstOf(nn.RNNCell(3, 2)), (3,), (2,)),
     "LSTMCell": Row(lambda: FirstOf(nn.LSTMCell(3, 2)), (3,), (2,)),
     "GRUCell": Row(lambda: FirstOf(nn.GRUCell(3, 2)), (3,), (2,)),

@@ -68,7 +68,7 @@ def channels_last(name, array):
 
 def summed_biases(name, gradient):
     """PyTorch's recurrent layers have two biases whose sum is ours: either's gradient is that of the sum."""
-    halved = {key: value for key, value in gradient.items()}
+    halved = dict(gradient)
     for key in [key for key in halved if key.startswith("bias_hh") and name in ("RNN", "LSTM")]:
         halved[key] = np.zeros_like(halved[key])
     if name == "GRU":

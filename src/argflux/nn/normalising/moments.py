@@ -20,7 +20,7 @@ def normalised(x: Array, axes: Sequence[int], eps: float) -> Array:
         >>> normalised(jnp.array([1.0, 3.0]), [0], 0.0).tolist()
         [-1.0, 1.0]
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
     centred = wide - jnp.mean(wide, axis=tuple(axes), keepdims=True)
     variance = jnp.mean(jnp.square(centred), axis=tuple(axes), keepdims=True)
     return (centred * lax.rsqrt(variance + eps)).astype(x.dtype)
