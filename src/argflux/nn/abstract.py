@@ -70,10 +70,10 @@ def _dtype(model: Any) -> DTypeLike:
 
 
 def _abstract(where: str, x: Any, dtype: DTypeLike, batch: int) -> Any:
-    if isinstance(x, tuple | list) and all(size is None or _is_size(size) for size in x):
-        return jax.ShapeDtypeStruct(tuple(batch if size is None else int(size) for size in x), jnp.dtype(dtype))
     if isinstance(x, jax.ShapeDtypeStruct) or is_array(x):
         return jax.ShapeDtypeStruct(x.shape, x.dtype)
+    if isinstance(x, tuple | list) and all(size is None or _is_size(size) for size in x):
+        return jax.ShapeDtypeStruct(tuple(batch if size is None else int(size) for size in x), jnp.dtype(dtype))
     if isinstance(x, tuple | list) and x:
         return type(x)(_abstract(where, part, dtype, batch) for part in x)
     got, todo = f"{type(x).__name__} {x!r}", "pass a shape such as (None, 10), or an array"

@@ -161,7 +161,7 @@ def _is_below(array: str, module: str) -> bool:
 
 def _plain(path: str) -> str:
     """Write a path as PyTorch would: `layers[0].cell.bias` as `0.bias`."""
-    parts = re.findall(r"[^.\[\]'\"]+", path)
+    parts: list[str] = re.findall(r"[^.\[\]'\"]+", path)
     return ".".join(_SAME.get(part, part) for part in parts if part not in ("layers", "cell"))
 
 
