@@ -31,16 +31,16 @@ _NAMES = {
         onehotbatch read_idx splitobs
     """,
     "nn": """
-        AdaptiveMaxPool AdaptiveMeanPool BatchNorm Bilinear Buffer Chain Conv ConvTranspose Dense DepthwiseConv
-        Dropout Embedding Flatten GRU GRUCell GlobalMaxPool GlobalMeanPool GroupNorm InstanceNorm LSTM LSTMCell
-        LayerNorm MaxPool Maxout MeanPool MultiHeadAttention PairwiseFusion Parallel PixelShuffle RNN RNNCell
+        AdaptiveMaxPool AdaptiveMeanPool AlphaDropout BatchNorm Bilinear Buffer Chain Conv ConvTranspose Dense
+        DepthwiseConv Dropout Embedding Flatten GRU GRUCell GlobalMaxPool GlobalMeanPool GroupNorm InstanceNorm LSTM
+        LSTMCell LayerNorm MaxPool Maxout MeanPool MultiHeadAttention PairwiseFusion Parallel PixelShuffle RNN RNNCell
         Recurrence Scale SkipConnection Upsample activations binary_focal_loss binarycrossentropy cat celu
         crossentropy destructure dice_coeff_loss elu focal_loss gelu gelu_erf gelu_sigmoid gelu_tanh glu hardsigmoid
         hardswish hardtanh hinge_loss huber_loss identity infer kldivergence label_smoothing leakyrelu lisht logcosh
         logitbinarycrossentropy logitcrossentropy logsigmoid logsoftmax logsumexp mae mish mse msle outputsize
-        poisson_loss relu relu6 replace_at seed selu show siamese_contrastive_loss sigmoid softmax softplus
-        softshrink softsign squared_hinge_loss swish tanh tanhshrink testmode trainables trainmode trelu
-        tversky_loss withstate xlogx xlogy
+        poisson_loss relu relu6 replace_at seed selu show siamese_contrastive_loss sigmoid softmax softplus softshrink
+        softsign squared_hinge_loss swish tanh tanhshrink testmode trainables trainmode trelu tversky_loss withstate
+        xlogx xlogy
     """,
     "patterns": """
         Study activation_pattern count_patterns count_zeros design_weights designed gap_identity

@@ -68,6 +68,22 @@ def named_leaves(tree: Any) -> Iterator[tuple[str, Any]]:
         yield path_name(path), leaf
 
 
+def tied_names(tree: Any) -> list[tuple[str, ...]]:
+    """Return the paths of each array that stands at several places of a tree.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> shared = jnp.ones(2)
+        >>> tied_names({"a": shared, "b": jnp.ones(2), "c": shared})
+        [("['a']", "['c']")]
+    """
+    places: dict[int, list[str]] = {}
+    for name, leaf in named_leaves(tree):
+        if is_array(leaf):
+            places.setdefault(id(leaf), []).append(name)
+    return [tuple(names) for names in places.values() if len(names) > 1]
+
+
 def is_array(leaf: Any) -> bool:
     """Say whether a leaf is an array of JAX or NumPy (Python numbers are not)."""
     return isinstance(leaf, jax.Array | np.ndarray | np.generic)

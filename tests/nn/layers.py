@@ -162,6 +162,8 @@ LAYERS = {
         lambda: nn.trainmode(nn.BatchNorm(3, nn.tanh, track=False)), (2, 3), (2, 3), by_example=False
     ),
     "Dropout": Row(lambda: nn.Chain(nn.Dense(3, 3), nn.testmode(nn.Dropout(0.5)))),
+    "AlphaDropout": Row(lambda: nn.Chain(nn.Dense(3, 3), nn.testmode(nn.AlphaDropout(0.5)))),
+    "InstanceNorm with statistics": Row(lambda: nn.testmode(nn.InstanceNorm(2, nn.tanh, track=True)), (3, 2), (3, 2)),
     "RNNCell": Row(lambda: FirstOf(nn.RNNCell(3, 2)), (3,), (2,)),
     "LSTMCell": Row(lambda: FirstOf(nn.LSTMCell(3, 2)), (3,), (2,)),
     "GRUCell": Row(lambda: FirstOf(nn.GRUCell(3, 2)), (3,), (2,)),

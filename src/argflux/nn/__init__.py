@@ -52,7 +52,7 @@ from argflux.nn.convolution import (
     MeanPool,
 )
 from argflux.nn.dense import Dense
-from argflux.nn.dropout import Dropout
+from argflux.nn.dropout import AlphaDropout, Dropout
 from argflux.nn.embedding import Embedding
 from argflux.nn.initialisers import nfan
 from argflux.nn.intermediate import activations
@@ -98,6 +98,7 @@ __all__ = [
     "RNN",
     "AdaptiveMaxPool",
     "AdaptiveMeanPool",
+    "AlphaDropout",
     "BatchNorm",
     "Bilinear",
     "Buffer",

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.nn.arguments import checked_size
 from argflux.nn.dense import Dense
+from argflux.nn.dropout import Dropout
 from argflux.nn.layer import Layer
 from argflux.nn.random import next_key
 
@@ -29,6 +30,7 @@ class MultiHeadAttention(Layer):
         heads: how many there are; they split `hidden`.
         causal: whether an entry reads only itself and those before it.
         bias: whether the four linear maps have one.
+        dropout: the probability that a weight is dropped in training.
         return_weights: whether to return (y, weights), the weights of shape (batch, heads, length, length of key).
         key: a random key; without one, the next of the default stream (`seed`).
         **options: init and dtype of `Dense`.
@@ -63,6 +65,7 @@ class MultiHeadAttention(Layer):
     heads: int = eqx.field(static=True)
     causal: bool = eqx.field(static=True)
     return_weights: bool = eqx.field(static=True)
+    dropout: Dropout
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class MultiHeadAttention(Layer):
         heads: int = 8,
         causal: bool = False,
         bias: bool = False,
+        dropout: float = 0.0,
         return_weights: bool = False,
         key: Array | None = None,
         **options: Any,
@@ -91,6 +95,7 @@ class MultiHeadAttention(Layer):
         ]
         self.query, self.key, self.value = made
         self.output = Dense(of_values, widths[0] if outputs is None else outputs, bias=bias, key=keys[3], **options)
+        self.dropout = Dropout(dropout)
         self.causal, self.return_weights = bool(causal), bool(return_weights)
 
     def __call__(
@@ -102,7 +107,7 @@ class MultiHeadAttention(Layer):
         self._check(*(jnp.shape(x) for x in (query, key, value)))
         q, k, v = (self._split(x) for x in (self.query(query), self.key(key), self.value(value)))
         scores = jnp.einsum("blhd,bmhd->bhlm", q * q.shape[-1] ** -0.5, k)
-        weights = jax.nn.softmax(self._masked(scores, mask), axis=-1)
+        weights = self.dropout(jax.nn.softmax(self._masked(scores, mask), axis=-1))
         read = jnp.einsum("bhlm,bmhd->blhd", weights, v)
         y = self.output(read.reshape(*read.shape[:2], -1))
         return (y, weights) if self.return_weights else y

@@ -1,4 +1,4 @@
-"""Dropout: zeros at random, in training only."""
+"""Dropout and AlphaDropout: values dropped at random, in training only."""
 
 from typing import Any
 
@@ -8,8 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import ArgumentError, DtypeError
+from argflux.nn.arguments import floating_input
 from argflux.nn.mode import is_training
 from argflux.nn.random import next_key
+
+_SELU_LIMIT = -1.7580993408473766  # minus scale times alpha, what selu tends to
 
 
 class Dropout(eqx.Module):
@@ -77,6 +80,67 @@ class Dropout(eqx.Module):
             'Dropout(0.1, axes=(0, -1))'
         """
         return f"Dropout({self.p:g}{'' if self.axes is None else f', axes={self.axes}'})"
+
+    def __repr__(self) -> str:
+        return self.label()
+
+
+class AlphaDropout(eqx.Module):
+    """Dropout for networks of selu: dropped values become selu's lower limit, and mean 0 and variance 1 are kept.
+
+    y = a (x where kept, else α) + b with α = -1.7581, a = ((1 - p)(1 + p α²))^(-1/2) and b = -a α p, in training; the
+    identity otherwise.
+
+    Args:
+        p: the probability that a value is dropped, in [0, 1].
+        training: None for automatic (see `trainmode`), True or False.
+
+    Calling it:
+        x of any shape, floating, gives the same shape and dtype. `key` is drawn by itself if not given.
+
+    Raises:
+        ArgumentError: for p outside [0, 1].
+        DtypeError: for an input that is not floating.
+
+    Reference:
+        Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from argflux import nn
+        >>> layer = nn.AlphaDropout(0.5)
+        >>> layer(jnp.ones(3)).tolist()
+        [1.0, 1.0, 1.0]
+        >>> len(set(nn.trainmode(layer)(jnp.ones(100), key=jax.random.key(0)).tolist()))
+        2
+    """
+
+    p: float = eqx.field(static=True)
+    training: bool | None = eqx.field(static=True)
+
+    def __init__(self, p: float = 0.5, *, training: bool | None = None):
+        self.p, self.training = checked_probability(p, "AlphaDropout"), training
+
+    def __call__(self, x: Any, *, key: Array | None = None) -> Array:
+        """Return x with some of its values at selu's lower limit, in training."""
+        x = floating_input(self.label(), x)
+        if not is_training(self.training, self.label()) or self.p == 0:
+            return x
+        if self.p == 1:
+            return jnp.zeros_like(x)
+        kept = jax.random.bernoulli(next_key(key), 1 - self.p, x.shape)
+        a = ((1 - self.p) * (1 + self.p * _SELU_LIMIT**2)) ** -0.5
+        return a * jnp.where(kept, x, _SELU_LIMIT) - a * _SELU_LIMIT * self.p
+
+    def label(self) -> str:
+        """Write the layer in a few words.
+
+        Example:
+            >>> from argflux import nn
+            >>> nn.AlphaDropout(0.1).label()
+            'AlphaDropout(0.1)'
+        """
+        return f"AlphaDropout({self.p:g})"
 
     def __repr__(self) -> str:
         return self.label()

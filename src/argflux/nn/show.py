@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from argflux.tree import buffer_flags
+from argflux.tree import buffer_flags, tied_names
 from argflux.userlayer import register_layers
 
 
@@ -29,8 +29,8 @@ def summary(model: Any) -> str:
     """Write a model as a tree: a layer a line, its number of parameters, the totals at the end.
 
     A count is followed by (all zero), (some NaN) or (some Inf) where that is so. Parameters are floating
-    arrays; other arrays are counted apart. Works on any Equinox module, dataclass, list or dict, also while
-    JAX is tracing.
+    arrays; other arrays are counted apart. An array at two places is counted at both, and said to be one. Works on
+    any Equinox module, dataclass, list or dict, also while JAX is tracing.
 
     Example:
         >>> from argflux.nn import summary
@@ -178,7 +178,8 @@ def _totals(model: Any) -> str:
     parameters, others = _arrays(model)
     arrays, size = _counted(len(parameters), "array"), sum(a.size for a in parameters)
     plus = f", plus {_counted(len(others), 'array')} not trained" if others else ""
-    return f"Total: {arrays}, {_counted(size, 'parameter')}{plus}, {_bytes([*parameters, *others])}."
+    ties = "".join(f" {' and '.join(names)} are one array." for names in tied_names(model))
+    return f"Total: {arrays}, {_counted(size, 'parameter')}{plus}, {_bytes([*parameters, *others])}.{ties}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -17,6 +17,8 @@ from argflux.userlayer import register_layers
 def trainables(model: Any) -> list[tuple[str, Array]]:
     """Return (name, array) for every floating array of a model, in order; those of a `Buffer` are not trained.
 
+    An array at several places is listed at each of them; `summary` says that they are one.
+
     Example:
         >>> from argflux.nn import trainables
         >>> from argflux import nn

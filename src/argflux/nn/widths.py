@@ -133,6 +133,19 @@ def open_widths(model: Any) -> list[str]:
     return [name for name, _ in _unfilled(model)]
 
 
+def check_filled(model: Any, where: str) -> None:
+    """Raise if a model has arrays that wait for `infer`.
+
+    Example:
+        >>> from argflux import nn
+        >>> from argflux.nn.widths import check_filled
+        >>> check_filled(nn.Dense(3, 2), "save")
+    """
+    if waiting := open_widths(model):
+        got, todo = f"open widths at {', '.join(waiting)}", "call model = af.infer(model, x) first"
+        raise ArgumentError(got, "a model with all its arrays", todo, where=where)
+
+
 @contextmanager
 def _filling() -> Iterator[dict]:
     seen: dict[Unfilled, tuple[int, str]] = {}

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import LoadError
+from argflux.nn.widths import check_filled
 from argflux.training.alignment import shortened
 from argflux.training.arrays import Arrays, read_arrays, write_arrays
 from argflux.tree import is_array, named_leaves
@@ -37,7 +38,8 @@ def save(path: str | Path, model: Any) -> None:
         ...     load(f"{folder}/model.safetensors", like={"w": jnp.zeros(3)})["w"].tolist()
         [0.0, 1.0, 2.0]
     """
-    write_arrays(path, named_arrays(register_layers(model)), {"format": "argflux model 1"})
+    check_filled(register_layers(model), str(path))
+    write_arrays(path, named_arrays(model), {"format": "argflux model 1"})
 
 
 def load(path: str | Path, like: M) -> M:

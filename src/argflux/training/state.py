@@ -8,12 +8,13 @@ import equinox as eqx
 import jax
 
 from argflux.errors import ArgumentError
+from argflux.nn.widths import check_filled
 from argflux.training.alignment import aligned, shortened
 from argflux.training.chain import Part, describe, initial_hyperparameters, parts_of, transformation
 from argflux.training.rule import Hyper, as_arrays, check_names, checked
 from argflux.training.split import Split, trainable, trainable_names
 from argflux.training.step import compiled_step
-from argflux.tree import is_array, named_leaves
+from argflux.tree import named_leaves, tied_names
 from argflux.userlayer import register_layers
 
 M = TypeVar("M")
@@ -98,7 +99,8 @@ def setup(rule: Any, model: Any) -> OptimiserState:
         OptimiserState(Adam(rate=0.001, beta=(0.9, 0.999), eps=1e-08); 1 arrays)
     """
     parts = parts_of(rule)
-    names = trainable_names(register_layers(model))
+    check_filled(register_layers(model), "setup")
+    names = trainable_names(model)
     if not names:
         got, todo = f"a {type(model).__name__} with no floating arrays", "give a layer its arrays as fields"
         raise ArgumentError(got, "at least one array to train", todo, where="setup")
@@ -245,14 +247,11 @@ def _with_frozen(state: OptimiserState, frozen: set[str]) -> OptimiserState:
 
 
 def _warn_of_ties(model: Any) -> None:
-    places: dict[int, str] = {}
-    for name, leaf in named_leaves(model):
-        if is_array(leaf) and id(leaf) in places:
+    for first, *others in tied_names(model):
+        for name in others:
             warnings.warn(
-                f"{places[id(leaf)]} and {name} are the same array; updates will make them part, so tie them "
+                f"{first} and {name} are the same array; updates will make them part, so tie them "
                 "in the layer's __call__ (use one array twice) if they should stay equal",
                 TiedArraysWarning,
                 stacklevel=3,
             )
-        elif is_array(leaf):
-            places[id(leaf)] = name

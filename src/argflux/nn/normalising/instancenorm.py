@@ -4,29 +4,39 @@ import math
 from collections.abc import Callable
 
 import equinox as eqx
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
 from argflux.nn.activations import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
 from argflux.nn.layer import Layer
+from argflux.nn.mode import current, is_training, record
 from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised, scaled
 from argflux.nn.show import label
+from argflux.tree import Buffer
 
 
 class InstanceNorm(Layer):
     """Every channel of every example normalised over the spatial axes.
 
+    With `track`, running statistics follow the means over the batch of the examples' moments in training, as those
+    of `BatchNorm` do, and are used outside it.
+
     Args:
         channels: the size of the last axis.
         activation: a function of an array, applied last.
         affine: whether there are a scale, which starts at 1, and a bias, which starts at 0; there are none by default.
+        track: whether there are running statistics; there are none by default.
         eps: added to the variance.
+        momentum: the weight of a new batch in the running statistics.
+        training: None for automatic (see `trainmode`), True or False; it matters with `track` alone.
         dtype: of the parameters; float32 by default.
 
     Attributes:
         scale, bias: shape (channels,), or None.
+        mean, variance: Buffers of arrays of shape (channels,), from 0 and 1, or None.
 
     Calling it:
         x of shape (batch, *spatial, channels) gives the same shape.
@@ -46,9 +56,13 @@ class InstanceNorm(Layer):
 
     scale: Array | None
     bias: Array | None
+    mean: Buffer | None
+    variance: Buffer | None
     channels: int = eqx.field(static=True)
     activation: Callable = eqx.field(static=True)
     eps: float = eqx.field(static=True)
+    momentum: float = eqx.field(static=True)
+    training: bool | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,11 +70,18 @@ class InstanceNorm(Layer):
         activation: Callable = identity,
         *,
         affine: bool = False,
+        track: bool = False,
         eps: float = 1e-5,
+        momentum: float = 0.1,
+        training: bool | None = None,
         dtype: DTypeLike | None = None,
     ):
         self.channels = checked_size("InstanceNorm", "channels", channels, "call InstanceNorm(32)")
-        self.scale, self.bias = affine_pair(affine, (self.channels,), checked_dtype("InstanceNorm", dtype))
+        dtype = checked_dtype("InstanceNorm", dtype)
+        self.scale, self.bias = affine_pair(affine, (self.channels,), dtype)
+        start = lambda value: Buffer(jnp.full(self.channels, value, dtype)) if track else None
+        self.mean, self.variance = start(0.0), start(1.0)
+        self.momentum, self.training = float(momentum), training
         self.activation = checked_activation("InstanceNorm", activation)
         self.eps = checked_eps("InstanceNorm", eps)
 
@@ -69,11 +90,25 @@ class InstanceNorm(Layer):
         where = self.label()
         x = floating_input(where, x, None if self.scale is None else self.scale.dtype)
         x = checked_width(where, x, self.channels, "change the input, or the channels of the layer")
+        if self.mean is not None and self.variance is not None and not is_training(self.training, where):
+            y = (x - self.mean.value) * lax.rsqrt(self.variance.value + self.eps)
+            return self.activation(scaled(y, self.scale, self.bias))
         if math.prod(x.shape[1:-1]) < 2:
             got, todo = f"an input of shape {x.shape}, one value a channel", "use LayerNorm, or keep the spatial axes"
             raise ShapeError(got, "(batch, *spatial, channels) with two values or more", todo, where=where)
+        self._follow(x, where)
         y = normalised(x, range(1, x.ndim - 1), self.eps)
         return self.activation(scaled(y, self.scale, self.bias))
+
+    def _follow(self, x: Array, where: str) -> None:
+        """Let the running statistics follow those of a batch."""
+        axes = tuple(range(1, x.ndim - 1))
+        moments = ((self.mean, lambda: jnp.mean(x, axes)), (self.variance, lambda: jnp.var(x, axes, ddof=1)))
+        for buffer, moment in moments:
+            if buffer is not None:
+                before = current(buffer, where)
+                new = jnp.mean(moment(), axis=0).astype(before.dtype)
+                record(buffer, (1 - self.momentum) * before + self.momentum * new, where)
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.
@@ -84,4 +119,5 @@ class InstanceNorm(Layer):
             'InstanceNorm(32, affine=True)'
         """
         activation = "" if self.activation is identity else f", {label(self.activation)}"
-        return f"InstanceNorm({self.channels}{activation}{'' if self.scale is None else ', affine=True'})"
+        options = ("" if self.scale is None else ", affine=True") + ("" if self.mean is None else ", track=True")
+        return f"InstanceNorm({self.channels}{activation}{options})"
