@@ -138,6 +138,45 @@ def test_scales_of_the_blocks_do_not_matter(scale):
     np.testing.assert_allclose(scaled[1], plain[1] * scale, rtol=1e-9)
 
 
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("size", [1e-14, 1e14])
+def test_the_size_of_the_right_hand_side_does_not_matter(size, count):
+    form = Form(6, 2, 3, "dense", True, True)
+    operands = system(form, 1)
+    r = np.random.default_rng(2)
+    operands[6:] = [r.normal(size=(count, length)) for length in (6, 5, 6)]
+    plain = solve_reduced(*operands, form=form)
+    operands[6:] = [size * right for right in operands[6:]]
+    for a, b in zip(solve_reduced(*operands, form=form), plain, strict=True):
+        np.testing.assert_allclose(a, size * b, rtol=1e-9)
+
+
+def test_a_vertex_does_not_move_with_the_slope(monkeypatch):
+    form = Form(3, 0, 3, "dense", False, False)
+    operands = system(form, 1)
+    operands[3] = np.ones((1, 3), np.int32)
+    operands[6:] = [np.random.default_rng(2).normal(size=(4, 3)), np.zeros((4, 3)), np.zeros((4, 3))]
+    monkeypatch.setattr(reduced, "_least_norm", lambda *_: pytest.fail("the system is regular"))
+    x, dual, _ = solve_reduced(*operands, form=form)
+    np.testing.assert_allclose(x, 0, atol=1e-14)
+    np.testing.assert_allclose(dual @ operands[2][0], operands[6], rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_rows_of_very_different_sizes(count):
+    form = Form(6, 2, 1, "dense", False, False)
+    operands = system(form, 1)
+    operands[2], operands[3] = 1e9 * operands[2], np.ones((1, 3), np.int32)
+    r = np.random.default_rng(2)
+    operands[6:] = [1e-9 * r.normal(size=(count, length)) for length in (6, 3, 6)]
+    x, dual, _ = solve_reduced(*operands, form=form)
+    P, C = (operands[0][0] + operands[0][0].T) / 2, np.concatenate([operands[1][0], operands[2][0]])
+    u, v = np.linalg.solve(P, operands[6].T), np.linalg.solve(P, C.T)
+    expected = np.linalg.solve(C @ v, C @ u - operands[7].T)
+    np.testing.assert_allclose(dual, expected.T, rtol=1e-8)
+    np.testing.assert_allclose(x, (u - v @ expected).T, rtol=1e-8, atol=1e-17)
+
+
 def test_threads_change_nothing(monkeypatch):
     form = Form(12, 3, 9, "dense", True, True)
     operands = system(form, 40)

@@ -13,7 +13,8 @@ NULL = 1e-9
 ACCURATE = 1e-10
 EQUALITY = 5
 THREADED = 1e7
-OPTIONS = {"primal_tol": 1e-10, "eps_prox": 0.0}
+REFINEMENTS = 3
+OPTIONS = {"primal_tol": 0.0, "eps_prox": 0.0}
 
 Array = NDArray[np.float64]
 
@@ -92,12 +93,26 @@ def _solve_regular(system: System, r1: Array, r2: Array) -> tuple[Array, Array] 
     if not np.all(diagonal > 0):
         return None
     scale = 1 / np.sqrt(diagonal)
-    data = system.P * (scale[:, None] * scale), system.C * scale, r1 * -scale, r2
-    H, C, f, b = map(np.ascontiguousarray, data)  # DAQP reads rows from their addresses
-    solved = _solve_once(H, C, f, b) if len(f) == 1 else _solve_many(H, C, f, b)
-    if solved is None or not _is_accurate(H, C, f, b, *solved):
-        return None
-    return solved[0] * scale, solved[1]
+    H, C = system.P * (scale[:, None] * scale), system.C * scale
+    f, b = r1 * -scale, r2
+    x, y = np.zeros(f.shape), np.zeros(b.shape)
+    for _ in range(REFINEMENTS):
+        solved = _solve_scaled(H, C, f + _times(H, x) + _times(C.T, y), b - _times(C, x))
+        if solved is None:
+            return None
+        x, y = x + solved[0], y + solved[1]
+        if _is_accurate(H, C, f, b, x, y):
+            return x * scale, y
+    return None
+
+
+def _solve_scaled(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] | None:
+    """Scale the right-hand sides to one, because DAQP has tolerances that are absolute."""
+    size = np.maximum(_sizes(f), _sizes(b))[:, None]
+    unit = np.where(size > 0, size, 1.0)
+    data = map(np.ascontiguousarray, (H, C, f / unit, b / unit))  # DAQP reads rows from their addresses
+    solved = _solve_once(*data) if len(f) == 1 else _solve_many(*data)
+    return solved if solved is None else (solved[0] * unit, solved[1] * unit)
 
 
 def _solve_once(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] | None:
@@ -130,9 +145,9 @@ def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] |
 def _is_accurate(H: Array, C: Array, f: Array, b: Array, x: Array, y: Array) -> bool:
     """Whether the conditions hold, beside the size of their terms; no entry of H exceeds one."""
     held = _times(C.T, y)
-    wrong, apart = _sizes(_times(H, x) + held + f), _sizes(_times(C, x) - b)
+    wrong, apart = _sizes(_times(H, x) + held + f), np.abs(_times(C, x) - b)
     size = _sizes(x) + _sizes(held) + _sizes(f)
-    reach = _sizes(x) * (np.abs(C).max() if C.size else 0.0) + _sizes(b)
+    reach = (_sizes(x) + _sizes(f))[:, None] * _sizes(C) + np.abs(b)
     return bool(np.all(wrong <= ACCURATE * size) and np.all(apart <= ACCURATE * reach))
 
 

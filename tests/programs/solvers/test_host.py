@@ -74,6 +74,17 @@ def test_a_start_at_an_infinite_bound_is_left_out(x64):
         np.testing.assert_allclose(s.x, np.linalg.solve(blocks.P, -blocks.q[..., None])[..., 0], atol=1e-10)
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_the_scale_of_the_objective_does_not_matter(scale, x64):
+    form = Form(6, 2, 4, "dense", True, True)
+    blocks = blocks_of(form, 3)
+    s, scaled = solve(form, blocks), solve(form, blocks._replace(P=scale * blocks.P, q=scale * blocks.q))
+    assert np.all(scaled.found)
+    np.testing.assert_allclose(scaled.x, s.x, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(scaled.dual, scale * s.dual, rtol=1e-11, atol=1e-11 * scale)
+    np.testing.assert_allclose(scaled.bound, scale * s.bound, rtol=1e-11, atol=1e-11 * scale)
+
+
 def test_instances_that_are_not_usable_are_left_alone(x64):
     form = Form(4, 1, 3, "dense", False, False)
     blocks = blocks_of(form, 3)

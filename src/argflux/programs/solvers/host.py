@@ -66,28 +66,32 @@ def _solve_all(P, q, A, b, G, h, lower, upper, usable, start, *, form: Form, lim
 
         H, C = np.empty((n, n)), np.empty((k, n))
         for i in map(wanted.__getitem__, left):
-            _fill(H, P[i % len(P)])
+            size = _fill(H, P[i % len(P)])
             C[: form.p], C[form.p :] = A[i % len(A)], G[i % len(G)]
             f, lo, hi, sense = (v[i] for v in limits)
             x[i], _, flag[i], info = daqp.solve(
-                H, f, C, hi, lo, sense, primal_tol=1e-10, eps_prox=0.0, iter_limit=limit
+                H, f / size, C, hi, lo, sense, primal_tol=1e-10, eps_prox=0.0, iter_limit=limit
             )
-            dual[i] = info["lam"][ms:]
+            dual[i] = size * info["lam"][ms:]
             if ms:
-                bound[i] = info["lam"][:ms]
+                bound[i] = size * info["lam"][:ms]
 
     share(work, len(wanted), cores() if len(wanted) * n * n * (n + k) > THREADED else 1)
     return x, dual, bound, flag
 
 
-def _fill(H: np.ndarray, P: np.ndarray) -> None:
-    """Write P as a symmetric matrix."""
+def _fill(H: np.ndarray, P: np.ndarray) -> float:
+    """Write P as a symmetric matrix with a diagonal near one, because DAQP's tolerances are absolute."""
+    diagonal = np.diagonal(P) if P.ndim == 2 else P
+    size = float(diagonal.mean())
+    size = size if size > 0 else 1.0
     if P.ndim == 1:
         H[:] = 0.0
-        np.fill_diagonal(H, P)
+        np.fill_diagonal(H, P / size)
     else:
         np.add(P, P.T, out=H)
-        H *= 0.5
+        H *= 0.5 / size
+    return size
 
 
 def _limits(batch: int, ms: int, q, b, h, lower, upper, start) -> _Limits:
