@@ -9,6 +9,8 @@ import struct
 import numpy as np
 import pytest
 
+from argflux import nn
+
 FOLDER = pathlib.Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 
@@ -145,6 +147,32 @@ def test_qp_relu(tmp_path, capsys):
         np.testing.assert_allclose(other["history"].losses, plain["history"].losses, rtol=1e-4)
         assert (other["train"], other["test"]) == (plain["train"], plain["test"])
     assert "rule by hand: train" in capsys.readouterr().out
+
+
+def test_skip_connections(tmp_path, capsys):
+    found = run("skip_connections", tmp_path)
+    np.testing.assert_array_equal(*found["agree"])
+    assert found["wide"].shape == (5, 6)
+    assert "6 arrays of parameters" in capsys.readouterr().out
+    assert found["policy"](np.zeros((3, 224), np.float32)).shape == (3, 4)
+    assert len(nn.trainables(found["policy"])) == 10
+
+
+def test_deep_residual(tmp_path):
+    """Twenty layers learn better with skips than without, from every start and on the same budget."""
+    found = run("deep_residual", tmp_path)
+    without, with_skips = found["accuracy"].values()
+    assert min(with_skips) > max(without) + 0.05
+    assert is_picture(tmp_path / "deep_residual/depth.png")
+
+
+def test_skip_mnist(tmp_path):
+    """The convolutional network learns, on files in MNIST's format."""
+    write_images(tmp_path)
+    found = run("skip_mnist", tmp_path, data=str(tmp_path), epochs=2)
+    assert found["history"].records[-1].loss < found["history"].records[0].loss
+    assert sum(array.size for _, array in nn.trainables(found["model"])) == 99_626
+    assert (tmp_path / "skip_mnist/model.safetensors").is_file()
 
 
 def test_qp_layer(tmp_path, capsys):
