@@ -1,6 +1,8 @@
 """Skip connections of one's own, found without registration, and built in."""
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -32,7 +34,8 @@ class CatSkip:
         return af.cat(self.inner(x), x)
 
 
-def main(out=None) -> dict:
+def main(out: Path) -> dict:
+    out.mkdir(parents=True, exist_ok=True)
     small = af.Chain(af.Dense(2, 3), IdentitySkip(af.Dense(3, 3)), af.Dense(3, 4))
     print(small)
     print(f"{len(af.params(small))} arrays of parameters")
@@ -42,6 +45,7 @@ def main(out=None) -> dict:
     print(f"built in and of one's own agree: {bool(jnp.allclose(small(x), same(x)))}; widths {wide(x).shape[1]}\n")
     steering = policy()
     print(steering)
+    (out / "policy.txt").write_text(f"{steering}\n")
     return {"agree": (small(x), same(x)), "wide": wide(x), "policy": steering}
 
 
@@ -58,4 +62,6 @@ def policy():
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/examples/skip_connections"))
+    main(parser.parse_args().out)
