@@ -88,7 +88,13 @@ def test_a_comparison_is_the_difference_of_means():
     assert found.difference == pytest.approx(one.mean() - other.mean())
     welch = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
     assert found.interval == pytest.approx((welch.low, welch.high), abs=0.12)
-    assert found.p == pytest.approx(stats.mannwhitneyu(one, other).pvalue)
+
+
+def test_the_p_of_a_comparison_is_that_of_a_permutation_test():
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(0.4, 1.0, 30), rng.normal(0.0, 1.0, 30)
+    expected = stats.permutation_test((one, other), lambda a, b, axis: a.mean(axis) - b.mean(axis), n_resamples=9999)
+    assert compare("f", "g", "y", one, other).p == pytest.approx(expected.pvalue, abs=0.015)
 
 
 def test_equal_samples_do_not_differ():

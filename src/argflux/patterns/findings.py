@@ -114,10 +114,14 @@ class Study:
     def _overall(self) -> list[Correlation]:
         return self._correlate(within=False)
 
+    def _outcomes(self) -> list[str]:
+        """Return which of the outcomes of interest were recorded."""
+        return [name for name in OUTCOMES if name == "epochs to level" or name in self.records[0]["after"]]
+
     def _correlate(self, within: bool) -> list[Correlation]:
         found = []
         for measure in self.measures:
-            for outcome in OUTCOMES:
+            for outcome in self._outcomes():
                 x, y = self.measure(measure), self.outcome(outcome)
                 known = np.isfinite(x) & np.isfinite(y)
                 found.append(correlate(measure, outcome, x[known], y[known], self.family[known].tolist(), within))
@@ -133,7 +137,7 @@ class Study:
         _check_known(reference, self.families)
         found = []
         for family in self.families:
-            for outcome in OUTCOMES if family != reference else ():
+            for outcome in self._outcomes() if family != reference else ():
                 y = self.outcome(outcome)
                 one, other = (y[(self.family == name) & np.isfinite(y)] for name in (family, reference))
                 if len(one) and len(other):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from argflux.errors import DataError
 from argflux.plots.style import GRID, INK, MUTED, colour, styled
@@ -34,8 +35,9 @@ def scatter_starts(study: Any, measures: Sequence[str] | None = None, outcome: s
     Example:
         >>> from argflux.patterns import Study
         >>> from argflux.plots import scatter_starts
+        >>> curve = [0.1, 0.5]
         >>> starts = [
-        ...     {"family": "f", "start": i, "before": {"zeros": i}, "after": {"gap": 0.1 * i}, "test accuracy": [0, i]}
+        ...     {"family": "f", "start": i, "before": {"zeros": i}, "after": {"gap": 0.1 * i}, "test accuracy": curve}
         ...     for i in range(4)
         ... ]
         >>> study = Study({"families": ["f"], "epochs": 1, "every": 1}, starts)
@@ -81,7 +83,7 @@ def forest_of_correlations(studies: Any, *, within: bool = True) -> Figure:
         ...     for i in range(6)
         ... ]
         >>> figure = forest_of_correlations(Study({"families": ["f"], "epochs": 1, "every": 1}, starts))
-        >>> figure.axes[0].get_title()
+        >>> figure.axes[0].get_title("left")
         'epochs to level'
     """
     named = studies if isinstance(studies, dict) else {"": studies}
@@ -149,6 +151,7 @@ def families_compared(study: Any) -> Figure:
             axes.plot(values.mean(), height, "|", color=INK, markersize=14, markeredgewidth=2.5)
         axes.set_yticks(range(len(study.families), 0, -1), study.families if place == 0 else [""] * len(study.families))
         axes.set_ylim(0.4, len(study.families) + 0.6)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="y", visible=False)
     return figure
 
