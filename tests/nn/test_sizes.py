@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from argflux import nn
+from argflux.autodiff import gradient
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 
 PICTURE = jnp.ones((2, 5, 5, 3))
@@ -144,3 +145,14 @@ def test_instance_norm_follows_the_batch():
     np.testing.assert_allclose(after.variance.value, x.var(1, ddof=1).mean(0), rtol=1e-5)
     normal = (x - after.mean.value) / np.sqrt(after.variance.value + 1e-5)
     np.testing.assert_allclose(nn.testmode(after)(x), normal, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (5, 5)])  # compared tap by tap, and by XLA's own windows
+def test_max_pooling_gives_the_derivative_to_the_first_of_equal_entries(size):
+    slope = gradient(lambda x: jnp.sum(nn.MaxPool(size, stride=1)(x)), jnp.zeros((1, *size, 1)))[0]
+    assert float(slope.sum()) == float(slope[0, 0, 0, 0]) == 1.0
+
+
+def test_max_pooling_keeps_nan():
+    x = jnp.array([[[1.0], [jnp.nan], [2.0], [3.0]]])
+    np.testing.assert_array_equal(nn.MaxPool((2,))(x)[0, :, 0], [jnp.nan, 3.0])
