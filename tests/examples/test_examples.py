@@ -175,6 +175,23 @@ def test_skip_mnist(tmp_path):
     assert (tmp_path / "skip_mnist/model.safetensors").is_file()
 
 
+def test_relu_zeros(tmp_path, capsys):
+    """No start is above its ceiling, and an output that is dead on the images is silent on its own class."""
+    write_images(tmp_path)
+    found = run("relu_zeros", tmp_path, data=str(tmp_path), starts=3, epochs=3, widths=(784, 20, 10, 10))
+    for one in found["runs"]:
+        assert len(one["accuracy"]) == len(one["ceiling"]) == 4
+        assert all(reached <= most for reached, most in zip(one["accuracy"], one["ceiling"], strict=True))
+        assert set(one["dead"]) <= set(one["silent"][0])
+        assert one["counts"].size == 20 * 40
+    assert any(one["dead"] for one in found["runs"])
+    assert found["cured"]["ceiling"] == [1.0] * 4
+    assert is_picture(tmp_path / "relu_zeros/ceiling.png")
+    printed = capsys.readouterr().out
+    assert printed.startswith((tmp_path / "relu_zeros/report.txt").read_text())
+    assert "start 0 without the last ReLU" in printed
+
+
 def test_qp_layer(tmp_path, capsys):
     found = run("qp_layer", tmp_path)
     np.testing.assert_allclose(found["one"].x, [0.75, 0.25, 0.5], atol=1e-6)
