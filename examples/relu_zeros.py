@@ -12,23 +12,23 @@ from matplotlib.figure import Figure
 import argflux as af
 
 WIDTHS = (784, 750, 320, 50, 10)
+LOSS = lambda model, x, y: af.logitcrossentropy(model(x), y)
 
 
 def main(out: Path, data: str | None = None, starts: int = 4, epochs: int = 5, widths: tuple = WIDTHS) -> dict:
-    out.mkdir(parents=True, exist_ok=True)
-    mean, deviation = np.float32(0.1307), np.float32(0.3081)
-    train, test = (replace(part, x=(part.x - mean) / deviation) for part in af.load_mnist(data))
+    train, test = (replace(part, x=(part.x - 0.1307) / 0.3081) for part in af.load_mnist(data))
     runs = [run(number, af.relu, train, test, epochs, widths) for number in range(starts)]
     cured = run(0, af.identity, train, test, epochs, widths)
     percent = lambda parts: ", ".join(f"{part:.1%}" for part in parts[1:])
     lines = [str(runs[0]["counts"])]
     for number, found in enumerate(runs):
         lines.append(
-            f"start {number}: dead {found['dead']}; silent {found['silent'][0]}, trained {found['silent'][-1]}"
+            f"start {number}: dead {found['dead']}, silent {found['silent'][0]}, trained {found['silent'][-1]}"
         )
         lines.append(f"  accuracy by epoch {percent(found['accuracy'])}; ceiling at the end {found['ceiling'][-1]:.1%}")
     lines.append(f"start 0 without the last ReLU: {percent(cured['accuracy'])}")
     print(*lines, sep="\n")
+    out.mkdir(parents=True, exist_ok=True)
     (out / "report.txt").write_text("\n".join(lines) + "\n")
     print("wrote", af.plots.save_figure(draw(runs, cured), out / "ceiling.png", dpi=90))
     return {"runs": runs, "cured": cured}
@@ -41,28 +41,23 @@ def start(number: int, last, widths) -> af.Chain:
     return af.patterns.redraw(af.Chain(*layers), jax.random.key(number), af.init.uniform, biases=True)
 
 
-def loss(model, x, y):
-    return af.logitcrossentropy(model(x), y)
-
-
 def run(number, last, train, test, epochs, widths) -> dict:
     """Train one start, and note after every epoch its accuracy and what the outputs do on their own class."""
     model, state = start(number, last, widths), af.Descent(0.01)
     loader = af.DataLoader((train.x, np.eye(10, dtype=np.float32)[train.y]), 64, shuffle=True, seed=number)
-    counts = af.count_zeros(model, test.x, test.y)
-    found = {"counts": counts, "dead": np.flatnonzero([*counts.dead.values()][-1]).tolist()}
-    accuracy, ceiling, silent = [], [], []
+    counts, found = af.count_zeros(model, test.x), {"silent": [], "accuracy": [], "ceiling": []}
+    found |= {"counts": counts, "dead": np.flatnonzero([*counts.dead.values()][-1]).tolist()}
     for epoch in range(epochs + 1):
         if epoch:
-            model, history = af.train(loss, model, loader, state, progress=False)
+            model, history = af.train(LOSS, model, loader, state, progress=False)
             state = history.state
         outputs = np.asarray(model(test.x))
         alive = outputs[np.arange(len(test.y)), test.y] != 0
         ties = (outputs == 0).all(axis=1) & (test.y == 0)  # when all outputs are 0, the first class is the answer
-        accuracy.append(float(af.accuracy(outputs, test.y)))
-        ceiling.append(float((alive | ties).mean()))
-        silent.append([k for k in range(10) if alive[test.y == k].mean() < 0.01])
-    return found | {"silent": silent, "accuracy": accuracy, "ceiling": ceiling}
+        found["accuracy"].append(float(af.accuracy(outputs, test.y)))
+        found["ceiling"].append(float((alive | ties).mean()))
+        found["silent"].append([k for k in range(10) if alive[test.y == k].mean() < 0.01])
+    return found
 
 
 def draw(runs, cured) -> Figure:
