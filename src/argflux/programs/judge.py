@@ -118,12 +118,11 @@ def _ranks(form: Form, blocks: Blocks, active, fixed, mask) -> jax.Array:
     """LICQ and uniqueness, from the null spaces of the optimality system, where they are in doubt."""
     size = max(blocks.A.shape[0], blocks.G.shape[0])
     C = jnp.concatenate([jnp.broadcast_to(a, (size, *a.shape[1:])) for a in (blocks.A, blocks.G)], 1)
-    zero = jnp.zeros((1, form.n))
-    data = Active(dense_curvature(form, blocks.P), C, active, fixed, zero, jnp.zeros((1, form.p + form.m)), zero)
+    data = Active(dense_curvature(form, blocks.P), C, active, fixed)
 
     def one(data):
-        spectrum = null_spaces(data)
-        flags = jnp.where(spectrum.dual_null > 0.5, int(Regularity.LICQ), 0)
-        return ((flags + jnp.where(spectrum.primal_null > 0.5, int(Regularity.NON_UNIQUE), 0)).astype(jnp.int32),)
+        primal, dual = null_spaces(data)
+        flags = jnp.where(dual > 0.5, int(Regularity.LICQ), 0)
+        return ((flags + jnp.where(primal > 0.5, int(Regularity.NON_UNIQUE), 0)).astype(jnp.int32),)
 
     return replace_where(mask, one, data, (jnp.zeros(mask.shape, jnp.int32),))[0]

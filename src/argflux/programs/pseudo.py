@@ -1,4 +1,4 @@
-"""Least-norm solutions of singular optimality systems, and what their null spaces say."""
+"""Null spaces of singular optimality systems, looked at one instance after another."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,44 +11,26 @@ NULL = 1e-9
 
 
 class Active(NamedTuple):
-    """One optimality system: matrices, active rows and fixed variables (as flags), right-hand sides."""
+    """The matrices of one optimality system, its active rows and fixed variables (as flags)."""
 
     P: Any
     C: Any
     active: Any
     fixed: Any
-    r1: Any
-    r2: Any
-    r3: Any
 
 
-class Spectrum(NamedTuple):
-    """The scaled system, its eigendecomposition, and the sizes of its null spaces in x and in the duals."""
-
-    matrix: jax.Array
-    inverted: jax.Array
-    vectors: jax.Array
-    scale: jax.Array
-    primal_null: jax.Array
-    dual_null: jax.Array
-
-
-def null_spaces(data: Active) -> Spectrum:
-    """Decompose the system of one instance; variables that are fixed and rows that are not active drop out."""
+def null_spaces(data: Active) -> tuple[jax.Array, jax.Array]:
+    """Sizes of the null spaces in x and in the duals, of the free variables and the active rows of one instance."""
     n = data.P.shape[0]
     free, active = (data.fixed == 0).astype(jnp.float64), (data.active > 0).astype(jnp.float64)
     P = data.P * free[:, None] * free[None, :]
     C = data.C * active[:, None] * free[None, :]
     K = jnp.block([[P, C.T], [C, jnp.zeros((C.shape[0],) * 2)]])
     scale = equilibrate(K)
-    K = K * scale[:, None] * scale[None, :]
-    values, vectors = jnp.linalg.eigh(K)
+    values, vectors = jnp.linalg.eigh(K * scale[:, None] * scale[None, :])
     kept = jnp.abs(values) > NULL * jnp.maximum(jnp.max(jnp.abs(values)), 1e-300)
-    inverted = jnp.where(kept, 1.0 / jnp.where(kept, values, 1.0), 0.0)
     weights = jnp.where(kept, 0.0, 1.0) * vectors**2
-    primal = jnp.sum(jnp.sum(weights[:n], 1) * free)
-    dual = jnp.sum(jnp.sum(weights[n:], 1) * active)
-    return Spectrum(K, inverted, vectors, scale, primal, dual)
+    return jnp.sum(jnp.sum(weights[:n], 1) * free), jnp.sum(jnp.sum(weights[n:], 1) * active)
 
 
 def equilibrate(K: jax.Array) -> jax.Array:
@@ -58,22 +40,6 @@ def equilibrate(K: jax.Array) -> jax.Array:
         largest = jnp.max(jnp.abs(K * scale[:, None] * scale[None, :]), 1)
         scale = scale * jnp.where(largest > 0, lax.rsqrt(jnp.where(largest > 0, largest, 1.0)), 1.0)
     return scale
-
-
-def solve_pseudo(data: Active, spectrum: Spectrum) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Least-norm solution `(dx, ddual, dbound)` for one instance."""
-    n = data.P.shape[0]
-    pinned = jnp.where(data.fixed > 0, data.r3, 0.0)
-    right1 = jnp.where(data.fixed > 0, 0.0, data.r1 - data.P @ pinned)
-    right2 = jnp.where(data.active > 0, data.r2 - data.C @ pinned, 0.0)
-    right = jnp.concatenate([right1, right2]) * spectrum.scale
-    least = lambda right: spectrum.vectors @ (spectrum.inverted * (spectrum.vectors.T @ right))
-    answer = least(right)
-    answer = spectrum.scale * (answer + least(right - spectrum.matrix @ answer))
-    x = jnp.where(data.fixed > 0, pinned, answer[:n])
-    dual = jnp.where(data.active > 0, answer[n:], 0.0)
-    bound = jnp.where(data.fixed > 0, data.r1 - data.P @ x - data.C.T @ dual, 0.0)
-    return x, dual, bound
 
 
 def replace_where(mask: jax.Array, function: Callable, data: Any, otherwise: tuple) -> tuple:

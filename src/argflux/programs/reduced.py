@@ -161,10 +161,13 @@ def _least_norm(system: System, r1: Array, r2: Array) -> tuple[Array, Array]:
     n = len(P)
     K = np.block([[P, C.T], [C, np.zeros((len(C), len(C)))]])
     scale = _equilibrate(K)
-    values, vectors = np.linalg.eigh(K * scale[:, None] * scale)
+    K = K * scale[:, None] * scale
+    values, vectors = np.linalg.eigh(K)
     kept = np.abs(values) > NULL * np.max(np.abs(values), initial=0.0)
     values, vectors = values[kept], vectors[:, kept]
-    answer = ((np.concatenate([r1, r2], 1) * scale) @ vectors / values) @ vectors.T * scale
+    right = np.concatenate([r1, r2], 1) * scale
+    answer = (right @ vectors / values) @ vectors.T
+    answer = (answer + ((right - answer @ K) @ vectors / values) @ vectors.T) * scale
     return answer[:, :n], answer[:, n:]
 
 
