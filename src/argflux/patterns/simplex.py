@@ -128,7 +128,7 @@ def _linear_program(programs: UnitPrograms) -> Any:
         blocks.append(sparse.csc_array(np.r_[np.ones(samples), np.zeros(len(below) - 1), -1.0][:, None]))
     matrix = sparse.csc_array(sparse.hstack(blocks))
     lp = highspy.HighsLp()
-    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.num_row_, lp.num_col_ = height, columns + slacks + shared
     lp.col_cost_ = np.r_[np.zeros(columns), np.full(slacks, programs.penalty), np.zeros(shared)]
     lp.col_lower_ = np.r_[programs.lower[0], np.zeros(slacks), np.full(shared, -np.inf)]
     lp.col_upper_ = np.r_[programs.upper[0], np.full(slacks + shared, np.inf)]
@@ -136,7 +136,8 @@ def _linear_program(programs: UnitPrograms) -> Any:
     lp.row_upper_ = np.r_[np.full(samples, np.inf), np.zeros(len(below))]
     held = lp.a_matrix_
     held.format_ = highspy.MatrixFormat.kColwise
-    held.start_, held.index_, held.value_ = matrix.indptr, matrix.indices, matrix.data
+    held.start_, held.index_ = np.asarray(matrix.indptr, np.int32), np.asarray(matrix.indices, np.int32)
+    held.value_ = np.asarray(matrix.data, np.float64)
     return lp
 
 
