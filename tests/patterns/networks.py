@@ -66,6 +66,16 @@ class ParametricRelu:
         return jnp.where(x > 0, x, self.slope * x)
 
 
+@dataclasses.dataclass
+class Threshold:
+    """A user's unit that is off below a threshold of its own."""
+
+    level: Any
+
+    def __call__(self, x):
+        return jnp.where(x > self.level, x - self.level, 0.0)
+
+
 def max_pool(x):
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME")
 
@@ -120,7 +130,23 @@ NETWORKS = {
     ),
     "scan": (lambda: nn.Chain(Stacked(normal(0, 3, 4, 4)), dense(1, 4, 2)), (4,),
         ["layers[0]", "layers[0]#2", "layers[0]#3"]),
-    "maxout": (lambda: nn.Chain(Maxout(dense(0, 3, 4), dense(1, 3, 4)), dense(2, 4, 2)), (3,), ["layers[0].second"]),
+    "maxout": (
+        lambda: nn.Chain(Maxout(dense(0, 3, 4), dense(1, 3, 4)), dense(2, 4, 3, nn.relu), dense(3, 3, 2)),
+        (3,),
+        ["layers[1]"],
+    ),
+    "layers of ours": (
+        lambda: nn.Chain(
+            nn.Conv((3, 3), 2, 4, nn.relu, key=jax.random.key(0)), nn.MaxPool((2, 2)), flat, dense(4, 16, 3, nn.relu)
+        ),
+        (6, 6, 2),
+        ["layers[0]", "layers[3]"],
+    ),
+    "learned threshold": (
+        lambda: nn.Chain(dense(0, 3, 4), Threshold(normal(1, 4)), dense(2, 4, 2)),
+        (3,),
+        ["layers[0]"],
+    ),
     "parametric": (
         lambda: nn.Chain(dense(0, 3, 4), ParametricRelu(normal(1, 4)), dense(2, 4, 2)),
         (3,),

@@ -27,7 +27,7 @@ def test_every_change_on_a_fine_walk_is_a_breakpoint(name):
     regions = np.unique(codes(model, between(3 * x[0], 3 * x[1], middles(found.t))))
     assert len(np.unique(pattern)) <= len(found)
     assert len(regions) >= 0.95 * len(found)  # very short ones may be missed in float32
-    assert set(found.sites) <= set(NETWORKS[name][2]) | {"max of layers[0]"}
+    assert set(found.sites) <= set(NETWORKS[name][2]) | {"max of layers[0]", "max of layers[0].second"}
 
 
 def middles(t):

@@ -1,3 +1,5 @@
+import importlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -48,8 +50,7 @@ SMOOTH = [
 
 
 def test_every_activation_has_a_row():
-    from argflux.nn import activations
-
+    activations = importlib.import_module("argflux.nn.activations")
     listed = {function.__name__ for function in [*CORNERS, *SMOOTH]} | {"logsumexp"}
     assert set(activations.__all__) <= listed
 
@@ -99,11 +100,38 @@ def test_values_of_a_user_convolution():
     np.testing.assert_allclose(found["layers[4]"], pooled @ model[4].weight.T + model[4].bias, rtol=1e-5, atol=1e-5)
 
 
-def test_both_sides_of_a_maxout():
+def test_the_larger_of_two_arrays_is_a_maximum_and_no_unit():
     model, x = data("maxout")
-    np.testing.assert_allclose(
-        preactivations(model, x)["layers[0].second"], model[0].first(x) - model[0].second(x), rtol=1e-5, atol=1e-6
-    )
+    sites = find_sites(model, x)
+    assert [site.name for site in sites.found] == ["max of layers[0].second", "layers[1]"]
+    (values,) = sites.values(model, x, sites.found[:1])
+    np.testing.assert_allclose(values[..., 0], model[0].first(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(values[..., 1], model[0].second(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool((2, 2)), nn.MaxPool((3, 3), stride=2, padding=1), nn.MaxPool((5, 5))])
+def test_pools_of_ours_are_one_maximum(pool):
+    model, x = nn.Chain(nn.Conv((3, 3), 2, 4, nn.relu, key=jax.random.key(0)), pool), normal(0, 3, 8, 8, 2)
+    sites = find_sites(model, x)
+    assert [site.name for site in sites.found] == ["layers[0]", "max of layers[0]"]
+    (values,) = sites.values(model, x, sites.found[1:])
+    assert values.shape[-1] == pool.window.size[0] ** 2
+    np.testing.assert_array_equal(values.max(axis=-1), model(x))
+
+
+def test_a_maximum_that_is_used_on_its_way_is_a_site_by_itself():
+    def layer(x):
+        first = jnp.maximum(x[:, :1], x[:, 1:2])
+        return first + jnp.maximum(first, x[:, 2:3])
+
+    sites = find_sites(nn.Chain(dense(0, 3, 4), layer), jnp.ones((5, 3)))
+    assert [site.shape for site in sites.found] == [(5, 1, 2), (5, 1, 2)]
+
+
+def test_a_learned_threshold():
+    model, x = data("learned threshold")
+    z = preactivations(model, x)["layers[0]"]
+    np.testing.assert_allclose(z, model[0](x) - model[1].level, rtol=1e-5, atol=1e-6)
 
 
 def test_a_pool_is_a_site_with_its_candidates_but_no_unit():

@@ -92,6 +92,11 @@ def test_zeros_of_other_units():
         assert counts.total == int((activation(x) == 0).sum())
 
 
+def test_zeros_of_a_learned_threshold():
+    model, x = data("learned threshold")
+    assert count_zeros(model, x).total == int((model[:2](x) == 0).sum()) > 0
+
+
 def test_zeros_chosen_by_a_mask():
     model, x = data("parametric")
     assert count_zeros(model, x).total == 0

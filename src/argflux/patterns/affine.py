@@ -14,7 +14,7 @@ from argflux.errors import ArgumentError
 from argflux.patterns.chunks import observations
 from argflux.patterns.flat import CUT, Step
 from argflux.patterns.islands import COMPARISONS
-from argflux.patterns.sites import Site, Sites, find_sites, require_units
+from argflux.patterns.sites import Site, Sites, find_sites, require_sites
 from argflux.patterns.windows import MAXIMA
 
 _AFFINE = {
@@ -107,7 +107,7 @@ def _radii(model: Any, rows: Array, norm: float) -> Array:
 def _radius(model: Any, x: Array, norm: float) -> Array:
     sites = find_sites(model, x[None])
     check_affine(sites, "region_radius")
-    require_units(sites, "region_radius")
+    require_sites(sites, "region_radius")
     function = lambda x: slacks(sites, model, x[None])
     basis = jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
     slack = function(x)

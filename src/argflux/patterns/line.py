@@ -13,7 +13,7 @@ from jax import Array
 from argflux.errors import ArgumentError, ShapeError
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import check_finite, observations
-from argflux.patterns.sites import Site, find_sites, require_units
+from argflux.patterns.sites import Site, find_sites, require_sites
 
 WHERE = "line_regions"
 
@@ -78,7 +78,7 @@ def line_regions(model: Any, start: Any, end: Any) -> LineRegions:
         raise ArgumentError("two equal inputs", "two different ones", "pass the ends of a line", where=WHERE)
     sites = find_sites(model, start[None])
     check_affine(sites, WHERE)
-    require_units(sites, WHERE)
+    require_sites(sites, WHERE)
     t, names = np.array([0.0, 1.0]), np.array([], dtype=object)
     for position, site in enumerate(sites.found):
         middles = (t[1:] + t[:-1]) / 2

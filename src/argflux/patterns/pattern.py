@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from argflux.patterns.chunks import check_finite, chunk_length, chunks, observations
-from argflux.patterns.sites import Site, find_sites, require_units
+from argflux.patterns.sites import Site, find_sites, require_sites
 
 
 def activation_pattern(model: Any, x: Any) -> dict[str, Array]:
@@ -45,7 +45,7 @@ def activation_pattern(model: Any, x: Any) -> dict[str, Array]:
 @eqx.filter_jit
 def _patterns(model: Any, x: Any) -> list[tuple[Site, Array]]:
     sites = find_sites(model, x)
-    require_units(sites, "activation_pattern")
+    require_sites(sites, "activation_pattern")
     values = sites.values(model, x, sites.found)
     return [(site, pieces(site, value)) for site, value in zip(sites.found, values, strict=True)]
 
@@ -122,7 +122,7 @@ def count_patterns(model: Any, x: Any, *, batch_axes: int = 1) -> PatternCounts:
     """
     rows = observations(x, batch_axes, "count_patterns")
     sites = find_sites(model, jax.ShapeDtypeStruct((1, *rows.shape[1:]), rows.dtype))
-    require_units(sites, "count_patterns")
+    require_sites(sites, "count_patterns")
     widest = max(int(np.prod(value.shape)) for value in sites.flat.shapes)
     names = [site.name for site in sites.found]
     parts, tallies = [], []

@@ -11,7 +11,7 @@ from argflux.errors import ArgumentError, ShapeError
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import observations
 from argflux.patterns.line import germs
-from argflux.patterns.sites import Site, find_sites, require_units
+from argflux.patterns.sites import Site, find_sites, require_sites
 
 WHERE = "plane_regions"
 _THIN = 1e-6
@@ -76,7 +76,7 @@ def plane_regions(
     low, high, bottom, top = _checked_bounds(bounds)
     sites = find_sites(model, origin[None])
     check_affine(sites, WHERE)
-    require_units(sites, WHERE)
+    require_sites(sites, WHERE)
     polygons = [np.array([(low, bottom), (high, bottom), (high, top), (low, top)])]
     per_site = {}
     place = lambda centres: origin + jnp.tensordot(jnp.asarray(centres, origin.dtype), jnp.stack([u, v]), 1)

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from argflux.errors import ArgumentError
+from argflux.patterns.choices import find_choices
 from argflux.patterns.flat import Flat, Step, flatten, layer_name
-from argflux.patterns.islands import COMPARISONS, Islands
+from argflux.patterns.islands import Islands
 from argflux.patterns.windows import MAXIMA, candidates
 
 
@@ -133,6 +134,16 @@ def require_units(sites: Sites, where: str) -> tuple[Site, ...]:
     return sites.units
 
 
+def require_sites(sites: Sites, where: str) -> None:
+    """Raise for a model that treats all inputs alike.
+
+    Raises:
+        ArgumentError: if there are neither ReLU-like units nor maxima.
+    """
+    if not sites.found:
+        require_units(sites, where)
+
+
 def _activations(islands: Islands) -> list[tuple[int, Site]]:
     """Make a site of every value that leaves an island as a function with kinks."""
     found, flat = [], islands.flat
@@ -151,17 +162,24 @@ def _chosen_by(value: int, step: Step | None) -> int | None:
 
 
 def _choices(islands: Islands) -> list[tuple[int, Site]]:
-    """Make a site of every comparison between two arrays."""
-    found = []
-    for step, left, right in islands.loose:
-        output = None if step.name in COMPARISONS else step.outputs[0]
-        shape = islands.flat.shapes[step.outputs[0]].shape
-        found.append((step.outputs[0], Site("", (0.0,), shape, True, (left, right), output, _difference)))
+    """Make a site of every choice between arrays: units where one side is fixed, else a maximum over the sides."""
+    found, shapes = [], islands.flat.shapes
+    for choice in find_choices(islands):
+        shape = jnp.broadcast_shapes(*(shapes[i].shape for i in choice.sides))
+        if choice.moving:
+            site = Site("", (), (*shape, len(choice.sides)), True, choice.sides, choice.output, _side_by_side)
+        else:
+            site = Site("", (0.0,), shape, True, choice.sides, choice.output, _difference)
+        found.append((choice.place, site))
     return found
 
 
 def _difference(values: list) -> Array:
     return lax.sub(*jnp.broadcast_arrays(*values))
+
+
+def _side_by_side(values: list) -> Array:
+    return jnp.stack(jnp.broadcast_arrays(*values), axis=-1)
 
 
 def _maxima(flat: Flat) -> list[tuple[int, Site]]:
