@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from argflux.programs import Program
-from argflux.programs.sparsity import Pattern, split
+from argflux.programs.pattern import Pattern
+from argflux.programs.sparsity import split
 
 pytest.importorskip("asdex")
 
@@ -49,12 +50,12 @@ def test_dense_curvature_and_mixed_sizes(x64):
 
 
 def test_connected_programs_stay_whole():
-    rows = Pattern(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), 2)
+    rows = Pattern.of([0, 0, 1, 1], [0, 1, 1, 2], (2, 3))
     assert split(3, None, rows, None) == ()
 
 
 def test_rows_without_entries_belong_somewhere():
-    rows = Pattern(np.array([0, 0]), np.array([0, 1]), 2)
+    rows = Pattern.of([0, 0], [0, 1], (2, 2))
     groups = split(4, None, rows, None)
     assert sum(group.equalities.size for group in groups) == 2
     assert sum(group.unknowns.size for group in groups) == 4

@@ -9,9 +9,13 @@ from jax.core import Tracer
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.programs.form import Blocks, Form
+from argflux.programs.pattern import Sparse
 from argflux.programs.solvers import Settings
 from argflux.programs.solvers.choose import METHODS
 from argflux.programs.solvers.separable import is_separable
+from argflux.programs.solvers.sparse import is_convex, require_clarabel
+from argflux.programs.sparseblocks import read_sparse, shared_patterns
+from argflux.programs.sparsekkt import curvature_of
 
 FAILURES = ("zero", "nan", "closest")
 
@@ -33,10 +37,16 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
             where=where,
         )
     n, dtype = q.shape[0], q.dtype
+    P, A, G = (read_sparse(name, M, where) for name, M in (("P", P), ("A", A), ("G", G)))
     P, curvature = _curvature(P, n, dtype, where)
     A, b = _rows("A", "b", A, b, n, dtype, where)
     G, h = _rows("G", "h", G, h, n, dtype, where)
-    form = Form(n, A.shape[0], G.shape[0], curvature, lower is not None, upper is not None)
+    (p, m), (patterns, P, A, G) = (A.shape[0], G.shape[0]), shared_patterns(P, A, G)
+    if curvature in ("dense", "sparse"):
+        curvature = "sparse" if patterns and patterns.P else "diagonal" if P.ndim == 1 else "dense"
+    form = Form(n, p, m, curvature, lower is not None, upper is not None, patterns)
+    if form.patterns is not None and curvature != "none":
+        require_clarabel(where)
     return form, Blocks(
         P, q, A, b, G, h, _bound("lower", lower, n, dtype, where), _bound("upper", upper, n, dtype, where)
     )
@@ -65,10 +75,16 @@ def _array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
     return array if dtype is None else array.astype(dtype)
 
 
-def _curvature(P, n: int, dtype, where: str) -> tuple[jax.Array, str]:
+def _matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
+    if isinstance(value, Sparse):
+        return Sparse(_array(name, value.values, dtype, where), value.pattern)
+    return _array(name, value, dtype, where)
+
+
+def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
     if P is None:
         return jnp.zeros((0,), dtype), "none"
-    P = _array("P", P, dtype, where)
+    P = _matrix("P", P, dtype, where)
     if P.shape == (n,):
         return P, "diagonal"
     if P.shape == (n, n):
@@ -76,13 +92,13 @@ def _curvature(P, n: int, dtype, where: str) -> tuple[jax.Array, str]:
     raise ShapeError(f"P of shape {P.shape}", f"({n}, {n}), or ({n},) for a diagonal", "match P to q", where=where)
 
 
-def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[jax.Array, jax.Array]:
+def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any, jax.Array]:
     if (M is None) != (v is None):
         given, missing = (matrix, right) if v is None else (right, matrix)
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
     if M is None:
         return jnp.zeros((0, n), dtype), jnp.zeros((0,), dtype)
-    M, v = _array(matrix, M, dtype, where), _array(right, v, dtype, where)
+    M, v = _matrix(matrix, M, dtype, where), _array(right, v, dtype, where)
     if M.ndim != 2 or M.shape[1] != n:
         raise ShapeError(
             f"{matrix} of shape {M.shape}", f"(rows, {n})", f"give {matrix} one column per entry of q", where=where
@@ -126,6 +142,18 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
         raise ArgumentError(
             "solver='pivoting' for a linear program", "a positive definite P", "leave solver out", where=where
         )
+    if solver == "highs" and form.curvature != "none":
+        raise ArgumentError(
+            f"solver='highs' for P {form.curvature}", "a linear program, P=None", "leave solver out", where=where
+        )
+    if form.patterns is not None and solver not in ("auto", "highs", "clarabel"):
+        raise ArgumentError(
+            f"solver={solver!r} for sparse matrices", "'highs' or 'clarabel'", "leave solver out", where=where
+        )
+    if solver == "clarabel" and form.patterns is None:
+        raise ArgumentError(
+            "solver='clarabel' for dense matrices", "large sparse P, A or G", "leave solver out", where=where
+        )
     if not tolerance > 0 or not max_iterations >= 1:
         raise ArgumentError(
             f"tolerance={tolerance}, max_iterations={max_iterations}",
@@ -157,7 +185,10 @@ def check_values(form: Form, blocks: Blocks, *, where: str) -> None:
         if wrong.any():
             index = np.argwhere(wrong)[0].tolist()
             raise DataError(
-                f"{name}{index} = {values[tuple(index)]}", "finite numbers", f"clean {name} first", where=where
+                f"{name}{_place(form, name, index)} = {values[tuple(index)]}",
+                "finite numbers",
+                f"clean {name} first",
+                where=where,
             )
     if form.lower and form.upper:
         gap = np.asarray(blocks.lower) - np.asarray(blocks.upper)
@@ -172,10 +203,25 @@ def check_values(form: Form, blocks: Blocks, *, where: str) -> None:
     _check_convex(form, blocks, where)
 
 
+def _place(form: Form, name: str, index: list[int]) -> list[int]:
+    """Row and column of an entry of a sparse matrix; the index itself for anything else."""
+    pattern = getattr(form.patterns, name, None) if form.patterns else None
+    return index if pattern is None else [int(pattern.rows[index[0]]), int(pattern.columns[index[0]])]
+
+
 def _check_convex(form: Form, blocks: Blocks, where: str) -> None:
     if form.curvature == "none":
         return
     P = np.asarray(blocks.P, np.float64)
+    if form.curvature == "sparse":
+        if not is_convex(curvature_of(form, P)):
+            raise ArgumentError(
+                "P with a negative eigenvalue",
+                "a positive semidefinite P, for a convex program",
+                "add to its diagonal, or check its sign",
+                where=where,
+            )
+        return
     values = P if form.curvature == "diagonal" else np.linalg.eigvalsh((P + P.T) / 2)
     slack = 1e-6 if blocks.q.dtype == jnp.float32 else 1e-9
     if values.min() < -slack * np.abs(values).max():

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.programs.extract import Blocks
-from argflux.programs.sparsity import Group, Pattern, split
+from argflux.programs.pattern import Pattern, inverse
+from argflux.programs.sparsity import Group, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,18 +27,19 @@ class Tensor:
     rows: np.ndarray
     columns: np.ndarray | None
     height: int
+    width: int = 1
 
     def gather(self, parameters: jax.Array, rows: np.ndarray, columns: np.ndarray | None = None) -> jax.Array:
         """Take submatrices: number k of the rows `rows[k]` and the columns `columns[k]` (the diagonal if `None`)."""
         coo = self.map.tocoo()
         terms = jnp.asarray(coo.data).astype(parameters.dtype) * parameters[coo.col]
         values = jnp.zeros(len(self.rows), parameters.dtype).at[coo.row].add(terms)
-        part, place = _inverse(rows, self.height)
+        part, place = inverse(rows, self.height)
         kept = part[self.rows] >= 0
         index = [part[self.rows][kept], place[self.rows][kept]]
         shape = rows.shape
         if columns is not None and self.columns is not None:
-            index.append(_inverse(columns, int(columns.max()) + 1)[1][self.columns[kept]])
+            index.append(inverse(columns, int(columns.max()) + 1)[1][self.columns[kept]])
             shape = (*rows.shape, columns.shape[1])
         return jnp.zeros(shape, parameters.dtype).at[tuple(index)].add(values[kept])
 
@@ -45,7 +47,7 @@ class Tensor:
     def pattern(self) -> Pattern | None:
         """Where the matrix may differ from zero, or `None` if it has no rows."""
         columns = self.rows if self.columns is None else self.columns
-        return Pattern(self.rows, columns, self.height) if self.height else None
+        return Pattern.of(self.rows, columns, (self.height, self.width)) if self.height else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +104,3 @@ def _rows(matrix: Tensor, right: Tensor, parameters: jax.Array, rows: np.ndarray
     if not rows.shape[1]:
         return None, None
     return matrix.gather(parameters, rows, columns), right.gather(parameters, rows)
-
-
-def _inverse(groups: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """For every element the group that lists it (-1 for none) and its place there."""
-    part, place = np.full(size, -1), np.zeros(size, int)
-    part[groups] = np.arange(groups.shape[0])[:, None]
-    place[groups] = np.arange(groups.shape[1])
-    return part, place

@@ -1,17 +1,28 @@
 """The canonical form that solvers and derivatives share: which blocks a program has, and its rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from argflux.programs.pattern import Pattern, Sparse
+
+
+class Patterns(NamedTuple):
+    """Patterns of the sparse matrices of a program; `None` for a P that is none or diagonal."""
+
+    P: Pattern | None
+    A: Pattern
+    G: Pattern
 
 
 @dataclass(frozen=True)
 class Form:
     """What is static about a program: sizes, and which kinds of block it has.
 
-    `curvature` is "none" (linear), "diagonal" (P is a vector) or "dense".
+    `curvature` is "none" (linear), "diagonal" (P is a vector), "dense" or "sparse". With `patterns`, P (if sparse), A
+    and G are given by their values on these.
     """
 
     n: int
@@ -20,6 +31,14 @@ class Form:
     curvature: str
     lower: bool
     upper: bool
+    patterns: Patterns | None = field(default=None)
+
+    def matrices(self, P: Any, A: Any, G: Any) -> tuple[Any, Any, Any]:
+        """Dress values on patterns as matrices; dense ones stay as they are."""
+        if self.patterns is None:
+            return P, A, G
+        dress = lambda values, pattern: values if pattern is None else Sparse(values, pattern)
+        return dress(P, self.patterns.P), Sparse(A, self.patterns.A), Sparse(G, self.patterns.G)
 
     @property
     def bounded(self) -> bool:
@@ -93,11 +112,26 @@ def join(parts: list) -> jax.Array:
     return jnp.concatenate([jnp.broadcast_to(x, (size, *x.shape[1:])) for x in parts], axis=1)
 
 
-def times(M: jax.Array, x: jax.Array) -> jax.Array:
+def dressed(form: Form, blocks: Blocks) -> Blocks:
+    """The blocks with their matrices as `Form.matrices` gives them."""
+    P, A, G = form.matrices(blocks.P, blocks.A, blocks.G)
+    return blocks._replace(P=P, A=A, G=G)
+
+
+def row_sums(M: Any) -> jax.Array:
+    """Sums of the magnitudes in every row."""
+    return M.row_sums() if isinstance(M, Sparse) else jnp.sum(jnp.abs(M), 2)
+
+
+def times(M: Any, x: jax.Array) -> jax.Array:
     """Batched matrix times vector."""
+    if isinstance(M, Sparse):
+        return M.times(x)
     return jnp.einsum("bij,bj->bi", M, x, precision="highest") if M.shape[0] > 1 else x @ jnp.swapaxes(M[0], 0, 1)
 
 
-def transposed_times(M: jax.Array, x: jax.Array) -> jax.Array:
+def transposed_times(M: Any, x: jax.Array) -> jax.Array:
     """Batched transposed matrix times vector."""
+    if isinstance(M, Sparse):
+        return M.transposed_times(x)
     return jnp.einsum("bij,bi->bj", M, x, precision="highest") if M.shape[0] > 1 else x @ M[0]

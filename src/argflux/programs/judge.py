@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from argflux.programs.form import Blocks, Form, bounds, dense_curvature, times, transposed_times
+from argflux.programs.form import Blocks, Form, bounds, dense_curvature, row_sums, times, transposed_times
 from argflux.programs.pseudo import Active, null_spaces, replace_where
 from argflux.programs.status import Regularity, Status
 
@@ -85,9 +85,12 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Ans
     solved = status == 0
     flags = jnp.where(weak, int(Regularity.STRICT_COMPLEMENTARITY), 0)
     direct = answer.direct & ~weak
-    if form.n + form.p + form.m <= DENSE_LIMIT:
+    if form.patterns is None and form.n + form.p + form.m <= DENSE_LIMIT:
         flags = flags + _ranks(form, blocks, active, fixed, solved & ~direct)
-    else:
+        if form.curvature == "none":  # at a vertex with independent rows, an edge of equal cost starts
+            edge = weak & ((flags & int(Regularity.LICQ)) == 0)
+            flags = flags | jnp.where(edge, int(Regularity.NON_UNIQUE), 0)
+    elif form.patterns is None:
         direct = answer.direct
     mode = jnp.where(solved, jnp.where(direct, 1, 2), 3 if settings.on_failure == "nan" else 0)
     missing = (~solved & (settings.on_failure == "nan"))[:, None]
@@ -103,7 +106,7 @@ def active_set(form: Form, blocks: Blocks, answer: Answer) -> tuple[jax.Array, j
     x, z = answer.x, answer.dual[:, form.p :]
     push = jnp.maximum(_largest(blocks.q + 0.0 * x), _largest(curve(form, blocks.P, x)))[:, None]
     width = 1.0 + _largest(x)[:, None]
-    norm = jnp.maximum(jnp.sum(jnp.abs(blocks.G), 2), 1e-300) if form.m else jnp.ones((1, 0))
+    norm = jnp.maximum(row_sums(blocks.G), 1e-300) if form.m else jnp.ones((1, 0))
     near = (blocks.h - times(blocks.G, x)) <= WEAK * jnp.minimum(norm * width, 1.0 + jnp.abs(blocks.h) + norm)
     active = jnp.concatenate([jnp.ones((x.shape[0], form.p), bool), near], 1)
     below, above = x - lower <= WEAK * width, upper - x <= WEAK * width

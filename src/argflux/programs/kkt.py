@@ -10,8 +10,10 @@ from argflux.autodiff.registry import pulls_back
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
 from argflux.programs.hostcall import host_call
+from argflux.programs.pattern import Sparse
 from argflux.programs.reduced import solve_reduced
 from argflux.programs.solvers.pivoting import solve_active
+from argflux.programs.sparsekkt import solve_sparse_system
 
 SINGULAR = 1e-9
 LARGE = 400
@@ -34,6 +36,8 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     batch = max(operand.shape[0] for operand in (P, A, G, active, fixed, mode, r1, r2, r3))
     r1, r2, r3 = (jnp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
+    if form.patterns is not None:
+        return solve_sparse_system(form, batch, *operands)
     known = (active, fixed, r1, r2, r3)
     hosted = form.curvature != "diagonal" and not inverse.shape[1]
     if hosted:
@@ -132,6 +136,7 @@ kkt_p = double_primitive("argflux_kkt", _run, _outputs)
 
 def _products(form: Form, P, A, G, active, fixed, step: Step) -> Step:
     """The matrix of the system times a step; the inverse of what `kkt_p` does."""
+    P, A, G = form.matrices(P, A, G)
     dual = step.dual * active
     r1 = curve(form, P, step.x) + transposed_times(A, dual[:, : form.p]) + transposed_times(G, dual[:, form.p :])
     r2 = jnp.concatenate([times(A, step.x), times(G, step.x)], 1) * active
@@ -175,7 +180,7 @@ ad.primitive_transposes[kkt_p] = _transpose
 @pulls_back("argflux_kkt")
 def kkt_back(dys, ys, *operands, form: Form):
     """The system is its own adjoint; its matrices get minus the outer products of the two answers."""
-    P, A, G, active, fixed, *_ = operands
+    (P, A, G), (active, fixed) = form.matrices(*operands[:3]), operands[3:5]
     dr = Step(*kkt_p.bind(*operands[:-3], *dys, form=form))
     flags = active.astype(dr.x.dtype), fixed.astype(dr.x.dtype)
     y = Step(*ys)
@@ -193,6 +198,8 @@ def curvature_cotangent(form: Form, P, w, x):
         return jnp.zeros_like(P)
     if form.curvature == "diagonal":
         return shared(P, w * x)
+    if isinstance(P, Sparse):
+        return (P.outer(w, x) + P.outer(x, w)) / 2
     if P.shape[0] == 1 and x.shape[0] > 1:
         outer = (w.T @ x)[None]
         return (outer + jnp.swapaxes(outer, 1, 2)) / 2
@@ -201,6 +208,8 @@ def curvature_cotangent(form: Form, P, w, x):
 
 def row_cotangent(A, x, y):
     """Cotangent of A in `y' A x`, summed where the batch shares A."""
+    if isinstance(A, Sparse):
+        return A.outer(y, x)
     if A.shape[0] == 1 and x.shape[0] > 1:
         return (y.T @ x)[None]
     return y[:, :, None] * x[:, None, :]

@@ -9,13 +9,14 @@ from jax.core import Tracer
 
 from argflux.errors import ArgumentError
 from argflux.programs.blocks import check_options, check_values, read_blocks
-from argflux.programs.form import Blocks, Form
+from argflux.programs.form import Blocks, Form, Patterns
+from argflux.programs.parts import independent_parts, solve_parts
 from argflux.programs.solution import Residuals, Solution
 from argflux.programs.solve import Optimum, solve_p
 from argflux.programs.solvers import Settings
 
 TOLERANCE = 1e-8
-MAX_ITERATIONS = 1000
+MAX_ITERATIONS = 100_000
 
 
 def solve_qp(
@@ -42,7 +43,8 @@ def solve_qp(
     its batch alone.
 
     Args:
-        P: `(n, n)`, positive semidefinite; `(n,)` for a diagonal; `None` for a linear program.
+        P: `(n, n)`, positive semidefinite; `(n,)` for a diagonal; `None` for a linear program. P, A and G may be
+            JAX sparse matrices, BCOO or BCSR, which stay sparse where they are large.
         q: `(n,)`, float32 or float64; the solution has its dtype.
         A: `(p, n)`, or `None`.
         b: `(p,)`, given with `A`.
@@ -51,7 +53,8 @@ def solve_qp(
         lower: `(n,)` or a number, `-inf` where there is none, or `None`.
         upper: likewise.
         start: a solution of a similar program, whose active set is tried first.
-        solver: "daqp", "pivoting", "interior" or "separable"; chosen by structure, size and device if `None`.
+        solver: "daqp", "pivoting", "interior", "separable", "highs" (linear programs) or "clarabel" (sparse ones);
+            chosen by structure, size and device if `None`.
         tolerance: largest relative residual of a solved instance.
         max_iterations: limit on the solver's steps.
         on_failure: "zero" gives instances that fail their last iterate and zero derivatives, "nan" NaN for both,
@@ -82,9 +85,7 @@ def solve_qp(
     form, blocks = read_blocks(P, q, A, b, G, h, lower, upper, where="solve_qp")
     settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_qp")
     check_values(form, blocks, where="solve_qp")
-    if on_failure == "closest":
-        blocks = _closest(form, blocks)
-    return _solve(form, settings, blocks, start)
+    return _solve_found(form, settings, blocks, start, on_failure)
 
 
 def solve_lp(
@@ -149,6 +150,15 @@ def solve_lp(
     form, blocks = read_blocks(P, c, A, b, G, h, lower, upper, where="solve_lp")
     settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_lp")
     check_values(form, blocks, where="solve_lp")
+    return _solve_found(form, settings, blocks, start, on_failure)
+
+
+def _solve_found(form: Form, settings: Settings, blocks: Blocks, start: Any, on_failure: str) -> Solution:
+    """Solve the program in independent parts where it falls apart, or whole."""
+    groups = independent_parts(form, blocks) if settings.solver == "auto" else ()
+    if groups:
+        solve = lambda form, blocks, start: _solve_found(form, settings, blocks, start, on_failure)
+        return solve_parts(form, blocks, groups, start, solve, on_failure)
     if on_failure == "closest":
         blocks = _closest(form, blocks)
     return _solve(form, settings, blocks, start)
@@ -191,15 +201,22 @@ def _closest(form: Form, blocks: Blocks) -> Blocks:
     if rows == 0:
         return blocks
     n, dtype = form.n, blocks.q.dtype
+    patterns, A, G = None, blocks.A, blocks.G
     P = jnp.concatenate([jnp.full(n, 1e-9, dtype), jnp.ones(rows, dtype)])
-    A = jnp.concatenate([blocks.A, -jnp.eye(form.p, rows, dtype=dtype)], 1)
-    G = jnp.concatenate([blocks.G, -jnp.eye(form.m, rows, form.p, dtype=dtype)], 1)
+    if form.patterns is None:
+        A = jnp.concatenate([A, -jnp.eye(form.p, rows, dtype=dtype)], 1)
+        G = jnp.concatenate([G, -jnp.eye(form.m, rows, form.p, dtype=dtype)], 1)
+    else:
+        A, G = (jnp.concatenate([M, jnp.full(size, -1.0, dtype)]) for M, size in ((A, form.p), (G, form.m)))
+        moves = (form.patterns.A.beside(n, rows), form.patterns.G.beside(n + form.p, rows))
+        patterns = Patterns(None, *moves)
     free = jnp.full(rows, jnp.inf, dtype)
     lower = jnp.concatenate([blocks.lower, -free]) if form.lower else blocks.lower
     upper = jnp.concatenate([blocks.upper, free]) if form.upper else blocks.upper
-    wide = Form(n + rows, form.p, form.m, "diagonal", form.lower, form.upper)
+    wide = Form(n + rows, form.p, form.m, "diagonal", form.lower, form.upper, patterns)
     moved = Blocks(P, jnp.zeros(n + rows, dtype), A, blocks.b, G, blocks.h, lower, upper)
-    shift = _solve(wide, Settings(solver="pivoting"), moved, None).x[n:]
+    settings = Settings(solver="auto" if patterns else "pivoting")
+    shift = _solve(wide, settings, moved, None).x[n:]
     size = jnp.max(jnp.abs(shift), initial=0.0)
     shift = jnp.where(size > np.asarray(1e-8, dtype), shift, jnp.zeros_like(shift))
     return blocks._replace(b=blocks.b + shift[: form.p], h=blocks.h + shift[form.p :])

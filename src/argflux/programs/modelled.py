@@ -137,7 +137,7 @@ def _read(program: Any) -> Canonical:
     linear = Tensor(q[:size], np.arange(size), None, size)
     constant = Tensor(q[size:], np.zeros(1, int), None, 1)
     curvature, rows, columns = _entries(program.reduced_P)
-    P = Tensor(curvature, rows, columns, size)
+    P = Tensor(curvature, rows, columns, size, size)
     stacked, rows, columns = _entries(program.reduced_A)
     A, b = _rows(stacked, rows, columns, 0, equalities, size)
     G, h = _rows(stacked, rows, columns, equalities, program.constr_size, size)
@@ -158,7 +158,7 @@ def _rows(
     """Take rows of the constraints, as `matrix @ x (= or <=) right`, from entries of `[-matrix, right]`."""
     chosen = (rows >= first) & (rows < end)
     left, right = chosen & (columns < size), chosen & (columns == size)
-    matrix = Tensor(-stacked[left], rows[left] - first, columns[left], end - first)
+    matrix = Tensor(-stacked[left], rows[left] - first, columns[left], end - first, size)
     return matrix, Tensor(stacked[right], rows[right] - first, None, end - first)
 
 

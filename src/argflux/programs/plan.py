@@ -8,13 +8,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.extract import Blocks
 from argflux.programs.layout import Layout
 from argflux.programs.matrices import solve_lp, solve_qp
-from argflux.programs.solution import Residuals, Solution
+from argflux.programs.parts import join, pick
+from argflux.programs.solution import Solution
 from argflux.programs.sparsity import Group
 from argflux.programs.wellformed import stated_as_functions
 
@@ -54,7 +54,9 @@ class Plan:
         vectors = self.start_vectors(start)
         with stated_as_functions():
             if self.groups:
-                flat = self._join([self._solve_group(*row, vectors) for row in zip(self.groups, parts, strict=True)])
+                pairs = zip(self.groups, parts, strict=True)
+                solutions = [self._solve_group(*row, vectors) for row in pairs]
+                flat = join(self.groups, solutions, self.options.get("on_failure", "zero"))
             else:
                 flat = self._solve_blocks(parts[0], vectors)
         return self._lay_out(flat, constant)
@@ -62,7 +64,7 @@ class Plan:
     def _solve_group(self, group: Group, blocks: Blocks, start: Any) -> Solution:
         if start is None:
             return jax.vmap(lambda blocks: self._solve_blocks(blocks, None))(blocks)
-        return jax.vmap(self._solve_blocks)(blocks, _pick(start, group))
+        return jax.vmap(self._solve_blocks)(blocks, pick(start, group))
 
     def _solve_blocks(self, blocks: Blocks, start: Any) -> Solution:
         if self._is_boxed(blocks):
@@ -72,23 +74,6 @@ class Plan:
             return solve_lp(*blocks[1:], start=start, **self.options)
         options = {name: value for name, value in self.options.items() if name != "smoothing"}
         return solve_qp(*blocks, start=start, **options)
-
-    def _join(self, solutions: list[Solution]) -> Solution:
-        """Put the solutions of all parts together; the worst status is that of the whole."""
-        rows = {name: [getattr(group, name) for group in self.groups] for name in _ROWS.values()}
-        fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
-        worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
-        fields["objective"] = jnp.sum(jnp.concatenate([s.objective for s in solutions]))
-        flags = [jax.lax.reduce(s.regularity, np.int32(0), jax.lax.bitwise_or, (0,)) for s in solutions]
-        regularity = jax.lax.reduce(jnp.stack(flags), np.int32(0), jax.lax.bitwise_or, (0,))
-        residuals = Residuals(*(worst(f"residuals.{name}") for name in ("primal", "dual", "gap")))
-        return Solution(
-            **fields,
-            status=worst("status"),
-            iterations=worst("iterations"),
-            residuals=residuals,
-            regularity=regularity,
-        )
 
     def _is_boxed(self, blocks: Blocks) -> bool:
         """Whether every unknown is a program of its own, solved in closed form."""
@@ -131,34 +116,5 @@ class Plan:
         )
 
 
-_ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
-
-
 def _tree(layout: Layout | None, vector: jax.Array) -> Any:
     return layout and layout.tree(vector)
-
-
-def _read(solution: Solution, path: str) -> Any:
-    for name in path.split("."):
-        solution = getattr(solution, name)
-    return solution
-
-
-def _scatter(solutions: list[Solution], name: str, rows: list[np.ndarray]) -> jax.Array:
-    """Undo the grouping of one field: put every part's elements back in their places."""
-    order = np.concatenate([part.ravel() for part in rows])
-    values = jnp.concatenate([getattr(s, name).ravel() for s in solutions])
-    return values if np.array_equal(order, np.arange(len(order))) else values[np.argsort(order)]
-
-
-def _pick(start: Solution, group: Group) -> Solution:
-    """The part of a warm start that belongs to each program of a group."""
-    count = len(group.unknowns)
-    repeated = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count,)), start_scalars(start))
-    fields = {name: getattr(start, name)[getattr(group, kind)] for name, kind in _ROWS.items()}
-    return Solution(**fields, **repeated)
-
-
-def start_scalars(start: Solution) -> dict[str, Any]:
-    """The fields of a solution that have one value for the whole program."""
-    return {name: getattr(start, name) for name in ("objective", "status", "iterations", "residuals", "regularity")}

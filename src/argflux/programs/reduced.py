@@ -10,6 +10,7 @@ from argflux.programs.form import Form
 from argflux.programs.hostcall import cores, share
 
 NULL = 1e-9
+WELL_CONDITIONED = 1e10
 ACCURATE = 1e-10
 EQUALITY = 5
 THREADED = 1e7
@@ -83,7 +84,8 @@ def solve(system: System, r1: Array, r2: Array, regular: bool) -> tuple[Array, A
     """Solve for each row of right-hand sides; by the least norm where the system is singular."""
     if not len(system.P):
         return np.zeros(r1.shape), np.zeros(r2.shape)
-    answer = _solve_regular(system, r1, r2) if regular else None
+    direct = _solve_regular if system.P.any() else _solve_vertex
+    answer = direct(system, r1, r2) if regular else None
     return _least_norm(system, r1, r2) if answer is None else answer
 
 
@@ -113,6 +115,21 @@ def _solve_scaled(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array]
     data = map(np.ascontiguousarray, (H, C, f / unit, b / unit))  # DAQP reads rows from their addresses
     solved = _solve_once(*data) if len(f) == 1 else _solve_many(*data)
     return solved if solved is None else (solved[0] * unit, solved[1] * unit)
+
+
+def _solve_vertex(system: System, r1: Array, r2: Array) -> tuple[Array, Array] | None:
+    """At a vertex of a linear program the rows alone say where x is; None where they do not."""
+    C = system.C
+    if C.shape[0] != C.shape[1]:
+        return None
+    try:
+        inverse: Array = np.linalg.inv(C).astype(np.float64)
+    except np.linalg.LinAlgError:
+        return None
+    if not np.abs(inverse).max() * np.abs(C).max() < WELL_CONDITIONED:
+        return None
+    x, y = _times(inverse, r2), _times(inverse.T, r1)
+    return x + _times(inverse, r2 - _times(C, x)), y + _times(inverse.T, r1 - _times(C.T, y))
 
 
 def _solve_once(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] | None:

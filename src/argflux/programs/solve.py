@@ -8,7 +8,7 @@ from jax.interpreters import ad
 
 from argflux.autodiff.registry import runs
 from argflux.programs.double import double_primitive
-from argflux.programs.form import Blocks, Form, times, transposed_times
+from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
 from argflux.programs.solvers import Settings, solve_blocks
 
@@ -60,12 +60,12 @@ solve_p = double_primitive("argflux_solve", _run, _outputs)
 
 def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum) -> tuple[Any, Any, Any, Any]:
     """Derivative of x, the duals and the objective in the direction `tangents` of the blocks."""
-    x, p = best.x, form.p
+    x, p, moved = best.x, form.p, dressed(form, tangents)
     active, fixed = best.active.astype(x.dtype), jnp.abs(best.fixed).astype(x.dtype)
     solved = (best.mode > 0)[:, None].astype(x.dtype)
     y, z = best.dual[:, :p], best.dual[:, p:]
-    dPx, dAx, dGx = curve(form, tangents.P, x), times(tangents.A, x), times(tangents.G, x)
-    r1 = -(dPx + tangents.q + transposed_times(tangents.A, y) + transposed_times(tangents.G, z))
+    dPx, dAx, dGx = curve(form, moved.P, x), times(moved.A, x), times(moved.G, x)
+    r1 = -(dPx + tangents.q + transposed_times(moved.A, y) + transposed_times(moved.G, z))
     r2 = jnp.concatenate([tangents.b - dAx, tangents.h - dGx], 1) * active
     dlower = tangents.lower if form.lower else jnp.zeros_like(x)
     dupper = tangents.upper if form.upper else jnp.zeros_like(x)
@@ -110,6 +110,7 @@ def _pull(form: Form, values, ys, dys, nodes):
     solved = jnp.where(best.mode == 3, jnp.nan, (best.mode > 0).astype(w.x.dtype))[:, None]
     cost = seeds[3][:, None] * solved
     x, dual, active = best.x, best.dual, best.active.astype(w.x.dtype)
+    P, A, G = form.matrices(blocks.P, blocks.A, blocks.G)
     to_q = cost * x - w.x
     to_right = (w.dual - cost * dual) * active
     to_rows = [(y, -w.x) for y in (dual[:, :p], dual[:, p:])]
@@ -120,11 +121,11 @@ def _pull(form: Form, values, ys, dys, nodes):
         return row_cotangent(block, wx, y) - row_cotangent(block, x, part)
 
     given = [
-        lambda: curvature_cotangent(form, blocks.P, cost * x / 2 - w.x, x),
+        lambda: curvature_cotangent(form, P, cost * x / 2 - w.x, x),
         lambda: to_q,
-        lambda: rows(blocks.A, to_right[:, :p], 0),
+        lambda: rows(A, to_right[:, :p], 0),
         lambda: to_right[:, :p],
-        lambda: rows(blocks.G, to_right[:, p:], 1),
+        lambda: rows(G, to_right[:, p:], 1),
         lambda: to_right[:, p:],
         lambda: jnp.where(best.fixed < 0, to_bound, 0.0) if form.lower else jnp.zeros_like(blocks.lower),
         lambda: jnp.where(best.fixed > 0, to_bound, 0.0) if form.upper else jnp.zeros_like(blocks.upper),

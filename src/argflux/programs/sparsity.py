@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from argflux.programs.pattern import Pattern
+
 WORTHWHILE = 4096
 MOST_GROUPS = 8
 
@@ -22,25 +24,6 @@ class Group:
     inequalities: np.ndarray
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """Where a matrix of the program may differ from zero."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    height: int
-
-    @classmethod
-    def of(cls, found: Any) -> "Pattern":
-        """Read what `asdex` found."""
-        return cls(np.asarray(found.rows), np.asarray(found.cols), found.shape[0])
-
-    @property
-    def diagonal(self) -> bool:
-        """Whether only the diagonal may differ from zero."""
-        return bool(np.all(self.rows == self.columns))
-
-
 def available() -> bool:
     """Whether the package that finds patterns is installed."""
     return importlib.util.find_spec("asdex") is not None
@@ -51,7 +34,7 @@ def jacobian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Patte
     import asdex
 
     with jax.ensure_compile_time_eval():
-        return Pattern.of(asdex.jacobian_sparsity(function, *map(_zeros, shapes)))
+        return _pattern(asdex.jacobian_sparsity(function, *map(_zeros, shapes)))
 
 
 def hessian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Pattern:
@@ -59,7 +42,13 @@ def hessian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Patter
     import asdex
 
     with jax.ensure_compile_time_eval():
-        return Pattern.of(asdex.hessian_sparsity(function, *map(_zeros, shapes)))
+        return _pattern(asdex.hessian_sparsity(function, *map(_zeros, shapes)))
+
+
+def _pattern(found: Any) -> Pattern:
+    """Read what `asdex` found, row after row."""
+    order = np.lexsort((found.cols, found.rows))
+    return Pattern.of(np.asarray(found.rows)[order], np.asarray(found.cols)[order], found.shape)
 
 
 def _zeros(struct: jax.ShapeDtypeStruct) -> np.ndarray:
@@ -73,7 +62,7 @@ def split(size: int, curvature: Pattern | None, equality: Pattern | None, inequa
         A tuple of `Group`, empty where the program is one, or falls apart into too many sizes to gain by it.
 
     Example:
-        >>> rows = Pattern(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), 2)
+        >>> rows = Pattern.of([0, 0, 1, 1], [0, 1, 2, 3], (2, 4))
         >>> split(4, None, rows, None)[0].unknowns.tolist()
         [[0, 1], [2, 3]]
     """

@@ -7,16 +7,18 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.double import carry
-from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows, times
+from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows, dressed, times
 from argflux.programs.judge import Answer, judge, violations
 from argflux.programs.solvers.fallback import fall_back
+from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
 from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
 from argflux.programs.solvers.separable import is_separable, solve_separable
+from argflux.programs.solvers.sparse import solve_clarabel
 from argflux.programs.status import Status
 
 FALLBACK_LIMIT = 600
-METHODS = ("auto", "pivoting", "daqp", "interior", "separable")
+METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40
 
 
@@ -33,10 +35,12 @@ class Settings:
         """Name of the solver to use for this form."""
         if self.solver != "auto":
             return self.solver
+        if form.patterns is not None:
+            return "highs" if form.curvature == "none" else "clarabel"
         if is_separable(form):
             return "separable"
         if form.curvature == "none":
-            return "interior"
+            return "highs"
         hosted = form.n + form.rows > SMALL and jax.default_backend() == "cpu"
         return "daqp" if hosted else "pivoting"
 
@@ -60,21 +64,27 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     bad = is_bad(form, blocks)
     batch = batch_size(blocks)
     bad = jnp.broadcast_to(bad, (batch,))
-    method = settings.method(form)
+    method, blocks = settings.method(form), dressed(form, blocks)
     inverse = schur = jnp.zeros((batch, 0, 0))
     if method == "separable":
         answer = _separable(form, blocks)
-    elif form.rows == 0 and form.curvature != "none":
+    elif form.patterns is None and form.rows == 0 and form.curvature != "none":
         answer, inverse = _unconstrained(form, blocks)
         inverse = inverse if settings.inverts(form) else inverse[:, :0, :0]
     elif method == "pivoting":
         answer, inverse, schur = _pivoting(form, settings, blocks, start)
     elif method == "daqp":
         answer = _daqp(form, settings, blocks, ~bad, start)
+    elif method == "highs":
+        answer = solve_highs(form, settings, blocks)
+    elif method == "clarabel":
+        answer = solve_clarabel(form, settings, blocks)
     else:
         answer = _nothing(form, batch)
-    if form.n + form.p + form.m <= FALLBACK_LIMIT or method == "interior":
-        answer = fall_back(form, settings, blocks, (answer.status != int(Status.SOLVED)) & ~bad, answer)
+    small = form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT
+    if small or method == "interior":
+        undecided = answer.status >= int(Status.ITERATION_LIMIT) if method == "highs" else answer.status != 0
+        answer = fall_back(form, settings, blocks, undecided & ~bad, answer)
     inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:]))
     return (*judge(form, settings, blocks, bad, answer), carry(inverse), carry(schur))
 

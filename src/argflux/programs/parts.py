@@ -1,0 +1,138 @@
+"""Solutions of programs that fall apart: solved part by part, and put together again."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from argflux.programs.form import Blocks, Form
+from argflux.programs.pattern import Pattern, Sparse
+from argflux.programs.solution import Residuals, Solution
+from argflux.programs.sparsity import WORTHWHILE, Group, split
+
+LARGEST = 300
+_ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
+
+
+def independent_parts(form: Form, blocks: Blocks) -> tuple[Group, ...]:
+    """Groups of independent programs, from the patterns or from values that are known; empty if it is one."""
+    if form.patterns is not None:
+        return _split(form)
+    if any(isinstance(M, Tracer) for M in (blocks.P, blocks.A, blocks.G)):
+        return ()
+    matrices = [M for M in (blocks.P, blocks.A, blocks.G) if M.ndim == 2]
+    if sum(M.size for M in matrices) <= WORTHWHILE or (form.p + form.m <= 1 and form.curvature != "dense"):
+        return ()
+    P, A, G = (_pattern(M) for M in (blocks.P, blocks.A, blocks.G))
+    return _modest(split(form.n, P, A, G))
+
+
+def _pattern(M: jax.Array) -> Pattern | None:
+    if M.ndim != 2 or not M.shape[0]:
+        return None
+    rows, columns = np.nonzero(np.asarray(M))
+    return Pattern.of(rows, columns, M.shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _split(form: Form) -> tuple[Group, ...]:
+    P, A, G = form.patterns or (None, None, None)
+    A, G = (pattern if pattern and pattern.height else None for pattern in (A, G))
+    return _modest(split(form.n, P, A, G))
+
+
+def _modest(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """No parts at all where one of them is large, and so better left sparse."""
+    return () if any(group.unknowns.shape[1] > LARGEST for group in groups) else groups
+
+
+def solve_parts(
+    form: Form, blocks: Blocks, groups: tuple, start: Solution | None, solve: Callable, on_failure: str
+) -> Solution:
+    """Solve every group as a batch by `solve(form, blocks, start)`."""
+    found = []
+    for group in groups:
+        part, data = cut(form, blocks, group)
+        begin = None if start is None else pick(start, group)
+        found.append(jax.vmap(functools.partial(solve, part), (0, None if begin is None else 0))(data, begin))
+    return join(groups, found, on_failure)
+
+
+def cut(form: Form, blocks: Blocks, group: Group) -> tuple[Form, Blocks]:
+    """The form and the blocks, with a leading axis, of the programs of a group."""
+    unknowns, (P, A, G) = group.unknowns, form.matrices(blocks.P, blocks.A, blocks.G)
+    count, n = unknowns.shape
+    if form.curvature == "none":
+        P = jnp.zeros((count, 0), blocks.q.dtype)
+    else:
+        P = blocks.P[unknowns] if form.curvature == "diagonal" else _submatrices(P, unknowns, unknowns)
+    bound = lambda given, values: values[unknowns] if given else jnp.zeros((count, 0), blocks.q.dtype)
+    curvature = "dense" if form.curvature == "sparse" else form.curvature
+    sizes = n, group.equalities.shape[1], group.inequalities.shape[1]
+    return Form(*sizes, curvature, form.lower, form.upper), Blocks(
+        P,
+        blocks.q[unknowns],
+        _submatrices(A, group.equalities, unknowns),
+        blocks.b[group.equalities],
+        _submatrices(G, group.inequalities, unknowns),
+        blocks.h[group.inequalities],
+        bound(form.lower, blocks.lower),
+        bound(form.upper, blocks.upper),
+    )
+
+
+def _submatrices(M: Any, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
+    return M.parts(rows, columns) if isinstance(M, Sparse) else M[rows[:, :, None], columns[:, None, :]]
+
+
+def join(groups: tuple[Group, ...], solutions: list[Solution], on_failure: str = "zero") -> Solution:
+    """Put the solutions of all parts together; the worst status is that of the whole, and a part fails with it."""
+    rows = {name: [getattr(group, name) for group in groups] for name in _ROWS.values()}
+    fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
+    worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
+    fields["objective"] = jnp.sum(jnp.concatenate([s.objective for s in solutions]))
+    status = worst("status")
+    fields = {name: _failing(field, status == 0, on_failure) for name, field in fields.items()}
+    flags = [jax.lax.reduce(s.regularity, np.int32(0), jax.lax.bitwise_or, (0,)) for s in solutions]
+    regularity = jax.lax.reduce(jnp.stack(flags), np.int32(0), jax.lax.bitwise_or, (0,))
+    residuals = Residuals(*(worst(f"residuals.{name}") for name in ("primal", "dual", "gap")))
+    return Solution(
+        **fields,
+        status=status,
+        iterations=worst("iterations"),
+        residuals=residuals,
+        regularity=regularity,
+    )
+
+
+def _failing(field: jax.Array, solved: jax.Array, on_failure: str) -> jax.Array:
+    """Give a field of a program that failed in some part the derivative, and the value, that failures have."""
+    failed = field * np.asarray(np.nan, field.dtype) if on_failure == "nan" else jax.lax.stop_gradient(field)
+    return jnp.where(solved, field, failed)
+
+
+def _read(solution: Solution, path: str) -> Any:
+    for name in path.split("."):
+        solution = getattr(solution, name)
+    return solution
+
+
+def _scatter(solutions: list[Solution], name: str, rows: list[np.ndarray]) -> jax.Array:
+    """Undo the grouping of one field: put every part's elements back in their places."""
+    order = np.concatenate([part.ravel() for part in rows])
+    values = jnp.concatenate([getattr(s, name).ravel() for s in solutions])
+    return values if np.array_equal(order, np.arange(len(order))) else values[np.argsort(order)]
+
+
+def pick(start: Solution, group: Group) -> Solution:
+    """The part of a warm start that belongs to each program of a group."""
+    count = len(group.unknowns)
+    scalars = ("objective", "status", "iterations", "residuals", "regularity")
+    whole = {name: getattr(start, name) for name in scalars}
+    repeated = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count,)), whole)
+    fields = {name: getattr(start, name)[getattr(group, kind)] for name, kind in _ROWS.items()}
+    return Solution(**fields, **repeated)

@@ -1,0 +1,188 @@
+"""Clarabel's interior-point method on the host, for quadratic programs with sparse matrices."""
+
+import importlib
+import importlib.util
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import csc_array, eye_array, triu, vstack
+from scipy.sparse.linalg import splu
+
+from argflux.errors import MissingDependencyError
+from argflux.programs.form import Blocks, Form, batch_size, bounds
+from argflux.programs.hostcall import host_call
+from argflux.programs.judge import Answer
+from argflux.programs.pattern import Sparse
+from argflux.programs.sparsekkt import System, curvature_of, rows_of
+from argflux.programs.status import Status
+
+ACCURACY = 1e-2
+WEAK = 1e-5
+CONVEX = 1e-9
+
+
+class Vectors(NamedTuple):
+    """The vectors of one instance."""
+
+    q: np.ndarray
+    b: np.ndarray
+    h: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+class Point(NamedTuple):
+    """Primal, duals of the rows, signed duals of the bounds."""
+
+    x: np.ndarray
+    dual: np.ndarray
+    bound: np.ndarray
+
+
+def has_clarabel() -> bool:
+    """Whether the package `clarabel` is installed."""
+    return importlib.util.find_spec("clarabel") is not None
+
+
+def require_clarabel(where: str) -> None:
+    """Refuse sparse quadratic programs without their solver.
+
+    Raises:
+        MissingDependencyError: if Clarabel is not installed.
+    """
+    if not has_clarabel():
+        raise MissingDependencyError(
+            "a sparse quadratic program, without Clarabel",
+            "the package clarabel",
+            "pip install 'argflux[solvers]', or pass dense matrices",
+            where=where,
+        )
+
+
+def solve_clarabel(form: Form, settings: Any, blocks: Blocks) -> Answer:
+    """Solve programs whose matrices are values on patterns, one after another.
+
+    Source:
+        Goulart and Chen, "Clarabel: an interior-point solver for conic programs with quadratic objectives" (2024).
+    """
+    batch, k = batch_size(blocks), form.p + form.m
+    shapes = [((batch, size), "float64") for size in (form.n, k, form.n)] + [((batch,), "int32")] * 2
+    P, A, G = (M.values if isinstance(M, Sparse) else M for M in (blocks.P, blocks.A, blocks.G))
+    given = (P, blocks.q, A, blocks.b, G, blocks.h, *bounds(form, blocks))
+    x, dual, bound, status, iterations = host_call(_solve_all, shapes, *given, form=form, settings=settings)
+    return Answer(x, dual, bound, status, iterations, status == int(Status.SOLVED))
+
+
+def _solve_all(*arrays, form: Form, settings: Any) -> tuple:
+    batch = max(map(len, arrays))
+    found = np.zeros((batch, form.n)), np.zeros((batch, form.p + form.m)), np.zeros((batch, form.n))
+    status, iterations = np.full(batch, int(Status.NUMERICAL_ERROR), np.int32), np.zeros(batch, np.int32)
+    for i in range(batch):
+        instance = [a[i % len(a)] for a in arrays]
+        if all(np.isfinite(a).all() for a in instance[:5]):
+            *point, status[i], iterations[i] = _solve(form, settings, *instance)
+            for values, part in zip(found, point, strict=True):
+                values[i] = part
+    return *found, status, iterations
+
+
+def _solve(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:
+    """One instance: x, duals, signed duals of the bounds, status, iterations."""
+    clarabel: Any = importlib.import_module("clarabel")
+
+    n, p, k = form.n, form.p, form.p + form.m
+    nothing = np.zeros(n), np.zeros(k), np.zeros(n)
+    P, C, eye = curvature_of(form, P), rows_of(form, A, G), eye_array(n, format="csr")
+    if not is_convex(P):
+        return *nothing, int(Status.BAD_DATA), 0
+    right = np.concatenate([b, h, upper, -lower])
+    given = np.flatnonzero(np.isfinite(right))
+    rows = csc_array(vstack([C, eye, -eye]).tocsr()[given])
+    cones = [clarabel.ZeroConeT(p), clarabel.NonnegativeConeT(len(given) - p)]
+    cones = [cone for cone, size in zip(cones, (p, len(given) - p), strict=True) if size]
+    solver = clarabel.DefaultSolver(csc_array(triu(P)), q, rows, right[given], cones, _options(settings))
+    found = solver.solve()
+    status = _status(str(found.status))
+    z = np.zeros(len(right))
+    z[given] = np.asarray(found.z)
+    slack = np.asarray(found.s)
+    z[given[p:]] = np.where(slack[p:] > z[given[p:]], 0.0, z[given[p:]])
+    point = Point(np.asarray(found.x), z[:k], z[k : k + n] - z[k + n :])
+    if status == Status.SOLVED:
+        point = _polish(P, C, Vectors(q, b, h, lower, upper), point, settings.tolerance)
+    return *point, int(status), found.iterations
+
+
+def _polish(P: csc_array, C: csc_array, data: Vectors, point: Point, tolerance: float) -> Point:
+    """Meet the optimality conditions exactly on the active set, by the least correction."""
+    p, score = len(data.b), _wrong(P, C, data, point)
+    right, near = np.concatenate([data.b, data.h]), WEAK * (1.0 + np.abs(point.x).max())
+    close, positive = right - C @ point.x <= near, point.dual > 0
+    active = positive | close | (np.arange(len(right)) < p)
+    below = (point.x - data.lower <= near) | (point.bound < 0)
+    fixed = below | (data.upper - point.x <= near) | (point.bound > 0)
+    weak = bool((close & ~positive)[p:].any() or (fixed & (point.bound == 0) & (data.lower < data.upper)).any())
+    system = System(P, C, active, fixed)
+    for _ in range(2):
+        r1 = -(P @ point.x + data.q + C.T @ point.dual + point.bound)
+        r2 = np.where(active, right - C @ point.x, 0.0)
+        r3 = np.where(fixed, np.where(below, data.lower, data.upper) - point.x, 0.0)
+        moved = [part[:, 0] for part in system.solve([r1[:, None], r2[:, None], r3[:, None]], weak)]
+        fresh = Point(*(a + b for a, b in zip(point, moved, strict=True)))
+        if not _wrong(P, C, data, fresh) <= max(score, tolerance / 100):
+            break
+        point, score = fresh, _wrong(P, C, data, fresh)
+    return point
+
+
+def _wrong(P: csc_array, C: csc_array, data: Vectors, point: Point) -> float:
+    """Largest violation of the optimality conditions, relative to the data."""
+    p, Px, Cx, Cd = len(data.b), P @ point.x, C @ point.x, C.T @ point.dual
+    slack = np.concatenate([data.b, data.h]) - Cx
+    low, high = point.x - data.lower, data.upper - point.x
+    largest = lambda *parts: max((float(np.abs(part).max()) for part in parts if part.size), default=0.0)
+    primal = largest(slack[:p], np.minimum(slack[p:], 0), np.minimum(low, 0), np.minimum(high, 0))
+    dual = largest(Px + data.q + Cd + point.bound, np.minimum(point.dual[p:], 0))
+    with np.errstate(invalid="ignore"):
+        at = np.where(point.bound > 0, high, low) * point.bound
+        gap = largest(np.nan_to_num(point.dual[p:] * slack[p:]), np.nan_to_num(at))
+    cost = 1.0 + abs(float(point.x @ (Px / 2 + data.q)))
+    return max(primal / (1.0 + largest(data.b, Cx)), dual / (1.0 + largest(Px, data.q, Cd)), gap / cost)
+
+
+def _options(settings: Any) -> Any:
+    clarabel: Any = importlib.import_module("clarabel")
+
+    options = clarabel.DefaultSettings()
+    options.verbose = False
+    options.max_iter = min(settings.max_iterations, 500)
+    options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = ACCURACY * settings.tolerance
+    options.direct_solve_method = "faer"
+    return options
+
+
+def _status(name: str) -> Status:
+    if name in ("Solved", "AlmostSolved", "InsufficientProgress"):
+        return Status.SOLVED
+    failures = {"PrimalInfeasible": Status.PRIMAL_INFEASIBLE, "DualInfeasible": Status.DUAL_INFEASIBLE}
+    failures |= {f"Almost{name}": status for name, status in failures.items()}
+    return failures.get(name, Status.ITERATION_LIMIT if name == "MaxIterations" else Status.NUMERICAL_ERROR)
+
+
+def is_convex(P: csc_array) -> bool:
+    """Whether P is positive semidefinite up to rounding: by Gershgorin's discs, or else by the signs of its pivots."""
+    diagonal, size = P.diagonal(), abs(P)
+    if np.all(2 * diagonal >= size.sum(1)):
+        return True
+    shift = CONVEX * max(float(size.max()), 1e-300)
+    options = {"SymmetricMode": True}
+    try:
+        lu = splu(
+            csc_array(P + shift * eye_array(len(diagonal))),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options=options,
+        )
+    except RuntimeError:
+        return False
+    return bool(np.array_equal(lu.perm_r, lu.perm_c) and np.all(lu.U.diagonal() > 0))

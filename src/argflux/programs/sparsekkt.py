@@ -1,0 +1,96 @@
+"""Systems of the optimality conditions of sparse programs, factorised on the active set on the host."""
+
+import numpy as np
+from scipy.sparse import block_array, csc_array
+
+from argflux.programs.form import Form
+from argflux.programs.hostcall import host_call
+from argflux.programs.leastnorm import Symmetric
+
+LEAST_NORM = 2
+
+
+def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1, r2, r3) -> list:
+    """What `kkt_p` asks for, one factorisation for every active set.
+
+    Args:
+        form: with patterns.
+        batch: number of instances.
+        P: values, a diagonal, or no elements; leading axis 1 or batch, as for all arrays.
+        A: values.
+        G: values.
+        active: flags of the rows of `[A; G]`.
+        fixed: flags of the variables.
+        mode: 0 zero, 1 regular, 2 least norm, 3 NaN.
+        r1: right-hand side of stationarity, `(batch, n)`.
+        r2: of the rows, `(batch, p + m)`.
+        r3: of the fixed variables, `(batch, n)`.
+    """
+    sizes = (form.n, form.p + form.m, form.n)
+    shapes = [((batch, size), "float64") for size in sizes]
+    return host_call(_solve_all, shapes, P, A, G, active, fixed, mode, r1, r2, r3, form=form)
+
+
+def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple:
+    """Group the instances that share matrices and active set, and solve each group at once."""
+    batch = len(r1)
+    held, mode = np.concatenate([active > 0, fixed > 0], 1), np.broadcast_to(mode, (batch,))
+    groups: dict[tuple, list[int]] = {}
+    for i in np.flatnonzero((mode == 1) | (mode == LEAST_NORM)):
+        key = (*(i % len(a) for a in (P, A, G)), held[i % len(held)].tobytes(), mode[i])
+        groups.setdefault(key, []).append(int(i))
+    right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
+    steps = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
+    crowded = False
+    for (iP, iA, iG, text, kind), which in groups.items():
+        on = np.frombuffer(text, bool)
+        P_one, C = curvature_of(form, P[iP]), rows_of(form, A[iA], G[iG])
+        system = System(P_one, C, on[: form.p + form.m], on[form.p + form.m :], crowded)
+        columns = [r[which].T for r in right]
+        for step, values in zip(steps, system.solve(columns, kind == LEAST_NORM), strict=True):
+            step[which] = values.T
+        crowded = system.matrix.crowded
+    return steps
+
+
+def curvature_of(form: Form, P: np.ndarray) -> csc_array:
+    """P of one instance as a symmetric SciPy matrix."""
+    if form.patterns is not None and form.patterns.P is not None:
+        where = form.patterns.P
+        whole = csc_array((P, (where.rows, where.columns)), shape=(form.n, form.n))
+        return csc_array((whole + whole.T) / 2)
+    diagonal = np.zeros(form.n) if form.curvature == "none" else P
+    return csc_array((diagonal, (np.arange(form.n), np.arange(form.n))), shape=(form.n, form.n))
+
+
+def rows_of(form: Form, A: np.ndarray, G: np.ndarray) -> csc_array:
+    """The rows `[A; G]` of one instance as a SciPy matrix."""
+    assert form.patterns is not None
+    a, g = form.patterns.A, form.patterns.G
+    rows, columns = np.concatenate([a.rows, g.rows + form.p]), np.concatenate([a.columns, g.columns])
+    return csc_array((np.concatenate([A, G]), (rows, columns)), shape=(form.p + form.m, form.n))
+
+
+class System:
+    """The system on one active set: variables that are fixed and rows that are not active drop out."""
+
+    def __init__(self, P: csc_array, C: csc_array, active: np.ndarray, fixed: np.ndarray, crowded: bool = False):
+        self.P, self.C = P, C
+        self.active, self.fixed = np.flatnonzero(active), fixed
+        self.free = np.flatnonzero(~fixed)
+        C = self.C.tocsr()[self.active].tocsc()
+        inner, self.rows = C[:, self.free], C
+        curvature = self.P[:, self.free].tocsr()[self.free]
+        zeros = csc_array((len(self.active), len(self.active)))
+        self.matrix = Symmetric(csc_array(block_array([[curvature, inner.T], [inner, zeros]])), crowded)
+
+    def solve(self, right: list[np.ndarray], least_norm: bool) -> tuple:
+        """Solve for right-hand sides `r1, r2, r3` in columns."""
+        r1, r2, r3 = right
+        pinned = np.where(self.fixed[:, None], r3, 0.0)
+        known = [(r1 - self.P @ pinned)[self.free], r2[self.active] - self.rows @ pinned]
+        v = self.matrix.solve(np.concatenate(known), least_norm)
+        x, dual = pinned.copy(), np.zeros_like(r2)
+        x[self.free], dual[self.active] = v[: len(self.free)], v[len(self.free) :]
+        bound = np.where(self.fixed[:, None], r1 - self.P @ x - self.C.T @ dual, 0.0)
+        return x, dual, bound
