@@ -18,6 +18,7 @@ from argflux.programs.status import Status
 
 ACCURACY = 1e-2
 WEAK = 1e-5
+POLISHED = 1e-10
 CONVEX = 1e-9
 
 
@@ -114,22 +115,29 @@ def _solve(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:
 
 
 def _polish(P: csc_array, C: csc_array, data: Vectors, point: Point, tolerance: float) -> Point:
-    """Meet the optimality conditions exactly on the active set, by the least correction."""
+    """Meet the optimality conditions exactly on the active set, or on that with all constraints that nearly hold."""
+    best = _corrected(P, C, data, point, 0.0)
+    if _wrong(P, C, data, best) <= tolerance / 10:
+        return best
+    return min(best, _corrected(P, C, data, point, WEAK), key=lambda found: _wrong(P, C, data, found))
+
+
+def _corrected(P: csc_array, C: csc_array, data: Vectors, point: Point, width: float) -> Point:
+    """The least correction that meets the conditions on the constraints with duals, or within `width`."""
     p, score = len(data.b), _wrong(P, C, data, point)
-    right, near = np.concatenate([data.b, data.h]), WEAK * (1.0 + np.abs(point.x).max())
-    close, positive = right - C @ point.x <= near, point.dual > 0
-    active = positive | close | (np.arange(len(right)) < p)
-    below = (point.x - data.lower <= near) | (point.bound < 0)
-    fixed = below | (data.upper - point.x <= near) | (point.bound > 0)
-    weak = bool((close & ~positive)[p:].any() or (fixed & (point.bound == 0) & (data.lower < data.upper)).any())
+    right, near = np.concatenate([data.b, data.h]), width * (1.0 + np.abs(point.x).max())
+    held = lambda slack, dual: (dual > 0) | ((slack <= near) & (width > 0))
+    active = held(right - C @ point.x, point.dual) | (np.arange(len(right)) < p)
+    below = held(point.x - data.lower, -point.bound)
+    fixed = below | held(data.upper - point.x, point.bound)
     system = System(P, C, active, fixed)
     for _ in range(2):
         r1 = -(P @ point.x + data.q + C.T @ point.dual + point.bound)
         r2 = np.where(active, right - C @ point.x, 0.0)
         r3 = np.where(fixed, np.where(below, data.lower, data.upper) - point.x, 0.0)
-        moved = [part[:, 0] for part in system.solve([r1[:, None], r2[:, None], r3[:, None]], weak)]
+        moved = [part[:, 0] for part in system.solve([r1[:, None], r2[:, None], r3[:, None]], width > 0)]
         fresh = Point(*(a + b for a, b in zip(point, moved, strict=True)))
-        if not _wrong(P, C, data, fresh) <= max(score, tolerance / 100):
+        if not _wrong(P, C, data, fresh) <= max(score, POLISHED):
             break
         point, score = fresh, _wrong(P, C, data, fresh)
     return point
