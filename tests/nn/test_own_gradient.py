@@ -7,7 +7,7 @@ import pytest
 
 from argflux import nn
 from argflux.autodiff import gradient, primitive
-from tests.nn.activations.test_activations import FORMULAS, GRID
+from tests.nn.activation.test_activations import FORMULAS, GRID
 from tests.nn.layers import LAYERS
 from tests.nn.losses.test_losses import ROWS, single
 

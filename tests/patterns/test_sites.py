@@ -50,7 +50,7 @@ SMOOTH = [
 
 
 def test_every_activation_has_a_row():
-    activations = importlib.import_module("argflux.nn.activations")
+    activations = importlib.import_module("argflux.nn.activation")
     listed = {function.__name__ for function in [*CORNERS, *SMOOTH]} | {"logsumexp"}
     assert set(activations.__all__) <= listed
 

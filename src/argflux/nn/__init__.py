@@ -2,7 +2,7 @@
 
 from argflux.nn import initialisers, losses
 from argflux.nn.abstract import outputsize
-from argflux.nn.activations import (
+from argflux.nn.activation import (
     celu,
     elu,
     gelu,

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
-from argflux.nn.activations import identity
+from argflux.nn.activation import identity
 from argflux.nn.mode import current, is_training, record
 from argflux.nn.show import label, summary
 from argflux.tree import Buffer

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
-from argflux.nn.activations import identity
+from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
     checked_dtype,

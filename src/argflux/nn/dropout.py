@@ -60,7 +60,7 @@ class Dropout(eqx.Module):
         if not jnp.issubdtype(x.dtype, jnp.floating):
             todo = "convert it first: jnp.asarray(x, jnp.float32)"
             raise DtypeError(f"an input of dtype {x.dtype}", "floating values", todo, where=self.label())
-        if not is_training(self.training, self.label()) or self.p == 0:
+        if self.p == 0 or not is_training(self.training, self.label()):
             return x
         kept = jax.random.bernoulli(next_key(key), 1 - self.p, self._mask_shape(x))
         return jnp.where(kept, x * (1 / max(1 - self.p, 1e-30)), 0)
@@ -124,7 +124,7 @@ class AlphaDropout(eqx.Module):
     def __call__(self, x: Any, *, key: Array | None = None) -> Array:
         """Return x with some of its values at selu's lower limit, in training."""
         x = floating_input(self.label(), x)
-        if not is_training(self.training, self.label()) or self.p == 0:
+        if self.p == 0 or not is_training(self.training, self.label()):
             return x
         if self.p == 1:
             return jnp.zeros_like(x)

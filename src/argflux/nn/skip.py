@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from argflux.nn.activations import identity
+from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation
 from argflux.nn.connection import held, joined
 from argflux.nn.show import label, summary

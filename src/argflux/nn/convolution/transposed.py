@@ -8,7 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
-from argflux.nn.activations import identity
+from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, drawn, floating_input, given_bias
 from argflux.nn.convolution.conv import check_groups
 from argflux.nn.convolution.correlate import transposed

@@ -7,7 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError
-from argflux.nn.activations import identity
+from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
 from argflux.nn.layer import Layer
 from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised, scaled

@@ -9,7 +9,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
-from argflux.nn.activations import identity
+from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
 from argflux.nn.layer import Layer
 from argflux.nn.mode import current, is_training, record

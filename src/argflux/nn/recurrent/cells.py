@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
-from argflux.nn.activations import tanh
+from argflux.nn.activation import tanh
 from argflux.nn.arguments import (
     checked_activation,
     checked_dtype,

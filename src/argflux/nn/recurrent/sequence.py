@@ -10,7 +10,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from argflux.errors import DtypeError, ShapeError
-from argflux.nn.activations import tanh
+from argflux.nn.activation import tanh
 from argflux.nn.layer import Layer
 from argflux.nn.recurrent.cells import Cell, GRUCell, LSTMCell, RNNCell
 from argflux.nn.show import label

@@ -1,7 +1,7 @@
 """Activation functions: plain functions of an array, usable as layers by themselves."""
 
-from argflux.nn.activations.axiswise import glu, logsoftmax, logsumexp, softmax
-from argflux.nn.activations.rectifiers import (
+from argflux.nn.activation.axiswise import glu, logsoftmax, logsumexp, softmax
+from argflux.nn.activation.rectifiers import (
     celu,
     elu,
     hardsigmoid,
@@ -14,7 +14,7 @@ from argflux.nn.activations.rectifiers import (
     softshrink,
     trelu,
 )
-from argflux.nn.activations.smooth import (
+from argflux.nn.activation.smooth import (
     gelu,
     gelu_erf,
     gelu_sigmoid,

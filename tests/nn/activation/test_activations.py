@@ -9,7 +9,7 @@ import pytest
 
 from argflux import nn
 from argflux.errors import ShapeError
-from argflux.nn import activations
+from argflux.nn import activation as activations
 from tests.nn.checks import assert_compiles_alike, assert_gradient
 
 erf = np.vectorize(math.erf)
