@@ -91,7 +91,7 @@ class BatchNorm(eqx.Module):
     def __call__(self, x: Any) -> Array:
         """Return the normalised x."""
         x = self._checked(jnp.asarray(x))
-        if is_training(self.training, self.label()) or self.mean is None or self.variance is None:
+        if self.mean is None or self.variance is None or is_training(self.training, self.label()):
             mean, variance = self._of_batch(x)
         else:
             mean, variance = self.mean.value, self.variance.value
