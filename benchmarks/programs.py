@@ -1,7 +1,8 @@
 """Batches of random quadratic programs, solved and differentiated, beside Moreau's active set and a loop over PIQP.
 
 The programs are OptNet's: P = LL' + I/1000, all matrices normal, feasible by construction; gradients with respect
-to every block. The last size is that of cvxpylayers' dense benchmark. Times are medians of turns taken alternately; ratios are theirs over ours, above 1 we are faster.
+to every block. The last size is that of cvxpylayers' dense benchmark. Times are medians of turns taken alternately;
+ratios are theirs over ours, above 1 we are faster.
 """
 
 import statistics
