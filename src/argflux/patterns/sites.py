@@ -6,6 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from argflux.errors import ArgumentError
@@ -165,7 +166,7 @@ def _choices(islands: Islands) -> list[tuple[int, Site]]:
     """Make a site of every choice between arrays: units where one side is fixed, else a maximum over the sides."""
     found, shapes = [], islands.flat.shapes
     for choice in find_choices(islands):
-        shape = jnp.broadcast_shapes(*(shapes[i].shape for i in choice.sides))
+        shape = np.broadcast_shapes(*(shapes[i].shape for i in choice.sides))
         if choice.moving:
             site = Site("", (), (*shape, len(choice.sides)), True, choice.sides, choice.output, _side_by_side)
         else:
