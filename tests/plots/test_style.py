@@ -14,7 +14,7 @@ from tests.plots.figures import FIGURES
 
 
 def test_every_drawing_function_has_a_row():
-    assert set(plots.__all__) - {"confusion_matrix", "save_figure"} == set(FIGURES)
+    assert set(plots.__all__) - {"confusion_matrix", "save_figure", "study_page"} == set(FIGURES)
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)

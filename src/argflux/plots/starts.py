@@ -56,7 +56,7 @@ def scatter_starts(study: Any, measures: Sequence[str] | None = None, outcome: s
         axes = figure.add_subplot(rows, columns, place + 1, xlabel=name, ylabel=outcome if place % columns == 0 else "")
         x = study.measure(name)
         _points(axes, study, x, y)
-        axes.set_title(_correlated(study, name, outcome), fontsize=9)
+        axes.set_title(_correlated(study, name, outcome), fontsize=10)
     _legend(figure, study)
     return figure
 
@@ -184,7 +184,7 @@ def learning_curves(study: Any) -> Figure:
         axes.plot(study.epochs, middle, color=colour(index), label=family, marker=MARKERS[index % len(MARKERS)], ms=4)
         axes.fill_between(study.epochs, low, high, color=colour(index), alpha=0.12, linewidth=0)
     axes.axhline(study.level, color=MUTED, linewidth=1, linestyle=":")
-    axes.legend(loc="lower right", fontsize=9)
+    axes.legend(loc="lower right", fontsize=10)
     return figure
 
 
@@ -216,7 +216,7 @@ def _legend(figure: Figure, study: Any) -> None:
         figure.axes[0].plot([], [], MARKERS[i % len(MARKERS)], color=colour(i), label=family)[0]
         for i, family in enumerate(study.families)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), fontsize=10)
 
 
 def _with_heights(found: dict, rows: list, outcome: str) -> list:

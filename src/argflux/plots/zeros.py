@@ -95,5 +95,5 @@ def class_zeros(counts: Any, sizes: Any, classes: Sequence[Hashable], *, title: 
         axes.set_xticks(range(counts.shape[1]))
         for (row, column), part in np.ndenumerate(parts):
             shade = "white" if part > 0.6 else INK
-            axes.text(column, row, f"{100 * part:.0f}", ha="center", va="center", fontsize=9, color=shade)
+            axes.text(column, row, f"{100 * part:.0f}", ha="center", va="center", fontsize=10, color=shade)
     return figure
