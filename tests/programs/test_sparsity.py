@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs import Program
-from argflux.programs.pattern import Pattern
+from argflux.programs import Program, solve_qp, sparseblocks
+from argflux.programs.pattern import Pattern, Sparse
 from argflux.programs.sparsity import split
 
 pytest.importorskip("asdex")
@@ -66,3 +66,71 @@ def test_transposed_squares_are_found_diagonal():
     y = jnp.linspace(-1.0, 1.0, 80)
     assert tied._plan((y,)).curvature == "diagonal"
     np.testing.assert_allclose(tied(y), np.maximum(y, 0) / 4, rtol=1e-6)
+
+
+@pytest.fixture
+def spied(monkeypatch):
+    """Sizes of what solvers are given: (instances, unknowns) of every call."""
+    from argflux.programs import solve
+
+    calls = []
+    real = solve.solve_blocks
+
+    def spy(form, settings, blocks, start):
+        calls.append((max(block.shape[0] for block in blocks), form.n))
+        return real(form, settings, blocks, start)
+
+    monkeypatch.setattr(solve, "solve_blocks", spy)
+    return calls
+
+
+def many_small(count):
+    """`count` independent programs of three variables with dense matrices, as the blocks of one."""
+    r = np.random.default_rng(0)
+    factor, G = r.normal(size=(count, 3, 3)), r.normal(size=(count, 2, 3))
+    P = factor @ factor.transpose(0, 2, 1) + np.eye(3)
+    return P, r.normal(size=(count, 3)), G, r.uniform(0.1, 1.0, size=(count, 2))
+
+
+def block_diagonal(matrices):
+    """The pattern and the values of a block-diagonal matrix."""
+    count, height, width = matrices.shape
+    k, i, j = np.indices(matrices.shape).reshape(3, -1)
+    return Sparse(
+        jnp.asarray(matrices.ravel()), Pattern.of(k * height + i, k * width + j, (count * height, count * width))
+    )
+
+
+def test_a_thousand_small_programs_are_one_batch_in_one_call(spied, x64):
+    P, q, G, h = many_small(1000)
+    whole = solve_qp(block_diagonal(P), q.ravel(), G=block_diagonal(G), h=h.ravel()).check()
+    assert spied == [(1000, 3)]
+    each = jax.vmap(lambda P, q, G, h: solve_qp(P, q, G=G, h=h))(*map(jnp.asarray, (P, q, G, h)))
+    np.testing.assert_allclose(whole.x, each.x.ravel(), atol=1e-9)
+    np.testing.assert_allclose(whole.z, each.z.ravel(), atol=1e-9)
+
+
+def test_dense_matrices_fall_apart_where_their_values_are_known(spied, x64):
+    P, q, G, h = many_small(30)
+    dP, dG = block_diagonal(P).dense(), block_diagonal(G).dense()
+    known = solve_qp(dP, q.ravel(), G=dG, h=h.ravel()).check()
+    assert spied == [(30, 3)]
+    traced = jax.jit(lambda P: solve_qp(P, q.ravel(), G=dG, h=h.ravel()).x)(dP)
+    assert spied[-1] == (1, 90)
+    np.testing.assert_allclose(known.x, traced, atol=1e-8)
+    grad = jax.grad(lambda q: jnp.sum(solve_qp(dP, q, G=dG, h=h.ravel()).x ** 2))(jnp.asarray(q.ravel()))
+    whole = jax.jit(jax.grad(lambda q, P: jnp.sum(solve_qp(P, q, G=dG, h=h.ravel()).x ** 2)))(
+        jnp.asarray(q.ravel()), dP
+    )
+    np.testing.assert_allclose(grad, whole, atol=1e-7)
+
+
+def test_one_part_that_fails_takes_the_whole_with_it(x64, monkeypatch):
+    monkeypatch.setattr(sparseblocks, "SMALL", 0)
+    eye = Sparse(jnp.ones(4), Pattern.of(range(4), range(4), (4, 4)))
+    G = Sparse(jnp.array([1.0, 1.0, 1.0, -1.0]), Pattern.of([0, 0, 1, 2], [0, 1, 2, 2], (3, 4)))
+    run = lambda h, how: solve_qp(eye, -jnp.ones(4), G=G, h=h, on_failure=how)
+    h = jnp.array([1.0, 0.0, -1.0])
+    assert int(run(h, "zero").status) == 1
+    np.testing.assert_array_equal(jax.jacobian(lambda h: run(h, "zero").x)(h), 0.0)
+    assert np.isnan(run(h, "nan").x).all()
