@@ -12,19 +12,15 @@ EXACT = 1e-10
 SHIFT = 1e-6
 SMALL = 300
 DENSE = 3000
-FILL = 0.1
+CROWDED = 8
 STEPS = 4
 ARRIVED = (1, 2, 4, 5)
 
 
 class Symmetric:
-    """A sparse symmetric matrix, scaled so that the largest entry of every row is near one.
+    """A sparse symmetric matrix, scaled so that the largest entry of every row is near one."""
 
-    `crowded` says, before and after, that dense factors serve better than sparse ones.
-    """
-
-    def __init__(self, matrix: csc_array, dense: bool = False):
-        self.crowded = dense
+    def __init__(self, matrix: csc_array):
         self.scale = _equilibrate(matrix)
         scaling = diags_array(self.scale)
         self.K: Any = csc_array(scaling @ matrix @ scaling)
@@ -36,29 +32,28 @@ class Symmetric:
         if not right.shape[0]:
             return right
         right = self.scale[:, None] * right
-        return self.scale[:, None] * (self._least_norm(right) if least_norm else self._regular(right))
+        ways = [self._krylov, self._regular] if least_norm else [self._regular, self._krylov]
+        found = next((v for v in (way(right) for way in ways) if v is not None), None)
+        return self.scale[:, None] * (self._shifted_solve(right) if found is None else found)
 
-    def _regular(self, right: np.ndarray) -> np.ndarray:
-        """By the factors of the matrix, or else the answer of least norm."""
+    def _regular(self, right: np.ndarray) -> np.ndarray | None:
+        """By the factors of the matrix, `None` where it is singular."""
         if self._inverse is None:
             self._inverse = self._factorise()
         if self._inverse is False:
-            return self._shifted_solve(right)
+            return None
         v = self._inverse(right)
         for _ in range(2):
             v = v + self._inverse(right - self.K @ v)
-        return v if self._fits(v, right) else self._shifted_solve(right)
+        return v if self._fits(v, right) else None
 
-    def _least_norm(self, right: np.ndarray) -> np.ndarray:
-        """By Krylov steps, which keep to the range of the matrix, where they arrive."""
-        v = np.zeros_like(right)
-        for j in range(right.shape[1]):
-            if right[:, j].any():
-                v[:, j], reason, *_ = lsmr(
-                    self.K, right[:, j], atol=1e-14, btol=1e-14, conlim=0, maxiter=2 * len(right)
-                )
-                if reason not in ARRIVED:
-                    return self._regular(right)
+    def _krylov(self, right: np.ndarray) -> np.ndarray | None:
+        """By Krylov steps, which keep to the range of the matrix; `None` where they do not arrive."""
+        v, limit = np.zeros_like(right), 2 * len(right)
+        for j in np.flatnonzero(right.any(0)):
+            v[:, j], reason, *_ = lsmr(self.K, right[:, j], atol=1e-14, btol=1e-14, conlim=0, maxiter=limit)
+            if reason not in ARRIVED:
+                return None
         return v
 
     def _shifted_solve(self, right: np.ndarray) -> np.ndarray:
@@ -71,15 +66,14 @@ class Symmetric:
         return v
 
     def _factorise(self):
-        """Return what applies K⁻¹, or `False` where K is singular; `crowded` says that sparse factors filled up."""
+        """Return what applies K⁻¹, or `False` where K is singular; dense factors where sparse ones would fill up."""
         size = self.K.shape[0]
-        if size <= SMALL or self.crowded:
+        if size <= SMALL or (size <= DENSE and self.K.nnz > CROWDED * size):
             return _dense(self.K)
         try:
             lu = splu(self.K, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.001, options={"SymmetricMode": True})
         except RuntimeError:
             return False
-        self.crowded = size <= DENSE and lu.nnz > FILL * size**2
         pivots = np.abs(lu.U.diagonal())
         return lu.solve if pivots.min() > SINGULAR * pivots.max() else False
 

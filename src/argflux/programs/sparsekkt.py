@@ -41,15 +41,13 @@ def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple
         groups.setdefault(key, []).append(int(i))
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     steps = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
-    crowded = False
     for (iP, iA, iG, text, kind), which in groups.items():
         on = np.frombuffer(text, bool)
         P_one, C = curvature_of(form, P[iP]), rows_of(form, A[iA], G[iG])
-        system = System(P_one, C, on[: form.p + form.m], on[form.p + form.m :], crowded)
+        system = System(P_one, C, on[: form.p + form.m], on[form.p + form.m :])
         columns = [r[which].T for r in right]
         for step, values in zip(steps, system.solve(columns, kind == LEAST_NORM), strict=True):
             step[which] = values.T
-        crowded = system.matrix.crowded
     return steps
 
 
@@ -74,7 +72,7 @@ def rows_of(form: Form, A: np.ndarray, G: np.ndarray) -> csc_array:
 class System:
     """The system on one active set: variables that are fixed and rows that are not active drop out."""
 
-    def __init__(self, P: csc_array, C: csc_array, active: np.ndarray, fixed: np.ndarray, crowded: bool = False):
+    def __init__(self, P: csc_array, C: csc_array, active: np.ndarray, fixed: np.ndarray):
         self.P, self.C = P, C
         self.active, self.fixed = np.flatnonzero(active), fixed
         self.free = np.flatnonzero(~fixed)
@@ -82,14 +80,15 @@ class System:
         inner, self.rows = C[:, self.free], C
         curvature = self.P[:, self.free].tocsr()[self.free]
         zeros = csc_array((len(self.active), len(self.active)))
-        self.matrix = Symmetric(csc_array(block_array([[curvature, inner.T], [inner, zeros]])), crowded)
+        self.matrix = Symmetric(csc_array(block_array([[curvature, inner.T], [inner, zeros]])))
 
     def solve(self, right: list[np.ndarray], least_norm: bool) -> tuple:
         """Solve for right-hand sides `r1, r2, r3` in columns."""
         r1, r2, r3 = right
         pinned = np.where(self.fixed[:, None], r3, 0.0)
         known = [(r1 - self.P @ pinned)[self.free], r2[self.active] - self.rows @ pinned]
-        v = self.matrix.solve(np.concatenate(known), least_norm)
+        singular = len(self.active) > len(self.free)
+        v = self.matrix.solve(np.concatenate(known), least_norm or singular)
         x, dual = pinned.copy(), np.zeros_like(r2)
         x[self.free], dual[self.active] = v[: len(self.free)], v[len(self.free) :]
         bound = np.where(self.fixed[:, None], r1 - self.P @ x - self.C.T @ dual, 0.0)

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse.linalg import splu
 
 from argflux.errors import MissingDependencyError
 from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import host_call
+from argflux.programs.hostcall import cores, host_call, share
 from argflux.programs.judge import Answer
 from argflux.programs.pattern import Sparse
 from argflux.programs.sparsekkt import System, curvature_of, rows_of
@@ -78,12 +79,16 @@ def _solve_all(*arrays, form: Form, settings: Any) -> tuple:
     batch = max(map(len, arrays))
     found = np.zeros((batch, form.n)), np.zeros((batch, form.p + form.m)), np.zeros((batch, form.n))
     status, iterations = np.full(batch, int(Status.NUMERICAL_ERROR), np.int32), np.zeros(batch, np.int32)
-    for i in range(batch):
-        instance = [a[i % len(a)] for a in arrays]
-        if all(np.isfinite(a).all() for a in instance[:5]):
-            *point, status[i], iterations[i] = _solve(form, settings, *instance)
-            for values, part in zip(found, point, strict=True):
-                values[i] = part
+
+    def work(left: Iterator[int]) -> None:
+        for i in left:
+            instance = [a[i % len(a)] for a in arrays]
+            if all(np.isfinite(a).all() for a in instance[:5]):
+                *point, status[i], iterations[i] = _solve(form, settings, *instance)
+                for values, part in zip(found, point, strict=True):
+                    values[i] = part
+
+    share(work, batch, cores())
     return *found, status, iterations
 
 
