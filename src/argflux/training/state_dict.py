@@ -72,7 +72,7 @@ def _as_numpy(value: Any) -> np.ndarray:
 
 def _read_with_torch(path: Path) -> dict[str, Any]:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         todo = "save it as .safetensors where PyTorch is, or install torch"
         raise MissingDependencyError("no PyTorch", "torch, to read .pt", todo, where=str(path)) from error
