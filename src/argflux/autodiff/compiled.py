@@ -12,6 +12,7 @@ from jax.extend.core import ClosedJaxpr, jaxprs_in_params
 
 from argflux.autodiff.partition import Halves, read, split
 from argflux.autodiff.tape import Node, Tape, bind
+from argflux.compilation import compiler_options
 from argflux.errors import ArgfluxError
 
 ON_THE_HOST = {"opaque", "hook"}
@@ -31,8 +32,9 @@ class Form:
 
     def __init__(self, halves: Halves):
         self.halves = halves
-        self.forward, self.backward = jax.jit(self._forward), jax.jit(self._backward)
-        self.again = jax.jit(lambda values, dys: self._backward(self._forward(values)[1], dys))
+        compile = functools.partial(jax.jit, compiler_options=compiler_options())
+        self.forward, self.backward = compile(self._forward), compile(self._backward)
+        self.again = compile(lambda values, dys: self._backward(self._forward(values)[1], dys))
 
     def _forward(self, values: list) -> tuple[list, list]:
         env = self.halves.forward(values)

@@ -1,5 +1,6 @@
 """Training: optimisers, their state, the loop, its records, and files to continue from."""
 
+from argflux.compilation import compiler_options
 from argflux.training.callbacks import early_stopping, patience, plateau, throttle
 from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDecay
 from argflux.training.checkpoint import Checkpoint
@@ -55,6 +56,7 @@ __all__ = [
     "TiedArraysWarning",
     "WeightDecay",
     "adjust",
+    "compiler_options",
     "early_stopping",
     "freeze",
     "join_processes",

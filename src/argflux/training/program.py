@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from argflux.compilation import compiler_options
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
 from argflux.training.devices import Devices
@@ -56,7 +57,10 @@ class Program:
         self.seconds: float | None = None
         self.donates, self.devices = donate, devices
         donated = (0,) if donate else ()
-        self.call = jax.jit(self._steps, donate_argnums=donated, out_shardings=devices.everywhere)
+        options = compiler_options()
+        self.call = jax.jit(
+            self._steps, donate_argnums=donated, out_shardings=devices.everywhere, compiler_options=options
+        )
 
     def _steps(
         self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any, draw: jax.Array

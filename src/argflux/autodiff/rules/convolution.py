@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from argflux.autodiff.registry import pulls_back
+from argflux.compilation import convolve
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,14 @@ def _pull_x(dy, w, dimension_numbers, axes, groups, batches, settings):
     if groups * batches > 1:
         flipped = _fold(_unfold(flipped, out, groups * batches), out, into)
     dy, padding, dilation = _crop(dy, y_spec, [a.padding_for_x for a in axes], [a.stride for a in axes])
-    dx = lax.conv_general_dilated(
+    dx = convolve(
         dy,
         flipped,
+        lax.ConvDimensionNumbers(y_spec, (into, out, *spatial), x_spec),
         window_strides=[a.spread for a in axes],
         padding=padding,
         lhs_dilation=dilation,
         rhs_dilation=[a.dilation for a in axes],
-        dimension_numbers=lax.ConvDimensionNumbers(y_spec, (into, out, *spatial), x_spec),
         feature_group_count=groups * batches,
         **settings,
     )
@@ -91,16 +92,14 @@ def _pull_w(dy, x, dimension_numbers, axes, groups, batches, settings):
     x, padding, dilation = _crop(
         x, dimension_numbers.lhs_spec, [a.padding_for_w for a in axes], [a.spread for a in axes]
     )
-    return lax.conv_general_dilated(
+    return convolve(
         x,
         dy,
+        lax.ConvDimensionNumbers((x_feature, x_batch, *x_axes), (y_feature, y_batch, *y_axes), (into, out, *w_axes)),
         window_strides=[a.dilation for a in axes],
         padding=padding,
         lhs_dilation=dilation,
         rhs_dilation=[a.stride for a in axes],
-        dimension_numbers=lax.ConvDimensionNumbers(
-            (x_feature, x_batch, *x_axes), (y_feature, y_batch, *y_axes), (into, out, *w_axes)
-        ),
         feature_group_count=batches,
         batch_group_count=groups,
         **settings,

@@ -2,6 +2,7 @@
 
 from jax import Array, lax
 
+from argflux.compilation import convolve
 from argflux.nn.convolution.window import Window
 
 
@@ -25,13 +26,13 @@ def correlate(x: Array, weight: Array, window: Window, groups: int = 1) -> Array
         >>> correlate(x, jnp.array([[[-1.0, 1.0]]]), sliding("Conv", (2,)))[0, :, 0].tolist()
         [1.0, 1.0, 1.0, 1.0]
     """
-    return lax.conv_general_dilated(
+    return convolve(
         x,
         weight,
-        window.stride,
-        window.padding,
+        _dimensions(len(window.size)),
+        window_strides=window.stride,
+        padding=window.padding,
         rhs_dilation=window.dilation,
-        dimension_numbers=_dimensions(len(window.size)),
         feature_group_count=groups,
     )
 
@@ -62,14 +63,14 @@ def transposed(x: Array, weight: Array, window: Window, extra: tuple[int, ...], 
         (reach - low, reach - high + more)
         for reach, (low, high), more in zip(window.reach, window.padding, extra, strict=True)
     ]
-    return lax.conv_general_dilated(
+    return convolve(
         x,
         lax.rev(_swapped(weight, groups), tuple(axes)),
-        (1,) * len(axes),
-        padding,
+        _dimensions(len(axes)),
+        window_strides=(1,) * len(axes),
+        padding=padding,
         lhs_dilation=window.stride,
         rhs_dilation=window.dilation,
-        dimension_numbers=_dimensions(len(axes)),
         feature_group_count=groups,
     )
 
