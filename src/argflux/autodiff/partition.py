@@ -1,6 +1,6 @@
 """Splitting one program's value-and-pullback into what runs forward and what runs backward."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from argflux.autodiff.registry import ZERO_DERIVATIVE
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot
+
+ARITHMETIC = {"add", "sub", "mul", "neg", "square", "integer_pow"}
 
 
 def activity(jaxpr: Any, active: Sequence[bool]) -> list[bool]:
@@ -127,12 +129,13 @@ def _cut(traced: ClosedJaxpr, num_inputs: int, num_outputs: int, flags: list, sa
             residuals.update(dict.fromkeys(wanted))
     residuals.update(dict.fromkeys(v for v in inputs if v in needed & available))
     known = [eqn for eqn in jaxpr.eqns if not any(v in late for v in eqn.outvars)]
+    again = _drop_cheap(residuals, known)
     return Halves(
         dict(zip(jaxpr.constvars, traced.consts, strict=True)),
         inputs,
         seeds,
-        _live(known, [*jaxpr.outvars[:num_outputs], *residuals]),
-        pulled[::-1],
+        live_equations(known, [*jaxpr.outvars[:num_outputs], *residuals]),
+        again + pulled[::-1],
         jaxpr.outvars[:num_outputs],
         list(residuals),
         cotangents,
@@ -141,7 +144,36 @@ def _cut(traced: ClosedJaxpr, num_inputs: int, num_outputs: int, flags: list, sa
     )
 
 
-def _live(eqns: list, wanted: Sequence) -> list:
+def _drop_cheap(residuals: dict, known: list) -> list:
+    """Take out the residuals that arithmetic makes of the others; return the equations that make them again."""
+    maker = {v: eqn for eqn in known if eqn.primitive.name in ARITHMETIC for v in eqn.outvars}
+    again = set()
+    for v in reversed([v for v in maker if v in residuals]):
+        inputs = _variables(maker[v].invars)
+        if all(_is_made_of(residuals, x, maker) for x in inputs):
+            del residuals[v]
+            again.add(v)
+            again.update(_between(residuals, inputs, maker))
+    return [eqn for eqn in known if eqn.outvars[0] in again]
+
+
+def _is_made_of(residuals: dict, v: Any, maker: dict, deepest: int = 4) -> bool:
+    """Say whether a few steps of arithmetic lead from the residuals to a variable."""
+    if v in residuals:
+        return True
+    inputs = _variables(maker[v].invars) if v in maker and deepest else [v]
+    return v not in inputs and all(_is_made_of(residuals, x, maker, deepest - 1) for x in inputs)
+
+
+def _between(residuals: dict, variables: list, maker: dict) -> Iterator:
+    """Yield what has to be made on the way from the residuals to some variables."""
+    for v in variables:
+        if v not in residuals:
+            yield v
+            yield from _between(residuals, _variables(maker[v].invars), maker)
+
+
+def live_equations(eqns: list, wanted: Sequence) -> list:
     """Drop equations that nothing wanted depends on."""
     needed, kept = set(_variables(wanted)), []
     for eqn in reversed(eqns):

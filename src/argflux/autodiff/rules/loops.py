@@ -9,6 +9,7 @@ from jax.extend.core import Literal
 
 from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import Halves, activity, evaluate, invariant, read, split
+from argflux.autodiff.products import products, without
 from argflux.autodiff.registry import runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
 from argflux.autodiff.tape import Tape
@@ -82,7 +83,8 @@ def scan(tape: Tape, eqn, nodes):
     """Scan forward keeping residuals, then scan the body's pullback the other way.
 
     What the body computes from its constants alone is computed once, outside both loops; constants and scanned
-    inputs are not kept a second time. The cotangents of carries travel along, those of constants add up.
+    inputs are not kept a second time. The cotangents of carries travel along, those of constants add up; a product of
+    stacked values, as the gradient of a recurrent layer's weight is, is taken of all steps at once.
     """
     p = eqn.params
     captured = tape.captured_in(eqn)
@@ -110,13 +112,21 @@ def scan(tape: Tape, eqn, nodes):
     def scan_back(dys):
         dcarry, dy_slices = _seed(dys, halves, layout)
         kept = (residuals, xs, dy_slices)
-        body = _backward_body(halves, layout, fixed, stacked, dys)
+        dx_vars = halves.cotangents[layout.consts + layout.carry :]
+        after = products(halves, layout.consts, {*stacked, *x_vars, *(v for v in dx_vars if v is not None)})
+        during = without(halves, after)
+        body = _backward_body(during, layout, fixed, stacked, dys)
         start = (
             dcarry,
-            [jnp.zeros_like(c) for c, d in zip(consts, halves.cotangents, strict=False) if d is not None],
+            [jnp.zeros_like(c) for c, d in zip(consts, during.cotangents, strict=False) if d is not None],
         )
         (dcarry, dconsts), dxs = lax.scan(body, start, kept, reverse=not p["reverse"], **shape)
-        return _spread(halves.cotangents, layout, dconsts, dcarry, dxs)
+        dinputs = _spread(during.cotangents, layout, dconsts, dcarry, dxs)
+        steps = dict(zip([*stacked, *x_vars], [*residuals, *xs], strict=True))
+        steps |= {
+            v: dx for v, dx in zip(dx_vars, dinputs[layout.consts + layout.carry :], strict=True) if dx is not None
+        }
+        return [after[i].over_all(steps) if i in after else dx for i, dx in enumerate(dinputs)]
 
     return tape.record(eqn, None, nodes, [*last, *ys], scan_back)
 
