@@ -1,8 +1,11 @@
-"""Batches of random quadratic programs, solved and differentiated, beside Moreau's active set and a loop over PIQP.
+"""Batches of random quadratic programs, solved and differentiated, beside Moreau's active set, a loop over PIQP,
+qpax (its implicit back end, under vmap) and cvxpylayers (with diffcp).
 
 The programs are OptNet's: P = LL' + I/1000, all matrices normal, feasible by construction; gradients with respect
-to every block. The last size is that of cvxpylayers' dense benchmark. Times are medians of turns taken alternately;
-ratios are theirs over ours, above 1 we are faster.
+to every block; cvxpylayers, whose parameters must enter affinely, has L in the place of P. The last size is that of
+cvxpylayers' dense benchmark. Times are medians of turns taken alternately, those of qpax and cvxpylayers the better
+of two; ratios are theirs over ours, above 1 we are faster. qpth is left out: the metadata of its last release are not
+valid, and pip refuses to install it.
 """
 
 import statistics
@@ -17,7 +20,7 @@ from argflux.programs import solve_qp
 from benchmarks.report import publish
 
 SIZES = ((128, 10, 10, 5), (1000, 10, 10, 0), (128, 100, 100, 0), (128, 100, 100, 50), (128, 128, 128, 0))
-TURNS = 5
+TURNS = 7
 BLOCKS = tuple(range(6))
 
 
@@ -60,6 +63,42 @@ def moreau_of(batch: int, n: int, m: int, p: int) -> Callable:
     return solve
 
 
+def qpax_of() -> Callable:
+    from qpax import solve_qp_primal
+
+    return jax.vmap(lambda *blocks: solve_qp_primal(*blocks, backend="i", solver_tol=1e-8, target_kappa=1e-8))
+
+
+def cvxpylayers_of(n: int, m: int, p: int) -> Callable:
+    import cvxpy as cp
+    from cvxpylayers.jax import CvxpyLayer
+
+    x, shapes = cp.Variable(n), ((n, n), n, (p, n), p, (m, n), m)
+    root, q, A, b, G, h = (cp.Parameter(shape) if np.all(shape) else None for shape in shapes)
+    rows = [G @ x <= h] + ([A @ x == b] if p else [])
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(root @ x) / 2 + q @ x), rows)
+    layer = CvxpyLayer(problem, [v for v in (root, q, A, b, G, h) if v is not None], [x])
+    return lambda *blocks: layer(*[block for block in blocks if block.size])[0]
+
+
+def attempt(name: str, peer: Callable, seconds: float) -> float | str:
+    """How often a peer's gradient takes longer than ours; in words where it fails, or is no number."""
+    try:
+        run = peer()
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            slopes = jax.block_until_ready(run())
+            times.append(time.perf_counter() - start)
+    except Exception as error:
+        reason = str(error).splitlines() or [""]
+        print(f"{name} failed: {error}")
+        return f"failed: {type(error).__name__} {reason[0][:40]}"
+    spoiled = int(np.sum(~np.isfinite(np.asarray(slopes[1])).all(1)))
+    ratio = min(times[1:]) / seconds
+    return f"{ratio:.3g}, NaN in {spoiled}" if spoiled else ratio
+
+
 def piqp_loop(blocks: list[np.ndarray]) -> Callable:
     import piqp
 
@@ -97,12 +136,14 @@ def measure(batch: int, n: int, m: int, p: int) -> dict:
     arrays = instances(batch, n, m, p)
     blocks = [jnp.asarray(a) for a in arrays]
     theirs = moreau_of(batch, n, m, p)
-    start = time.process_time()
+    start = time.perf_counter()
     backward = compiled(gradient_of(ours), blocks)
-    compile_time = time.process_time() - start
+    compile_time = time.perf_counter() - start
     runs = {"ours": compiled(ours, blocks), "ours_gradient": backward, "piqp": piqp_loop(arrays)}
     runs |= {"moreau": compiled(theirs, blocks), "moreau_gradient": compiled(gradient_of(theirs), blocks)}
     t = alternate(runs)
+    roots = [jnp.asarray(np.linalg.cholesky(arrays[0]).transpose(0, 2, 1)), *blocks[1:]]
+    layers = lambda: (lambda run: lambda: run(*roots))(gradient_of(cvxpylayers_of(n, m, p)))
     return {
         "batch, n, m, p": f"{batch}, {n}, {m}, {p}",
         "forward ms": 1e3 * t["ours"],
@@ -111,6 +152,8 @@ def measure(batch: int, n: int, m: int, p: int) -> dict:
         "moreau forward": t["moreau"] / t["ours"],
         "moreau with gradient": t["moreau_gradient"] / t["ours_gradient"],
         "piqp forward / ours with gradient": t["piqp"] / t["ours_gradient"],
+        "qpax with gradient": attempt("qpax", lambda: compiled(gradient_of(qpax_of()), blocks), t["ours_gradient"]),
+        "cvxpylayers with gradient": attempt("cvxpylayers", layers, t["ours_gradient"]),
     }
 
 
@@ -120,7 +163,9 @@ def main() -> None:
         rows = [measure(*size) for size in SIZES]
     finally:
         jax.config.update("jax_enable_x64", False)
-    publish("programs", "quadratic programs: peers / argflux", rows, ("moreau", "piqp"))
+    publish(
+        "programs", "quadratic programs: peers / argflux", rows, ("moreau", "piqp", "qpax", "cvxpylayers", "diffcp")
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.interpreters import ad
 
@@ -12,7 +13,7 @@ from argflux.programs.form import Form, dense_curvature, times, transposed_times
 from argflux.programs.hostcall import host_call
 from argflux.programs.pattern import Sparse
 from argflux.programs.reduced import solve_reduced
-from argflux.programs.solvers.pivoting import solve_active
+from argflux.programs.solvers.pivoting import optimality_matrix, solve_active
 from argflux.programs.sparsekkt import solve_sparse_system
 
 SINGULAR = 1e-9
@@ -38,21 +39,30 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
     if form.patterns is not None:
         return solve_sparse_system(form, batch, *operands)
-    known = (active, fixed, r1, r2, r3)
-    hosted = form.curvature != "diagonal" and not inverse.shape[1]
-    if hosted:
-        step = _solve_hosted(form, batch, *operands)
-    elif form.curvature == "diagonal":
-        step = _solve_diagonal(form, P, A, G, *known)
+    if form.curvature == "diagonal":
+        step = jnp.concatenate(_solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3), 1)
         mode = jnp.where(_is_uncurved(form, P, mode, fixed), 2 if form.n <= LARGE else 3, mode)
+    elif inverse.shape[1]:
+        step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), active, fixed, r1, r2, r3)
     else:
-        step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), *known)
-    step = [jnp.broadcast_to(part, (batch, part.shape[1])) for part in step]
-    if not hosted and form.p + form.m and form.n <= LARGE:
+        return _parts(form, _masked(mode, _solve_hosted(form, batch, operands)))
+    step = _masked(mode, step)
+    if form.p + form.m and form.n <= LARGE:
         step = _replace_singular(form, batch, operands, mode, step)
-    wrong = jnp.where(mode == 3, jnp.nan, 0.0)[:, None]
-    good = ((mode == 1) | (mode == 2))[:, None]
-    return [jnp.where(good, part, wrong) for part in step]
+    return _parts(form, step)
+
+
+def _masked(mode, step):
+    """Zero or NaN in the places of answers that are not wanted."""
+    good = (mode == 1) | (mode == 2)
+    return jnp.where(good[:, None], step, jnp.where(mode == 3, jnp.nan, 0.0)[:, None])
+
+
+def _parts(form: Form, step) -> list:
+    """Changes of x, of the duals of the rows and, if there are any, of the bounds."""
+    rows = form.p + form.m
+    x, dual, bound = jnp.split(step, [form.n, form.n + rows], 1)
+    return [x, dual, bound if form.bounded else jnp.zeros_like(x)]
 
 
 def _is_uncurved(form: Form, P, mode, fixed):
@@ -60,23 +70,19 @@ def _is_uncurved(form: Form, P, mode, fixed):
     return (mode == 1) & jnp.any((fixed == 0) & (P <= 0), 1) & bool(form.p + form.m)
 
 
-def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3) -> Step:
-    C = _coupling(A, G)
-    rows = form.p + form.m
-    P = dense_curvature(form, P)
-    full = jnp.concatenate([C, jnp.broadcast_to(jnp.eye(form.n), (C.shape[0], form.n, form.n))], 1)
-    full = full if form.bounded else C
-    target = jnp.concatenate([jnp.where(active > 0, r2, 0.0), jnp.where(fixed > 0, r3, 0.0)], 1)[:, : full.shape[1]]
-    on = jnp.concatenate([active, fixed], 1)[:, : full.shape[1]] > 0
-    x, dual = solve_active(full, inverse, schur, r1, target)
-    rest = r1 - times(P, x) - transposed_times(full, dual)
-    dx, ddual = solve_active(full, inverse, schur, rest, jnp.where(on, target - times(full, x), 0.0))
-    x, dual = x + dx, dual + ddual
-    bound = dual[:, rows:] if form.bounded else jnp.zeros_like(r3)
-    return Step(x, dual[:, :rows], bound)
+def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3):
+    n = form.n
+    C, kinds, right = _coupling(A, G), [active], [r1, r2]
+    if form.bounded:
+        eye = jnp.broadcast_to(jnp.eye(n), (C.shape[0], n, n))
+        C, kinds, right = jnp.concatenate([C, eye], 1), [active, fixed], [r1, r2, r3]
+    matrix, right = optimality_matrix(dense_curvature(form, P), C), jnp.concatenate(right, 1)
+    on = jnp.pad(jnp.concatenate(kinds, 1) > 0, ((0, 0), (n, 0)), constant_values=True)
+    step = solve_active(C, inverse, schur, jnp.where(on, right, 0.0))
+    return step + solve_active(C, inverse, schur, jnp.where(on, right - times(matrix, step), 0.0))
 
 
-def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> Step:
+def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> list:
     """Eliminate x; what is left couples only the active rows.
 
     Variables without curvature are held; where one is free and rows couple it, another answer takes this one's place.
@@ -89,7 +95,8 @@ def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> Step:
     known = times(C, weight * r1 + pinned) - jnp.where(active > 0, r2, 0.0)
     dual = _solve_small(schur, known)
     x = weight * (r1 - transposed_times(C, dual)) + pinned
-    return Step(x, dual, jnp.where(fixed > 0, r1 - P * x - transposed_times(C, dual), 0.0))
+    bound = [jnp.where(fixed > 0, r1 - P * x - transposed_times(C, dual), 0.0)] if form.bounded else []
+    return [x, dual, *bound]
 
 
 def _solve_small(schur, known):
@@ -104,19 +111,23 @@ def _solve_small(schur, known):
     return times(vectors, inverted * transposed_times(vectors, known))
 
 
-def _solve_hosted(form: Form, batch: int, *operands) -> list:
-    shapes = [((batch, size), "float64") for size in (form.n, form.p + form.m, form.n)]
-    return host_call(solve_reduced, shapes, *operands, form=form)
+def _solve_hosted(form: Form, batch: int, operands):
+    width = form.n + form.p + form.m + (form.n if form.bounded else 0)
+    return host_call(_solve_packed, [((batch, width), "float64")], *operands, form=form)[0]
 
 
-def _replace_singular(form: Form, batch: int, operands, mode, step) -> list:
+def _solve_packed(*operands, form: Form) -> list:
+    x, dual, bound = solve_reduced(*operands, form=form)
+    return [np.concatenate([x, dual, bound] if form.bounded else [x, dual], 1)]
+
+
+def _replace_singular(form: Form, batch: int, operands, mode, step):
     """Put least-norm answers in the places of those that want them, if there are any."""
-    P, A, G, active, fixed, _, *right = operands
     singular = mode == 2
 
     def replace(step):
-        hosted = _solve_hosted(form, batch, P, A, G, active, fixed, jnp.where(singular, mode, 0), *right)
-        return [jnp.where(singular[:, None], new, old) for new, old in zip(hosted, step, strict=True)]
+        masked = (*operands[:5], jnp.where(singular, mode, 0), *operands[6:])
+        return jnp.where(singular[:, None], _solve_hosted(form, batch, masked), step)
 
     return lax.cond(jnp.any(singular), replace, lambda step: step, step)
 

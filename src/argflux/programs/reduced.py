@@ -80,6 +80,11 @@ def _times(M: Array, x: Array) -> Array:
     return np.einsum("ij,kj->ki", M, x)
 
 
+def _pulled(M: Array, y: Array) -> Array:
+    """Products of the transposed matrix with every row of y."""
+    return np.einsum("ji,kj->ki", M, y)
+
+
 def solve(system: System, r1: Array, r2: Array, regular: bool) -> tuple[Array, Array]:
     """Solve for each row of right-hand sides; by the least norm where the system is singular."""
     if not len(system.P):
@@ -90,20 +95,28 @@ def solve(system: System, r1: Array, r2: Array, regular: bool) -> tuple[Array, A
 
 
 def _solve_regular(system: System, r1: Array, r2: Array) -> tuple[Array, Array] | None:
-    """Let DAQP minimise `x'Px/2 - r1'x` subject to `C x = r2`, which is the same; None where it fails."""
+    """Let DAQP minimise `x'Px/2 - r1'x` subject to `C x = r2`, which is the same; None where it fails.
+
+    The answer is refined until the conditions hold, beside the size of their terms; no entry of the scaled P exceeds
+    one.
+    """
     diagonal = np.diagonal(system.P)
     if not np.all(diagonal > 0):
         return None
     scale = 1 / np.sqrt(diagonal)
     H, C = system.P * (scale[:, None] * scale), system.C * scale
     f, b = r1 * -scale, r2
-    x, y = np.zeros(f.shape), np.zeros(b.shape)
+    x, y, wrong, apart = np.zeros(f.shape), np.zeros(b.shape), f, -b
     for _ in range(REFINEMENTS):
-        solved = _solve_scaled(H, C, f + _times(H, x) + _times(C.T, y), b - _times(C, x))
+        solved = _solve_scaled(H, C, wrong, -apart)
         if solved is None:
             return None
         x, y = x + solved[0], y + solved[1]
-        if _is_accurate(H, C, f, b, x, y):
+        held = _pulled(C, y)
+        wrong, apart = _times(H, x) + held + f, _times(C, x) - b
+        size = _sizes(x) + _sizes(f)
+        reach = size[:, None] * np.sqrt(np.einsum("ij,ij->i", C, C)) + np.abs(b)
+        if np.all(_sizes(wrong) <= ACCURATE * (size + _sizes(held))) and np.all(np.abs(apart) <= ACCURATE * reach):
             return x * scale, y
     return None
 
@@ -157,15 +170,6 @@ def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] |
         if flag != 1:
             return None
     return x, y
-
-
-def _is_accurate(H: Array, C: Array, f: Array, b: Array, x: Array, y: Array) -> bool:
-    """Whether the conditions hold, beside the size of their terms; no entry of H exceeds one."""
-    held = _times(C.T, y)
-    wrong, apart = _sizes(_times(H, x) + held + f), np.abs(_times(C, x) - b)
-    size = _sizes(x) + _sizes(held) + _sizes(f)
-    reach = (_sizes(x) + _sizes(f))[:, None] * _sizes(C) + np.abs(b)
-    return bool(np.all(wrong <= ACCURATE * size) and np.all(apart <= ACCURATE * reach))
 
 
 def _sizes(a: Array) -> Array:

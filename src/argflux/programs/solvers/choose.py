@@ -1,5 +1,6 @@
 """The choice of a solver by structure, and what is made of its answer: polished, judged and classified."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 
 from argflux.programs.double import carry
 from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows, dressed, times
-from argflux.programs.judge import Answer, judge, violations
+from argflux.programs.judge import Answer, judge, multiply, violations
 from argflux.programs.solvers.fallback import fall_back
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
@@ -63,7 +64,6 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     """
     bad = is_bad(form, blocks)
     batch = batch_size(blocks)
-    bad = jnp.broadcast_to(bad, (batch,))
     method, blocks = settings.method(form), dressed(form, blocks)
     inverse = schur = jnp.zeros((batch, 0, 0))
     if method == "separable":
@@ -90,13 +90,16 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
 
 
 def is_bad(form: Form, blocks: Blocks) -> jax.Array:
-    """Instances whose data are not numbers, or whose bounds contradict themselves."""
-    lower, upper = bounds(form, blocks)
-    bad = jnp.any(lower > upper, 1) | jnp.any(lower == jnp.inf, 1) | jnp.any(upper == -jnp.inf, 1)
-    for block in (blocks.P, blocks.q, blocks.A, blocks.b, blocks.G):
-        bad = bad | jnp.any(~jnp.isfinite(block), tuple(range(1, block.ndim)))
-    nan = [jnp.any(jnp.isnan(block), 1) for block in (blocks.h, lower, upper)]
-    return bad | nan[0] | nan[1] | nan[2] | jnp.any(blocks.h == -jnp.inf, 1)
+    """Which instances of the batch have data that are not numbers, or bounds that contradict themselves."""
+    size = batch_size(blocks)
+    vectors = [jnp.isfinite(blocks.q), jnp.isfinite(blocks.b), blocks.h > -jnp.inf]
+    if form.bounded:
+        lower, upper = bounds(form, blocks)
+        vectors.append((lower <= upper) & (lower < jnp.inf) & (upper > -jnp.inf))
+    good = jnp.all(jnp.concatenate([jnp.broadcast_to(v, (size, v.shape[1])) for v in vectors], 1), 1)
+    for block in (blocks.P, blocks.A, blocks.G):
+        good = good & jnp.all(jnp.isfinite(block), tuple(range(1, block.ndim)))
+    return ~good
 
 
 def _nothing(form: Form, batch: int) -> Answer:
@@ -139,7 +142,7 @@ def _unconstrained(form: Form, blocks: Blocks) -> tuple[Answer, jax.Array]:
         x = x - times(inverse, times(P, x) + blocks.q)
     answer = _nothing(form, batch)
     x, definite = jnp.broadcast_to(x, (batch, form.n)), jnp.broadcast_to(definite, (batch,))
-    exact = definite & (jnp.max(violations(form, blocks, answer._replace(x=x)), 1) < 1e-8)
+    exact = definite & (_error(form, blocks, answer._replace(x=x)) < 1e-8)
     return answer._replace(x=x, status=jnp.where(exact, 0, answer.status), direct=exact), inverse
 
 
@@ -147,5 +150,9 @@ def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, sta
     r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
     limit = jnp.full(usable.shape, int(Status.ITERATION_LIMIT), jnp.int32)
     answer = Answer(r.x, r.dual, r.bound, limit, jnp.ones_like(limit), r.found)
-    found = r.found & (jnp.max(violations(form, blocks, answer), 1) < settings.tolerance)
+    found = r.found & (_error(form, blocks, answer) < settings.tolerance)
     return answer._replace(status=jnp.where(found, int(Status.SOLVED), limit).astype(jnp.int32), direct=found)
+
+
+def _error(form: Form, blocks: Blocks, answer: Answer) -> jax.Array:
+    return functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, answer.x)))

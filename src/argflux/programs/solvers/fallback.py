@@ -18,40 +18,37 @@ LIMIT = 100
 
 def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answer: Answer) -> Answer:
     """Solve the instances that are wanted anew and leave the others as they are."""
-    batch = wanted.shape[0]
     lower, upper = bounds(form, blocks)
     given = [blocks.P, blocks.q, blocks.A, blocks.b, blocks.G, blocks.h, lower, upper]
-    floats = [answer.x, answer.dual, answer.bound]
-    counts = [answer.status, answer.iterations]
-    shapes = [(a.shape, "float64") for a in floats] + [((batch,), "int32")] * 2
+    point, counts = jnp.concatenate(answer[:3], 1), jnp.stack([answer.status, answer.iterations], 1)
+    shapes = [(point.shape, "float64"), (counts.shape, "int32")]
     limit = min(settings.max_iterations, LIMIT)
 
     def call(_):
-        operands = (wanted, *counts, *floats, *given)
+        operands = (wanted, counts, point, *given)
         return host_call(_solve_wanted, shapes, *operands, form=form, limit=limit, tolerance=settings.tolerance)
 
-    x, dual, bound, status, iterations = jax.lax.cond(jnp.any(wanted), call, lambda _: [*floats, *counts], 0)
-    return Answer(x, dual, bound, status, iterations, answer.direct)
+    point, counts = jax.lax.cond(jnp.any(wanted), call, lambda _: [point, counts], 0)
+    x, dual, bound = jnp.split(point, [form.n, point.shape[1] - form.n], 1)
+    return Answer(x, dual, bound, counts[:, 0], counts[:, 1], answer.direct)
 
 
-def _solve_wanted(wanted, status, iterations, *arrays, form: Form, limit: int, tolerance: float) -> tuple:
-    results, integers, blocks = [np.array(a) for a in arrays[:3]], [np.array(status), np.array(iterations)], arrays[3:]
-    which = np.flatnonzero(wanted)
+def _solve_wanted(wanted, counts, point, *blocks, form: Form, limit: int, tolerance: float) -> tuple:
+    point, counts, which = np.array(point), np.array(counts), np.flatnonzero(wanted)
     picked = [block[which] if len(block) > 1 else np.repeat(block, len(which), 0) for block in blocks]
     P, q, A, b, G, h, lower, upper = picked
     P = _dense(form, P, len(which))
     least, most = np.linalg.eigvalsh(P)[:, [0, -1]].T
     convex = least >= -1e-9 * np.maximum(most, -least)
+    counts[which[~convex], 0] = int(Status.BAD_DATA)
     good, which = np.flatnonzero(convex), which[convex]
-    integers[0][np.flatnonzero(wanted)[~convex]] = int(Status.BAD_DATA)
     if len(which):
         picked = [a[good] for a in (P, q, A, b, G, h, lower, upper)]
         with np.errstate(all="ignore"):
             *fresh, status, iterations = _solve(form, limit, tolerance, *picked)
-        for old, new in zip(results, fresh, strict=True):
-            old[which] = new
-        integers[0][which], integers[1][which] = status, iterations
-    return (*results, *(a.astype(np.int32) for a in integers))
+        point[which] = np.concatenate(fresh, 1)
+        counts[which] = np.stack([status, iterations], 1)
+    return point, counts.astype(np.int32)
 
 
 def _dense(form: Form, P: np.ndarray, count: int) -> np.ndarray:

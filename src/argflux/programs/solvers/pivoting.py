@@ -96,12 +96,14 @@ def solve_pivoting(rows: Rows, start: jax.Array, max_iterations: int, tolerance:
         Goldfarb and Idnani, "A numerically stable dual method for solving strictly convex quadratic programs" (1983).
     """
     inverse, definite = positive_inverse(rows.P)
-    H = jnp.moveaxis(rows.C @ inverse @ jnp.swapaxes(rows.C, 1, 2), 0, -1)
-    diagonal = _diagonal(H)
+    mapped = rows.C @ inverse
+    H = jnp.moveaxis(mapped @ jnp.swapaxes(rows.C, 1, 2), 0, -1)
+    diagonal = jnp.sum(mapped * rows.C, 2).T
     scale = jnp.where(diagonal > 0, lax.rsqrt(jnp.where(diagonal > 0, diagonal, 1.0)), 0.0)
-    v0 = -scale * times(rows.C, times(inverse, rows.q)).T
+    v0 = -scale * times(mapped, rows.q).T
     lo, hi = _scaled(rows.lo.T, scale), _scaled(rows.hi.T, scale)
-    loop, data = _initial(H * scale[:, None] * scale[None], v0, lo, hi, start.T, definite, tolerance)
+    scaled = H * scale[:, None] * scale[None]
+    loop, data = _initial(scaled, scale > 0, v0, lo, hi, start.T, definite, tolerance)
     loop = lax.while_loop(
         lambda s: jnp.any(s.phase == RUNNING) & (s.iterations < max_iterations), lambda s: _step(s, data), loop
     )
@@ -118,11 +120,7 @@ def _scaled(limits, scale):
     return jnp.where(jnp.isfinite(limits), limits * scale, limits)
 
 
-def _diagonal(M: jax.Array) -> jax.Array:
-    return jnp.diagonal(M).T
-
-
-def _initial(H, v0, lo, hi, start, definite, tolerance: float) -> tuple[_Loop, _Data]:
+def _initial(H, curved, v0, lo, hi, start, definite, tolerance: float) -> tuple[_Loop, _Data]:
     count = H.shape[0]
     batch = max(a.shape[-1] for a in (H, v0, lo, hi, start, definite))
     v0, lo, hi = (jnp.broadcast_to(a, (count, batch)) for a in (v0, lo, hi))
@@ -132,7 +130,7 @@ def _initial(H, v0, lo, hi, start, definite, tolerance: float) -> tuple[_Loop, _
     side = jnp.where((side > 0) & ~jnp.isfinite(hi) | (side < 0) & ~jnp.isfinite(lo), 0.0, side)
     rank = jnp.where(equal, 2 * FORCED, jnp.where(side != 0, FORCED, 0.0))
     zeros, none = jnp.zeros((count, batch)), jnp.zeros((batch,), jnp.int32)
-    diagonal = jnp.broadcast_to(_diagonal(H), (count, batch))
+    diagonal = jnp.broadcast_to(jnp.where(curved, 1.0, 0.0), (count, batch))
     gap, score = _urgency(data, diagonal, v0, zeros + 1.0, side, rank)
     loop = _Loop(
         pending=_Pending(jnp.broadcast_to(H, (count, count, batch)), zeros, zeros),
@@ -240,54 +238,71 @@ def _exchange(row, column, unit, pivot, wanted) -> tuple[jax.Array, jax.Array]:
 
 
 def positive_inverse(P: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Inverse of positive definite matrices by Gauss-Jordan elimination, and which of them are definite."""
+    """Inverse of positive definite matrices by Gauss-Jordan elimination, NaN for others, and which are definite."""
     n = P.shape[1]
     M = jnp.moveaxis(P, 0, -1)
-    diagonal, places = _diagonal(M), jnp.arange(n)[:, None]
-    scale = lax.rsqrt(jnp.where(diagonal > 0, diagonal, 1.0))
+    places = jnp.arange(n)[:, None]
+    diagonal = jnp.sum(jnp.where(places == places.T, P, 0.0), 2).T
+    scale = lax.rsqrt(jnp.where(diagonal > 0, diagonal, jnp.nan))
 
-    def step(k, carry):
-        pending, definite = carry
+    def step(k, pending):
         tableau = pending.settled()
         row = lax.dynamic_index_in_dim(tableau, k, 0, False)
         pivot = lax.dynamic_index_in_dim(row, k, 0, False)
-        good = pivot > INDEFINITE
-        left, right = _exchange(row, jnp.where(places < k, -row, row), places == k, pivot, good)
-        return _Pending(tableau, left, right), definite & good
+        pivot = jnp.where(pivot > INDEFINITE, pivot, jnp.nan)
+        return _Pending(tableau, *_exchange(row, jnp.where(places < k, -row, row), places == k, pivot, True))
 
     zeros = jnp.zeros_like(diagonal)
-    carry = _Pending(M * scale[:, None] * scale[None], zeros, zeros), jnp.all(diagonal > 0, 0)
-    pending, definite = lax.fori_loop(0, n, step, carry)
-    return jnp.moveaxis(pending.settled() * scale[:, None] * scale[None], -1, 0), definite
+    pending = lax.fori_loop(0, n, step, _Pending(M * scale[:, None] * scale[None], zeros, zeros))
+    inverse = jnp.moveaxis(pending.settled() * scale[:, None] * scale[None], -1, 0)
+    return inverse, inverse[:, 0, 0] > 0
+
+
+def optimality_matrix(P: jax.Array, C: jax.Array) -> jax.Array:
+    """`[[P, C'], [C, 0]]`."""
+    size, rows = max(P.shape[0], C.shape[0]), C.shape[1]
+    P, C = (jnp.broadcast_to(M, (size, *M.shape[1:])) for M in (P, C))
+    corner = jnp.zeros((size, rows, rows))
+    upper, lower = jnp.concatenate([P, jnp.swapaxes(C, 1, 2)], 2), jnp.concatenate([C, corner], 2)
+    return jnp.concatenate([upper, lower], 1)
+
+
+def solve_active(C, inverse, schur, right) -> jax.Array:
+    """Solve with the active rows of `optimality_matrix(P, C)`, from P⁻¹ and the inverse that `Pivoted` calls schur."""
+    r1, r2 = jnp.split(right, [inverse.shape[1]], 1)
+    x = times(inverse, r1)
+    dual = times(schur, times(C, x) - r2)
+    return jnp.concatenate([x - times(inverse, transposed_times(C, dual)), dual], 1)
 
 
 def _recover(rows: Rows, inverse, schur, side, dual, found) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Primal and dual of the active rows, refined until their equations hold where a solution was found; the error."""
-    target = jnp.where(side > 0, rows.hi, jnp.where(side < 0, rows.lo, 0.0))
-    size1, size2 = (1.0 + jnp.max(jnp.abs(a), 1) for a in (rows.q, target))
-
-    def rest(x, dual):
-        value = times(rows.C, x)
-        r1 = -(times(rows.P, x) + rows.q + transposed_times(rows.C, dual))
-        r2 = jnp.where(side != 0, target, jnp.clip(value, rows.lo, rows.hi)) - value
-        return r1, r2, jnp.maximum(jnp.max(jnp.abs(r1), 1) / size1, jnp.max(jnp.abs(r2), 1) / size2)
+    n, matrix, on = rows.q.shape[1], optimality_matrix(rows.P, rows.C), side != 0
+    target = jnp.where(side > 0, rows.hi, rows.lo)
+    slope = jnp.broadcast_to(-rows.q, (side.shape[0], n))
+    size = jnp.where(jnp.arange(matrix.shape[1]) < n, *(1.0 + _reach(a) for a in (slope, jnp.where(on, target, 0.0))))
+    low = jnp.concatenate([slope, jnp.where(on, target, rows.lo)], 1)
+    high = jnp.concatenate([slope, jnp.where(on, target, rows.hi)], 1)
 
     def is_rough(carry):
-        *_, error, count = carry
-        return (count < REFINEMENTS) & jnp.any(found & (error > ACCURATE))
+        _, error, count = carry
+        return (count <= REFINEMENTS) & jnp.any(found & (error > ACCURATE))
 
     def refine(carry):
-        x, dual, r1, r2, _, count = carry
-        dx, ddual = solve_active(rows.C, inverse, schur, r1, r2)
-        return x + dx, dual + ddual, *rest(x + dx, dual + ddual), count + 1
+        point, _, count = carry
+        value = times(matrix, point)
+        rest = jnp.clip(value, low, high) - value
+        error = jnp.max(jnp.abs(rest) / size, 1)
+        return (
+            jnp.where(error[:, None] > ACCURATE, point + solve_active(rows.C, inverse, schur, rest), point),
+            error,
+            count + 1,
+        )
 
-    x = -times(inverse, rows.q + transposed_times(rows.C, dual))
-    x, dual, _, _, error, _ = lax.while_loop(is_rough, refine, (x, dual, *rest(x, dual), 0))
-    return x, dual, error
+    start = jnp.concatenate([jnp.zeros_like(slope), dual], 1)
+    point, error, _ = lax.while_loop(is_rough, refine, (start, jnp.full(start.shape[:1], jnp.inf), 0))
+    return point[:, :n], point[:, n:], error
 
 
-def solve_active(C, inverse, schur, r1, r2):
-    """Solve `P dx + C' ddual = r1`, `C dx = r2` on the active rows, from the two inverses."""
-    u = times(inverse, r1)
-    ddual = times(schur, times(C, u) - r2)
-    return u - times(inverse, transposed_times(C, ddual)), ddual
+def _reach(a: jax.Array) -> jax.Array:
+    return jnp.max(jnp.abs(a), 1, keepdims=True)
