@@ -23,7 +23,7 @@ from argflux.patterns.trial import Course
 from benchmarks.report import publish
 from benchmarks.training import network, seconds, torch_steps
 
-TURNS, BEST_CHUNK = 2, 64
+TURNS = 2
 
 
 def prepared(widths: list[int], count: int, rate: float) -> tuple[Together, list]:
@@ -53,10 +53,9 @@ def moons(count: int = 500, steps: int = 200) -> list[dict]:
     batch = jnp.asarray(X)[None], af.onehotbatch(y, range(2))[None]
     x, t = torch.tensor(X), torch.tensor(y, dtype=torch.long)
     together, starts = prepared([2, 16, 16, 2], count, 0.9)
-    parts = [[a[i : i + BEST_CHUNK] for a in starts] for i in range(0, count, BEST_CHUNK)]
 
     def ours():
-        return [together.steps(together.begin(part), *batch, jnp.asarray(steps)) for part in parts]
+        return together.steps(together.begin(starts), *batch, steps)[1]
 
     def theirs():
         model = network([2, 16, 16, 2], None)
@@ -79,9 +78,9 @@ def mnist(count: int = 64) -> list[dict]:
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, t), 64, shuffle=True, drop_last=True)
 
     def ours():
-        carry = together.begin(starts)
+        underway = together.begin(starts)
         for xs, ys, n in course.pieces(0):
-            carry, losses = together.steps(carry, xs, ys, jnp.asarray(n))
+            underway, losses = together.steps(underway, xs, ys, n)
         return losses
 
     def indexed():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from argflux.patterns.simplex import CHUNK, available_processors, background, largest_margins, solve_simplex
+from argflux.patterns.simplex import CHUNK, background, largest_margins, solve_simplex
 from tests.patterns.programs import least, programs, variants
 
 
@@ -69,10 +69,6 @@ def test_an_error_stops_the_other_units():
     with pytest.raises(RuntimeError, match="stop"):
         solve_simplex(programs(units=40 * CHUNK), 2, fail)
     assert len(counted) <= 4
-
-
-def test_processors():
-    assert available_processors() >= 1
 
 
 def test_the_background_is_what_most_samples_share():

@@ -29,6 +29,9 @@ NETWORKS = {
     "skip": lambda: af.Chain(af.SkipConnection(af.Dense(4, 5, af.relu), af.cat), af.Dense(9, 3)),
     "own layer": lambda: af.Chain(af.Dense(4, 3, af.relu), Scaled(jnp.ones(3), jnp.arange(3))),
     "one layer": lambda: af.Chain(af.Dense(4, 3, af.relu)),
+    "functions": lambda: af.Chain(af.Dense(4, 6), af.relu, af.Dense(6, 5), af.tanh, af.Dense(5, 3)),
+    "a function of the rows' width": lambda: af.Chain(af.Dense(4, 6, lambda x: x / x.shape[-1]), af.Dense(6, 3)),
+    "mixed": lambda: af.Chain(af.Dense(4, 6, af.relu), af.LayerNorm(6), af.Dense(6, 3)),
     "softmax": lambda: af.Chain(af.Dense(4, 5, af.softmax), af.Dense(5, 3)),
     "not a chain": lambda: af.Dense(4, 3, af.leakyrelu),
 }
@@ -62,10 +65,10 @@ def alone(start, rule, steps):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_starts_train_as_each_would_alone(name):
     together, starts, stacked = prepared(NETWORKS[name](), RULES["Descent"])
-    carry, losses = together.steps(together.begin(stacked), *batches(), jnp.asarray(7))
+    underway, losses = together.steps(together.begin(stacked), *batches(), 7)
     for i, start in enumerate(starts):
         trained, history = alone(start, RULES["Descent"], 7)
-        for one, many in zip(together.split.take(trained)[0], carry[0], strict=True):
+        for one, many in zip(together.split.take(trained)[0], underway.starts, strict=True):
             np.testing.assert_allclose(many[i], one, rtol=2e-5, atol=2e-6)
         assert float(losses[i]) == pytest.approx(float(np.sum(history.losses)), rel=1e-4)
 
@@ -73,20 +76,47 @@ def test_starts_train_as_each_would_alone(name):
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_keeps_starts_apart(rule):
     together, starts, stacked = prepared(NETWORKS["dense"](), RULES[rule])
-    carry, _ = together.steps(together.begin(stacked), *batches(), jnp.asarray(6))
+    underway, _ = together.steps(together.begin(stacked), *batches(), 6)
     for i, start in enumerate(starts):
         trained, _ = alone(start, RULES[rule], 6)
-        for one, many in zip(together.split.take(trained)[0], carry[0], strict=True):
+        for one, many in zip(together.split.take(trained)[0], underway.starts, strict=True):
             np.testing.assert_allclose(many[i], one, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("loss", [af.crossentropy, af.mse, lambda z, y: af.logitcrossentropy(z, y) + 0.1 * z[0, 0]])
+def test_every_loss_sees_rows_and_classes(loss):
+    network = af.Chain(af.Dense(4, 6, af.relu), af.Dense(6, 3, af.sigmoid))
+    together = Together(network, loss, RULES["Descent"])
+    starts = [FAMILIES["uniform"].draw(jax.random.key(i), network, None) for i in range(STARTS)]
+    x, y = batches()
+    underway, _ = together.steps(together.begin(together.stack(starts)), x, y, 4)
+    for i, start in enumerate(starts):
+        data = [(x[j], y[j]) for j in range(4)]
+        trained, _ = af.train(lambda m, x, y: loss(m(x), y), start, data, RULES["Descent"], progress=False)
+        for one, many in zip(together.split.take(trained)[0], underway.starts, strict=True):
+            np.testing.assert_allclose(many[i], one, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_groups_do_not_change_what_starts_learn(monkeypatch, size):
+    together, _, stacked = prepared(NETWORKS["dense"](), RULES["Momentum"])
+    whole, losses = together.steps(together.begin(stacked), *batches(), 4)
+    monkeypatch.setattr("argflux.patterns.together.GROUP", size)
+    again, same = Together(NETWORKS["dense"](), af.logitcrossentropy, RULES["Momentum"]).steps(
+        together.begin(stacked), *batches(), 4
+    )
+    np.testing.assert_allclose(same, losses, rtol=1e-5)
+    for one, two in zip(whole.starts, again.starts, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 
 def test_steps_in_pieces_are_the_same_steps():
     together, _, stacked = prepared(NETWORKS["dense"](), RULES["Adam"])
     x, y = batches()
-    whole, _ = together.steps(together.begin(stacked), x, y, jnp.asarray(5))
-    carry, _ = together.steps(together.begin(stacked), x, y, jnp.asarray(2))
-    carry, _ = together.steps(carry, x[2:], y[2:], jnp.asarray(3))
-    for one, two in zip(whole[0], carry[0], strict=True):
+    whole, _ = together.steps(together.begin(stacked), x, y, 5)
+    underway, _ = together.steps(together.begin(stacked), x, y, 2)
+    underway, _ = together.steps(underway, x[2:], y[2:], 3)
+    for one, two in zip(whole.starts, underway.starts, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 
@@ -123,6 +153,6 @@ def test_outputs_that_are_no_numbers_are_wrong_answers():
 def test_the_starts_given_are_not_overwritten():
     together, _, stacked = prepared(NETWORKS["dense"](), RULES["Descent"])
     before = [np.array(array) for array in stacked]
-    together.steps(together.begin(stacked), *batches(), jnp.asarray(3))
+    together.steps(together.begin(stacked), *batches(), 3)
     for array, kept in zip(stacked, before, strict=True):
         np.testing.assert_array_equal(array, kept)

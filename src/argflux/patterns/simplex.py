@@ -1,7 +1,6 @@
 """Vertices: HiGHS's dual simplex, one model a layer, re-solved for each unit with a changed objective."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from argflux.patterns.unit_programs import UnitPrograms, UnitSolutions
+from argflux.programs.hostcall import cores
 
 CHUNK = 16
 OPTIONS = {
@@ -40,7 +40,7 @@ def solve_simplex(
     start = _starting_basis(programs)
     chunks = [np.arange(first, min(first + CHUNK, units)) for first in range(0, units, CHUNK)]
     stopped: list[bool] = []
-    with ThreadPoolExecutor(threads or available_processors()) as pool:
+    with ThreadPoolExecutor(threads or cores()) as pool:
         futures = [pool.submit(_solve_chunk, programs, chunk, start, stopped, done) for chunk in chunks]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
@@ -52,11 +52,6 @@ def solve_simplex(
     weights = np.concatenate([weights for weights, _ in found])
     status = np.concatenate([status for _, status in found])
     return UnitSolutions(weights, status, np.where(status == "optimal", 0.0, np.inf))
-
-
-def available_processors() -> int:
-    """The number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _starting_basis(programs: UnitPrograms) -> Any:

@@ -1,24 +1,28 @@
 """Many starts of one network trained together: one program makes a step of all of them on the same batch."""
 
+import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from argflux.autodiff import withgradient
-from argflux.nn import Chain, Dense
+from argflux.patterns.columns import WITH_AN_AXIS, through_dense
+from argflux.programs.hostcall import cores
 from argflux.training.chain import initial_hyperparameters, parts_of, transformation
 from argflux.training.split import Split, trainable
 from argflux.training.step import apply_rules
 from argflux.userlayer import register_layers
 
 Loss = Callable[[Array, Array], Array]
-ROWS_AT_ONCE = 1000
+Carry = tuple[list[Array], Any]
+GROUP, ROWS_AT_ONCE = 8, 1000
 
 
 class Together:
@@ -37,7 +41,8 @@ class Together:
         self.split, self.template, self.fixed = Split.of(register_layers(network))
         self.loss, self.parts = loss, parts_of(rule)
         self.hyper = initial_hyperparameters(self.parts)
-        self.steps = jax.jit(self._steps, donate_argnums=0)
+        self._memory = jax.jit(self._first_memory)
+        self._compiled = jax.jit(self._steps, donate_argnums=0)
         self.counts = jax.jit(self._counts)
 
     def stack(self, networks: Sequence[Any]) -> list[Array]:
@@ -49,35 +54,54 @@ class Together:
         """Return the network with these arrays, those of one start or stacked ones."""
         return self.split.join(arrays, self.fixed)
 
-    def begin(self, starts: list[Array]) -> tuple[list[Array], Any]:
+    def begin(self, starts: list[Array]) -> "Underway":
         """Return what `steps` carries on: the arrays, and what the rule remembers of each start."""
+        count, host = len(starts[0]), [np.asarray(array) for array in starts]
+        places = [np.minimum(places, count - 1) for places in groups(count)]
+        return Underway(count, [self._remembering([jnp.array(array[own]) for array in host]) for own in places])
+
+    def _remembering(self, starts: list[Array]) -> Carry:
         with jax.numpy_dtype_promotion("standard"):
-            init = lambda arrays: transformation(self.parts, self.hyper).init(trainable(arrays))
-            return [jnp.array(a) for a in starts], jax.vmap(init)(starts)
+            return starts, self._memory(starts)
+
+    def _first_memory(self, starts: list[Array]) -> Any:
+        return jax.vmap(lambda arrays: transformation(self.parts, self.hyper).init(trainable(arrays)))(starts)
+
+    def steps(self, underway: "Underway", x: Array, y: Array, n: int) -> tuple["Underway", Array]:
+        """Make n steps, step i on batch `i % len(x)`; return the losses summed over the steps too, shape (starts,).
+
+        What was under way is used up.
+        """
+        carries, n = list(underway.carries), jnp.asarray(n)
+        if len(carries) > 1:
+            carries[0], _ = self._compiled(carries[0], x, y, 0 * n)  # compiles once for all threads
+        go = lambda carry: jax.block_until_ready(self._compiled(carry, x, y, n))
+        with ThreadPoolExecutor(cores()) as pool:
+            done = list(pool.map(go, carries))
+        losses = jnp.concatenate([losses for _, losses in done])[: underway.count]
+        return Underway(underway.count, [carry for carry, _ in done]), losses
 
     def outputs(self, starts: list[Array], x: Array) -> Array:
         """Return what all starts make of the same inputs, shape (starts, rows, classes)."""
-        network = self.network(starts)
-        if _shares_a_product(network, x):
-            return self._after_shared_product(network, x)
-        return jax.vmap(lambda arrays: self.network(arrays)(x))(starts)
+        columns, done = through_dense(self.network(starts), x)
+        return self._rest(starts, x, columns, done)
 
-    def _after_shared_product(self, network: Chain, x: Array) -> Array:
-        """Multiply the inputs with the first layers of all starts in one product, then go on start by start."""
-        first, rest = network[0], eqx.partition(network[1:], eqx.is_inexact_array)
-        product = lax.dot_general(first.weight, x, (((2,), (1,)), ((), ())))
-
-        def finish(z: Array, bias: Array | None, arrays: Any) -> Array:
-            return eqx.combine(arrays, rest[1])(first.activation(z if bias is None else z + bias))
-
-        return jax.vmap(finish)(jnp.swapaxes(product, 1, 2), first.bias, rest[0])
+    def _rest(self, starts: list[Array], x: Array, columns: Array, done: int) -> Array:
+        """Go on start by start behind the layers that were done together."""
+        if not done:
+            return jax.vmap(lambda arrays: self.network(arrays)(x))(starts)
+        if done == len(self.network(starts)):
+            return jnp.swapaxes(columns, 1, 2)
+        return jax.vmap(lambda arrays, z: self.network(arrays)[done:](z.T))(starts, columns)
 
     def _losses(self, starts: list[Array], x: Array, y: Array) -> Array:
-        return jax.vmap(self.loss, in_axes=(0, None))(self.outputs(starts, x), y)
+        network = self.network(starts)
+        columns, done = through_dense(network, x)
+        if done and done == len(network) and self.loss in WITH_AN_AXIS:
+            return jax.vmap(lambda z: self.loss(z, y.T, axis=0))(columns)
+        return jax.vmap(self.loss, in_axes=(0, None))(self._rest(starts, x, columns, done), y)
 
-    def _steps(self, carry: tuple, x: Array, y: Array, n: Array) -> tuple:
-        """Make n steps, step i on batch `i % len(x)`; return the losses summed over the steps too."""
-
+    def _steps(self, carry: Carry, x: Array, y: Array, n: Array) -> tuple[Carry, Array]:
         def total(starts: list[Array], x: Array, y: Array) -> tuple[Array, Array]:
             losses = self._losses(starts, x, y)
             return jnp.sum(losses), losses
@@ -109,7 +133,34 @@ class Together:
         return losses / len(x), right / len(x)
 
 
-def _shares_a_product(network: Any, x: Array) -> bool:
-    if not (isinstance(network, Chain) and x.ndim == 2 and len(network) > 1 and type(network[0]) is Dense):
-        return False
-    return network[0].weight.dtype == x.dtype
+@dataclass(frozen=True)
+class Underway:
+    """Starts in training, in groups of one size; the last start fills the last group.
+
+    Attributes:
+        count: of the starts.
+        carries: of every group its stacked arrays, and what the rule remembers.
+    """
+
+    count: int
+    carries: list[Carry]
+
+    @property
+    def starts(self) -> list[Array]:
+        """The stacked arrays of all starts."""
+        return [
+            jnp.concatenate(parts)[: self.count] for parts in zip(*(arrays for arrays, _ in self.carries), strict=True)
+        ]
+
+
+def groups(count: int) -> list[np.ndarray]:
+    """Divide starts into groups that are trained side by side and stay in a processor's cache; on a GPU into one.
+
+    Example:
+        >>> from argflux.patterns.together import groups
+        >>> sum(len(group) for group in groups(61)) >= 61
+        True
+    """
+    most = min(GROUP, math.ceil(count / cores())) if jax.default_backend() == "cpu" else count
+    size = math.ceil(count / math.ceil(count / most))
+    return [np.arange(first, first + size) for first in range(0, count, size)]

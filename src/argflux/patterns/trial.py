@@ -132,16 +132,15 @@ class Trial:
     def _train(self, drawn: list[jax.Array], advance: Advance) -> tuple[list[np.ndarray], list[jax.Array]]:
         """Return the test accuracies at every stop, and the trained starts."""
         together, course = self.together, self.course
-        carry = together.begin(drawn)
+        underway = together.begin(drawn)
         curve = [together.score(drawn, *self.test)[1]]
         stops = course.stops()
         for last, stop in itertools.pairwise(stops):
             for x, y, n, part in self._batches(last, stop):
-                carry, losses = together.steps(carry, x, y, jnp.asarray(n))
-                jax.block_until_ready(losses)
+                underway, _ = together.steps(underway, x, y, n)
                 advance(len(drawn[0]) * part / course.epochs)
-            curve.append(together.score(carry[0], *self.test)[1])
-        return curve, carry[0]
+            curve.append(together.score(underway.starts, *self.test)[1])
+        return curve, underway.starts
 
     def _batches(self, first: int, end: int) -> Iterator[tuple[jax.Array, jax.Array, int, float]]:
         """Yield batches, how many steps to make with them, and how many epochs that is."""
