@@ -60,13 +60,15 @@ def run(number, last, train, test, epochs, widths) -> dict:
     return found
 
 
+@af.plots.style.styled
 def draw(runs, cured) -> Figure:
-    axes = Figure(figsize=(9, 3.8), layout="constrained").add_subplot(xlabel="epoch", ylabel="part of the test images")
+    axes = Figure(figsize=(9.5, 4)).add_subplot(xlabel="epoch", ylabel="part of the test images", ylim=(0, 1.03))
     for number, found in enumerate(runs):
-        (line,) = axes.plot(found["accuracy"], marker="o", ms=4, label=f"start {number}: accuracy")
-        axes.plot(found["ceiling"], color=line.get_color(), ls="--", lw=1, label="its ceiling")
-    axes.plot(cured["accuracy"], color="black", label="start 0 without the last ReLU")
-    axes.figure.legend(loc="outside right", frameon=False)
+        colour = af.plots.style.colour(number)
+        axes.plot(found["accuracy"], color=colour, marker="o", ms=5, label=f"start {number}: accuracy")
+        axes.plot(found["ceiling"], color=colour, ls="--", lw=1.2, label="its ceiling")
+    axes.plot(cured["accuracy"], color=af.plots.style.INK, label="start 0 without the last ReLU")
+    axes.figure.legend(loc="outside right")
     return axes.figure
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import argflux as af
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
-from argflux.patterns.progress import UnitProgress
+from argflux.patterns.meter import Meter
 from tests.patterns.test_rows import conv
 
 
@@ -250,7 +250,7 @@ def test_ctrl_c_leaves_nothing_half_done(digits, monkeypatch):
         if len(counted) == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(UnitProgress, "done", interrupt)
+    monkeypatch.setattr(Meter, "advance", interrupt)
     before = network(sizes=(64, 2000, 10))
     copy = jax.tree.map(jnp.array, before)
     with pytest.raises(KeyboardInterrupt):

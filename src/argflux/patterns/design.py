@@ -15,7 +15,7 @@ from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
 from argflux.patterns.distinct import repeated
 from argflux.patterns.layer_design import DesignOptions, LayerDesign, design_layer
-from argflux.patterns.progress import UnitProgress
+from argflux.patterns.meter import Meter
 from argflux.patterns.report import DesignReport, LayerReport
 from argflux.patterns.rows import WHERE, UnitRows, by_unit, designable, redrawn, replaced, threshold, unit_rows, width
 from argflux.patterns.sites import preactivations
@@ -99,10 +99,10 @@ def design_weights(
     rng = np.random.default_rng(np.asarray(jax.random.bits(moves, (4,), "uint32")))
     usual = preactivations(before, sample)
     after, done = before, []
-    with UnitProgress(sum(width(model, name) for name in names), progress) as bar:
+    with Meter(sum(width(model, name) for name in names), "units", shown=progress) as bar:
         for name in names:
-            bar.layer(name)
-            after, made = _design(after, name, sample, usual[name], options, rng, bar.done)
+            bar.name(name)
+            after, made = _design(after, name, sample, usual[name], options, rng, bar.advance)
             done.append(made)
     return after, _report(usual, preactivations(after, sample), done, len(sample), begun)
 

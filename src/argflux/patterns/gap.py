@@ -90,9 +90,19 @@ def gap_identity(model: Any, x: Any, dx: Any, dm: Any) -> GapIdentity:
     return _identity(model, *_changed(model, x, dx, dm, "gap_identity"))
 
 
-@eqx.filter_jit
-def _gap(model: Any, changed: Any, x: Array, moved: Array) -> Array:
+def gap_between(model: Any, changed: Any, x: Array, moved: Array) -> Array:
+    """Return L_gen of a model and its changed copy, for inputs and moved ones.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.patterns.gap import gap_between
+        >>> gap_between(lambda x: x, lambda x: 2 * x, jnp.ones(1), jnp.full(1, 3.0)).tolist()
+        [2.0]
+    """
     return (model(x) - changed(x)) - (model(moved) - changed(moved))
+
+
+_gap = eqx.filter_jit(gap_between)
 
 
 @eqx.filter_jit

@@ -13,7 +13,7 @@ from argflux.patterns.distinct import part
 from argflux.patterns.rows import UnitRows
 from argflux.patterns.unit_programs import UnitPrograms, UnitSolutions
 
-LARGEST_SIMPLEX = 4_000_000
+LARGEST_SIMPLEX = 1_000_000  # there a unit takes the simplex method 0.1 to 1 s, and the first-order one a tenth of that
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from argflux.patterns.flat import layer_name
+from argflux.patterns.gap import gap_between
 from argflux.patterns.sites import preactivations
 from argflux.patterns.together import Together
 
@@ -61,10 +62,9 @@ class Measured:
         }
 
     def _l_gen(self, network: Any, moved: Any) -> Array:
-        """Return the mean length over the sample of (f(x, P) − f(x, P*)) − (f(x*, P) − f(x*, P*))."""
-        here, there = self.x, self.x + self.dx
-        difference = (network(here) - moved(here)) - (network(there) - moved(there))
-        return jnp.mean(jnp.sqrt(jnp.sum(jnp.square(_rows(difference)), axis=1)))
+        """Return the mean length of L_gen over the sample."""
+        gap = gap_between(network, moved, self.x, self.x + self.dx)
+        return jnp.mean(jnp.sqrt(jnp.sum(jnp.square(_rows(gap)), axis=1)))
 
     def _named(self, looks: dict[str, Any]) -> list[Measures]:
         return [self._measures(jax.tree.map(lambda a, i=i: a[i], looks)) for i in range(len(looks["l_gen"]))]

@@ -135,7 +135,7 @@ def _go(
         return
     trial = Trial(together, course)
     parameters = sum(array.size for array in together.template)
-    with Meter(len(wanted), len(wanted) - len(left), "starts", progress) as meter:
+    with Meter(len(wanted), "starts", len(wanted) - len(left), progress) as meter:
         for part in chunks(left, parameters, chunk):
             records.add(trial.run(part, meter.advance))
 

@@ -20,7 +20,7 @@ from argflux.training.split import Split, trainable
 from argflux.training.step import apply_rules
 from argflux.userlayer import register_layers
 
-Loss = Callable[[Array, Array], Array]
+Loss = Callable[..., Array]
 Carry = tuple[list[Array], Any]
 GROUP, ROWS_AT_ONCE = 8, 1000
 
@@ -72,10 +72,10 @@ class Together:
 
         What was under way is used up.
         """
-        carries, n = list(underway.carries), jnp.asarray(n)
+        carries, steps = list(underway.carries), jnp.asarray(n)
         if len(carries) > 1:
-            carries[0], _ = self._compiled(carries[0], x, y, 0 * n)  # compiles once for all threads
-        go = lambda carry: jax.block_until_ready(self._compiled(carry, x, y, n))
+            carries[0], _ = self._compiled(carries[0], x, y, 0 * steps)  # compiles once for all threads
+        go = lambda carry: jax.block_until_ready(self._compiled(carry, x, y, steps))
         with ThreadPoolExecutor(cores()) as pool:
             done = list(pool.map(go, carries))
         losses = jnp.concatenate([losses for _, losses in done])[: underway.count]
