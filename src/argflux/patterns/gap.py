@@ -121,7 +121,7 @@ def _changed(model: Any, x: Any, dx: Any, dm: Any, where: str) -> tuple[Any, Arr
     """Return the model with changed parameters, the inputs, and the inputs moved."""
     x = jnp.asarray(x)
     dx = jnp.asarray(dx, x.dtype)
-    if jnp.broadcast_shapes(x.shape, dx.shape) != x.shape:
+    if not _broadcasts(dx.shape, x.shape):
         todo = "pass one change for each input, or one for all"
         raise ShapeError(f"dx of shape {dx.shape} for x of {x.shape}", f"{x.shape}", todo, where=where)
     leaves, treedef = jax.tree.flatten(register_layers(model))
@@ -133,6 +133,11 @@ def _changed(model: Any, x: Any, dx: Any, dm: Any, where: str) -> tuple[Any, Arr
     names = [name for name, _ in named_leaves(model)]
     moved = [_sum(name, leaf, change, where) for name, leaf, change in zip(names, leaves, changes, strict=True)]
     return treedef.unflatten(moved), x, x + jnp.broadcast_to(dx, x.shape)
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    ends = zip(shape[::-1], to[::-1], strict=False)
+    return len(shape) <= len(to) and all(one in (1, other) for one, other in ends)
 
 
 def _sum(name: str, leaf: Any, change: Any, where: str) -> Any:
