@@ -5,6 +5,7 @@ from argflux.training.callbacks import early_stopping, patience, plateau, thrott
 from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDecay
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.devices import join_processes
+from argflux.training.export import export
 from argflux.training.history import History, Record
 from argflux.training.rule import Rule, rule
 from argflux.training.rules import (
@@ -58,6 +59,7 @@ __all__ = [
     "adjust",
     "compiler_options",
     "early_stopping",
+    "export",
     "freeze",
     "join_processes",
     "load",
