@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.programs.extract import Blocks
-from argflux.programs.pattern import Pattern, inverse
-from argflux.programs.sparsity import Group, split
+from argflux.programs.pattern import Pattern, Sparse, inverse
+from argflux.programs.sparsity import Group, Structure, structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +29,23 @@ class Tensor:
     height: int
     width: int = 1
 
-    def gather(self, parameters: jax.Array, rows: np.ndarray, columns: np.ndarray | None = None) -> jax.Array:
-        """Take submatrices: number k of the rows `rows[k]` and the columns `columns[k]` (the diagonal if `None`)."""
+    def values(self, parameters: jax.Array) -> jax.Array:
+        """The stored entries."""
         coo = self.map.tocoo()
         terms = jnp.asarray(coo.data).astype(parameters.dtype) * parameters[coo.col]
-        values = jnp.zeros(len(self.rows), parameters.dtype).at[coo.row].add(terms)
+        return jnp.zeros(len(self.rows), parameters.dtype).at[coo.row].add(terms)
+
+    def sparse(self, parameters: jax.Array) -> Sparse | None:
+        """The matrix, `None` if nothing of it is stored."""
+        return Sparse(self.values(parameters), self.pattern) if self.pattern and len(self.rows) else None
+
+    def vector(self, parameters: jax.Array) -> jax.Array:
+        """The whole vector."""
+        return jnp.zeros(self.height, parameters.dtype).at[self.rows].add(self.values(parameters))
+
+    def gather(self, parameters: jax.Array, rows: np.ndarray, columns: np.ndarray | None = None) -> jax.Array:
+        """Take submatrices: number k of the rows `rows[k]` and the columns `columns[k]` (the diagonal if `None`)."""
+        values = self.values(parameters)
         part, place = inverse(rows, self.height)
         kept = part[self.rows] >= 0
         index = [part[self.rows][kept], place[self.rows][kept]]
@@ -75,19 +87,36 @@ class Canonical:
         full = len(np.unique(self.P.rows)) == self.size
         return "diagonal" if full and self.P.pattern and self.P.pattern.diagonal else "dense"
 
-    def groups(self) -> tuple[Group, ...]:
-        """Independent parts, empty if there is one."""
+    def structure(self) -> Structure:
+        """Independent parts, and whether the matrices are best left sparse."""
         curvature = self.P.pattern if self.curvature == "dense" else None
-        return split(self.size, curvature, self.A.pattern, self.G.pattern)
+        return structure(self.size, curvature, self.A.pattern, self.G.pattern)
 
-    def blocks(self, parameters: jax.Array, groups: tuple[Group, ...]) -> tuple:
+    def blocks(self, parameters: jax.Array, structure: Structure) -> tuple:
         """The constant of the objective and the blocks of every group, or of the whole."""
-        constant = self.constant.gather(parameters, np.zeros((1, 1), int))[0, 0]
-        if groups:
-            return constant, tuple(self._part(parameters, group) for group in groups)
+        constant = self.constant.values(parameters)[0]
+        if structure.sparse:
+            return constant, (self._sparse(parameters),)
+        if structure.groups:
+            return constant, tuple(self._part(parameters, group) for group in structure.groups)
         everything = lambda count: np.arange(count)[None]
         whole = Group(everything(self.size), everything(self.A.height), everything(self.G.height))
         return constant, (jax.tree.map(lambda block: block[0], self._part(parameters, whole)),)
+
+    def _sparse(self, parameters: jax.Array) -> Blocks:
+        P = self.P.sparse(parameters)
+        if self.curvature == "diagonal":
+            P = self.P.gather(parameters, np.arange(self.size)[None])[0]
+        return Blocks(
+            P,
+            self.q.vector(parameters),
+            self.A.sparse(parameters),
+            self.b.vector(parameters) if self.A.height else None,
+            self.G.sparse(parameters),
+            self.h.vector(parameters) if self.G.height else None,
+            None,
+            None,
+        )
 
     def _part(self, parameters: jax.Array, group: Group) -> Blocks:
         unknowns, P = group.unknowns, None

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.autodiff import gradient, pullback
+from argflux.programs.colouring import Coloured
 from argflux.programs.sparsity import Group
 
 
@@ -27,16 +28,17 @@ class Blocks(NamedTuple):
 
 
 class Affine(NamedTuple):
-    """Values at zero and the function that pulls a cotangent back to the variable's vector."""
+    """Values at zero, and the Jacobian's products with vectors from the left and from the right."""
 
     value: jax.Array
     pull: Callable[[jax.Array], jax.Array]
+    push: Callable[[jax.Array], jax.Array]
 
     @classmethod
     def of(cls, function: Callable, zero: jax.Array) -> "Affine":
         """Look at a vector function of the variable's vector."""
         value, back = pullback(function, zero)
-        return cls(value, lambda dy: back(dy)[1])
+        return cls(value, lambda dy: back(dy)[1], lambda dx: jax.jvp(function, (zero,), (dx,))[1])
 
     def rows(self, groups: list[jax.Array], columns: jax.Array) -> jax.Array:
         """Rows of the Jacobian for every program of a group: `groups[k]` lists its rows, `columns[k]` its unknowns."""
@@ -46,9 +48,19 @@ class Affine(NamedTuple):
         found = jax.vmap(self.pull)(seeds)
         return jnp.swapaxes(found[:, columns], 0, 1)
 
-    def dense(self) -> jax.Array:
-        """The whole Jacobian."""
+    def matrix(self, coloured: Coloured | None) -> Any:
+        """The whole Jacobian, sparse where its coloured pattern is given."""
+        if coloured is not None:
+            return coloured.matrix(self)
         return jax.vmap(self.pull)(jnp.eye(self.value.size, dtype=self.value.dtype))
+
+
+class Colours(NamedTuple):
+    """Coloured patterns of the matrices of a program that is kept sparse; `None` for those that it has not."""
+
+    P: Coloured | None = None
+    A: Coloured | None = None
+    G: Coloured | None = None
 
 
 class Functions(NamedTuple):
@@ -61,41 +73,44 @@ class Functions(NamedTuple):
     upper: jax.Array | None
 
 
-def extract(functions: Functions, zero: jax.Array, curvature: str, groups: tuple[Group, ...]) -> tuple:
+def extract(
+    functions: Functions, zero: jax.Array, curvature: str, groups: tuple[Group, ...], colours: Colours
+) -> tuple:
     """Return the constant of the objective and the blocks of every group.
 
     Args:
         functions: of the variable's vector.
         zero: that vector, of zeros.
-        curvature: "none", "diagonal" or "dense".
+        curvature: "none", "diagonal", "dense" or "sparse".
         groups: which unknowns and rows make programs of their own; empty for a single program.
+        colours: patterns of the matrices that are kept sparse, of a single program.
     """
     slope = Affine.of(lambda x: gradient(functions.objective, x)[0], zero)
     equality = functions.equality and Affine.of(functions.equality, zero)
     inequality = functions.inequality and Affine.of(functions.inequality, zero)
     constant = functions.objective(zero)
     if not groups:
-        return constant, (_whole(slope, equality, inequality, functions, curvature),)
+        return constant, (_whole(slope, equality, inequality, functions, curvature, colours),)
     return constant, tuple(_part(slope, equality, inequality, functions, curvature, group) for group in groups)
 
 
-def _whole(slope, equality, inequality, functions: Functions, curvature: str) -> Blocks:
+def _whole(slope, equality, inequality, functions: Functions, curvature: str, colours: Colours) -> Blocks:
     return Blocks(
-        _curvature(slope, curvature),
+        _curvature(slope, curvature, colours.P),
         slope.value,
-        equality and equality.dense(),
+        equality and equality.matrix(colours.A),
         equality and -equality.value,
-        inequality and inequality.dense(),
+        inequality and inequality.matrix(colours.G),
         inequality and -inequality.value,
         functions.lower,
         functions.upper,
     )
 
 
-def _curvature(slope: Affine, curvature: str) -> jax.Array | None:
+def _curvature(slope: Affine, curvature: str, coloured: Coloured | None = None) -> Any:
     if curvature == "none":
         return None
-    return slope.pull(jnp.ones_like(slope.value)) if curvature == "diagonal" else slope.dense()
+    return slope.pull(jnp.ones_like(slope.value)) if curvature == "diagonal" else slope.matrix(coloured)
 
 
 def _part(slope, equality, inequality, functions: Functions, curvature: str, group: Group) -> Blocks:

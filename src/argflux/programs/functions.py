@@ -10,12 +10,13 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from argflux.programs import sparsity
+from argflux.programs.colouring import Coloured
 from argflux.programs.degree import Kind, degrees
-from argflux.programs.extract import Functions, extract
+from argflux.programs.extract import Colours, Functions, extract
 from argflux.programs.layout import Layout, join, variable_layout
 from argflux.programs.parameters import check_count, default_dtype, names_of
 from argflux.programs.plan import Plan
-from argflux.programs.wellformed import check_degree, check_function, check_outputs
+from argflux.programs.wellformed import check_degree, check_function, check_outputs, refuse_dense
 
 FUNCTIONS = ("objective", "equality", "inequality")
 
@@ -94,11 +95,15 @@ class Statement:
         layouts = {what: found[what].layout for what in FUNCTIONS[1:]}
         objective = found["objective"].kind
         curvature = "none" if objective.degree < 2 else "diagonal" if objective.diagonal else "dense"
-        groups, lasting = (), not any(f.captures for f in found.values())
-        if lasting and _is_large(variable, layouts, curvature):
-            groups, curvature = self._split(variable, layouts, curvature, params)
+        groups, colours, lasting = (), Colours(), not any(f.captures for f in found.values())
+        entries = _entries(variable, layouts, curvature)
+        if entries > sparsity.WORTHWHILE:
+            looked = self._look(variable, layouts, curvature, params) if lasting and sparsity.available() else None
+            groups, curvature, colours = looked or ((), curvature, colours)
+            if entries > sparsity.MOST_DENSE and not groups and colours == Colours():
+                refuse_dense(variable.size, entries, lasting)
         zero = functools.partial(jnp.zeros, variable.size, variable.dtype)
-        run = lambda params: extract(self.flat(variable, params), zero(), curvature, groups)
+        run = lambda params: extract(self.flat(variable, params), zero(), curvature, groups, colours)
         return Plan(
             curvature, variable, layouts["equality"], layouts["inequality"], groups, run, lasting, options=options
         )
@@ -130,25 +135,29 @@ class Statement:
         kind = Kind(worst.degree, None, all(kind.diagonal for kind in kinds), worst.cause)
         return Found(kind, out, any(isinstance(const, Tracer) for const in jaxpr.consts))
 
-    def _split(self, variable: Layout, layouts: dict[str, Layout | None], curvature: str, params: tuple) -> tuple:
-        """Find independent parts, and whether the curvature is diagonal after all."""
+    def _look(self, variable: Layout, layouts: dict[str, Layout | None], curvature: str, params: tuple) -> Any:
+        """Find independent parts, the kind of curvature, and colours of what stays sparse; `None` if it cannot."""
         arrays, rebuild = _take_apart(params)
         zero = jax.ShapeDtypeStruct((variable.size,), variable.dtype)
         part = lambda name: lambda x, *arrays: getattr(self.flat(variable, rebuild(arrays)), name)(x)
-        hessian = sparsity.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
-        jacobians = [
-            layout and sparsity.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items()
-        ]
-        if hessian and hessian.diagonal:
-            hessian, curvature = None, "diagonal"
-        return sparsity.split(variable.size, hessian, *jacobians), curvature
+        try:
+            P = sparsity.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
+            A, G = (layout and sparsity.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items())
+        except NotImplementedError:
+            return None
+        if P is not None and P.diagonal:
+            P, curvature = None, "diagonal"
+        groups, sparse = sparsity.structure(variable.size, P, A, G)
+        if not sparse:
+            return groups, curvature, Colours()
+        colours = Colours(P and Coloured.hessian(P), *(M and Coloured.jacobian(M) for M in (A, G)))
+        return (), "sparse" if P else curvature, colours
 
 
-def _is_large(variable: Layout, layouts: dict[str, Layout | None], curvature: str) -> bool:
-    """Whether the matrices are so large that looking for independent parts pays."""
+def _entries(variable: Layout, layouts: dict[str, Layout | None], curvature: str) -> int:
+    """Number of entries of the matrices, were they dense."""
     rows = sum(layout.size for layout in layouts.values() if layout)
-    entries = variable.size * (rows + (variable.size if curvature == "dense" else 0))
-    return entries > sparsity.WORTHWHILE and sparsity.available()
+    return variable.size * (rows + (variable.size if curvature == "dense" else 0))
 
 
 def _take_apart(params: tuple) -> tuple[list[jax.ShapeDtypeStruct], Callable]:

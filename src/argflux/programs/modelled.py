@@ -12,6 +12,7 @@ from argflux.errors import ArgumentError, MissingDependencyError, ShapeError
 from argflux.programs.canonical import Canonical, Tensor
 from argflux.programs.dissect import check_problem
 from argflux.programs.layout import Layout, widest
+from argflux.programs.multipliers import Multiplier, Multipliers, find_multipliers
 from argflux.programs.plan import Plan
 
 
@@ -50,6 +51,7 @@ class Modelled:
         width: length of that vector.
         canonical: the matrices.
         places: where each variable lies among the unknowns, an array of its shape.
+        multipliers: where the dual of each constraint lies among those of the canonical program.
         single: whether one variable alone was asked for.
         sign: -1 for a problem that maximises.
     """
@@ -60,6 +62,7 @@ class Modelled:
     width: int
     canonical: Canonical
     places: tuple[np.ndarray, ...]
+    multipliers: tuple[Multiplier | None, ...]
     single: bool
     sign: int
     label: str = "CVXPY problem"
@@ -74,7 +77,7 @@ class Modelled:
                 "a Python without CVXPY", "the package cvxpy", "pip install cvxpy", where="Program.from_cvxpy"
             ) from None
         check_problem(problem, parameters, variables)
-        data, _, inverse = problem.get_problem_data(cvxpy.CLARABEL)
+        data, chain, inverse = problem.get_problem_data(cvxpy.CLARABEL, solver_opts={})
         program = data["param_prob"]
         return cls(
             tuple(parameter.name() for parameter in parameters),
@@ -83,6 +86,7 @@ class Modelled:
             program.total_param_size + 1,
             _read(program),
             tuple(_place(program, inverse, variable) for variable in variables),
+            find_multipliers(problem, data, chain, inverse),
             len(variables) == 1,
             -1 if isinstance(problem.objective, cvxpy.Maximize) else 1,
         )
@@ -103,17 +107,18 @@ class Modelled:
                 got, todo = f"shape {list(jnp.shape(value))}", "use `jax.vmap` for a batch"
                 raise ShapeError(got, f"shape {list(shape)}", todo, where=f"Program parameter {name}")
         dtype = widest([jnp.asarray(value).dtype for value in params])
-        groups = self.canonical.groups()
-        rows = lambda count: Layout.of(jax.ShapeDtypeStruct((count,), dtype)) if count else None
+        structure, curvature = self.canonical.structure(), self.canonical.curvature
+        equalities, rows = self.canonical.A.height, self.canonical.A.height + self.canonical.G.height
         return Plan(
-            self.canonical.curvature,
+            "sparse" if structure.sparse and curvature == "dense" else curvature,
             self._variable(dtype),
-            rows(self.canonical.A.height),
-            rows(self.canonical.G.height),
-            groups,
-            lambda params: self.canonical.blocks(self._vector(params, dtype), groups),
+            Multipliers.among(self.multipliers, 0, equalities, dtype),
+            Multipliers.among(self.multipliers, equalities, rows, dtype),
+            structure.groups,
+            lambda params: self.canonical.blocks(self._vector(params, dtype), structure),
             sign=self.sign,
             options=options,
+            canonical=True,
         )
 
     def _variable(self, dtype: Any) -> Selection:

@@ -12,9 +12,8 @@ from jax.core import Tracer
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Pattern, Sparse
 from argflux.programs.solution import Residuals, Solution
-from argflux.programs.sparsity import WORTHWHILE, Group, split
+from argflux.programs.sparsity import LARGEST, WORTHWHILE, Group, split
 
-LARGEST = 300
 _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
 
 

@@ -24,7 +24,7 @@ class Plan:
     """How to make and solve the matrices of a program, and how its solution is laid out.
 
     Attributes:
-        curvature: of the objective: "none", "diagonal" or "dense".
+        curvature: of the objective: "none", "diagonal", "dense" or "sparse".
         variable: layout of the variable.
         equality: layout of the values of the equality constraints, or `None`.
         inequality: layout of the values of the inequality constraints, or `None`.
@@ -33,6 +33,7 @@ class Plan:
         lasting: whether it may serve again, as it captured nothing that is being traced.
         sign: -1 where the user maximises.
         options: keywords of the solver.
+        canonical: whether the rows and bounds are those of a canonical program, which the user did not state.
     """
 
     curvature: str
@@ -44,6 +45,7 @@ class Plan:
     lasting: bool = True
     sign: int = 1
     options: dict[str, Any] = field(default_factory=dict)
+    canonical: bool = False
 
     def compiled(self) -> "Plan":
         """The same plan, extracting its matrices in compiled code."""
@@ -88,8 +90,8 @@ class Plan:
             x=tree(flat.x),
             y=_tree(self.equality, flat.y),
             z=_tree(self.inequality, flat.z),
-            z_lower=tree(flat.z_lower),
-            z_upper=tree(flat.z_upper),
+            z_lower=None if self.canonical else tree(flat.z_lower),
+            z_upper=None if self.canonical else tree(flat.z_upper),
             objective=self.sign * (flat.objective + constant),
             status=flat.status,
             iterations=flat.iterations,
@@ -102,12 +104,13 @@ class Plan:
         if start is None:
             return None
         vector = self.variable.vector
+        bound = lambda duals: jnp.zeros(self.variable.size, self.variable.dtype) if duals is None else vector(duals)
         return Solution(
             x=vector(start.x),
             y=self.equality.vector(start.y) if self.equality else jnp.zeros(0, self.variable.dtype),
             z=self.inequality.vector(start.z) if self.inequality else jnp.zeros(0, self.variable.dtype),
-            z_lower=vector(start.z_lower),
-            z_upper=vector(start.z_upper),
+            z_lower=bound(start.z_lower),
+            z_upper=bound(start.z_upper),
             objective=start.objective,
             status=start.status,
             iterations=start.iterations,

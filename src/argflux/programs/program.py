@@ -82,6 +82,12 @@ class Program:
 
         The problem is canonicalised once, here; solving touches CVXPY no more.
 
+        The solution's `y` and `z` are tuples with an entry for every constraint of `problem.constraints`, in their
+        order: `y[k]` is the dual of constraint k if it is an equality, `z[k]` if it is an inequality, of its shape and
+        with the sign that CVXPY gives its `dual_value`; the other one of the two is `None`, and so are both where
+        CVXPY has no dual. `z_lower` and `z_upper` are `None`: attributes of variables, such as `nonneg`, have no duals
+        in CVXPY; state them as constraints to see theirs.
+
         Args:
             problem: a `cvxpy.Problem` that follows CVXPY's rules for parameters (DPP).
             parameters: its `cvxpy.Parameter` objects, in the order in which values will be given.
@@ -100,6 +106,8 @@ class Program:
             >>> program = Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum_squares(x - y)), [x >= 0]), [y], [x])
             >>> abs(program(jnp.array([-1.0, 2.0])).round(5)).tolist()
             [0.0, 2.0]
+            >>> program.solve(jnp.array([-1.0, 2.0])).z[0].round(5).tolist()
+            [2.0, 0.0]
         """
         from argflux.programs.modelled import Modelled
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.autodiff import pullback
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, ShapeError
 from argflux.programs.extract import Blocks
+from argflux.programs.pattern import Sparse
 from argflux.programs.plan import Plan
 
 FIELDS = ("x", "y", "z", "z_lower", "z_upper", "objective")
@@ -33,9 +34,10 @@ class Coefficients(eqx.Module):
     Attributes:
         constant: with respect to the constant terms, a tree like the function's value.
         linear: with respect to the factors of x: a tree like x for the objective, a matrix with a row for every
-            value and a column for every unknown for constraints (zero where independent parts have no entry).
-        quadratic: for the objective, with respect to P in `x'Px / 2`: `(n, n)`, `(n,)` where it was found to be
-            diagonal, `None` for a linear program.
+            value and a column for every unknown for constraints (zero where independent parts have no entry, and
+            a BCOO matrix of the same entries for constraints that are kept sparse).
+        quadratic: for the objective, with respect to P in `x'Px / 2`: `(n, n)`, BCOO where it is kept sparse, `(n,)`
+            where it was found to be diagonal, `None` for a linear program.
     """
 
     constant: Any
@@ -45,6 +47,8 @@ class Coefficients(eqx.Module):
 
 class Sensitivities(eqx.Module):
     """Derivatives of a loss with respect to everything that states a program.
+
+    For a CVXPY problem these are the parameters and the constant and linear terms of its objective; the rest is `None`.
 
     Attributes:
         parameters: by name, trees like the parameters.
@@ -69,8 +73,8 @@ def forward(
     """Differentiate along `params + t tangents` and `functions + t directions` with respect to t at 0."""
     _check_names(tangents, source.names, "tangents")
     nudged = source.nudged(directions)
-    moving = {name: jax.tree.map(_like, params[source.names.index(name)], t) for name, t in tangents.items()}
     start = {name: params[source.names.index(name)] for name in tangents}
+    moving = {name: _match(start[name], tangent, f"tangents of {name!r}") for name, tangent in tangents.items()}
     time = jnp.zeros(())
 
     def run(t: jax.Array, moved: dict[str, Any]) -> dict[str, Any]:
@@ -92,10 +96,9 @@ def reverse(plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[
         return {name: getattr(solution, name) for name in FIELDS}
 
     fields, to_parts = pullback(run, constant, parts)
+    given = lambda name, value: _match(value, cotangents[name], f"cotangents of {name!r}")
     dfields = {
-        name: jax.tree.map(_like, value, cotangents[name])
-        if name in cotangents
-        else jax.tree.map(jnp.zeros_like, value)
+        name: given(name, value) if name in cotangents else jax.tree.map(jnp.zeros_like, value)
         for name, value in fields.items()
     }
     _, dconstant, dparts = to_parts(dfields)
@@ -107,6 +110,9 @@ def _sort(plan: Plan, dparams: dict, dconstant: jax.Array, dparts: tuple[Blocks,
     """Lay the derivatives of all blocks out by function."""
     variable, n = plan.variable, plan.variable.size
     vector = lambda name: _spread(plan, dparts, name, ("unknowns",), (n,))
+    if plan.canonical:
+        objective = Coefficients(dconstant * plan.sign, variable.tree(vector("q") * plan.sign))
+        return Sensitivities(dparams, objective, None, None, None, None)
     square = ("unknowns", "unknowns") if plan.curvature == "dense" else ("unknowns",)
     quadratic = None if plan.curvature == "none" else _spread(plan, dparts, "P", square, (n,) * len(square))
     rows = {"equalities": (plan.equality, "A", "b"), "inequalities": (plan.inequality, "G", "h")}
@@ -126,7 +132,8 @@ def _sort(plan: Plan, dparams: dict, dconstant: jax.Array, dparts: tuple[Blocks,
 def _spread(plan: Plan, dparts: tuple, name: str, kinds: tuple[str, ...], shape: tuple[int, ...]) -> Any:
     """Put the derivatives of one block of all groups in the places of the whole program."""
     if not plan.groups:
-        return getattr(dparts[0], name)
+        found = getattr(dparts[0], name)
+        return found.bcoo() if isinstance(found, Sparse) else found
     whole = jnp.zeros(shape, plan.variable.dtype)
     for group, part in zip(plan.groups, dparts, strict=True):
         if getattr(part, name) is not None:
@@ -136,9 +143,15 @@ def _spread(plan: Plan, dparts: tuple, name: str, kinds: tuple[str, ...], shape:
     return whole
 
 
-def _like(value: Any, direction: Any) -> jax.Array:
-    """Give a direction the dtype of the value that it belongs to."""
-    return jnp.broadcast_to(jnp.asarray(direction).astype(value.dtype), np.shape(value))
+def _match(value: Any, direction: Any, where: str) -> Any:
+    """Give a direction the structure, shapes and dtypes of what it belongs to."""
+    like = lambda value, direction: jnp.broadcast_to(jnp.asarray(direction).astype(value.dtype), np.shape(value))
+    try:
+        return jax.tree.map(like, value, direction)
+    except ValueError:
+        show = lambda tree: str(jax.tree.map(lambda leaf: list(np.shape(leaf)), tree))
+        todo = "give it the structure and the shapes of what it belongs to"
+        raise ShapeError(f"shapes {show(direction)}", f"shapes {show(value)}", todo, where=where) from None
 
 
 def _check_names(given: dict[str, Any], known: tuple[str, ...], what: str) -> None:

@@ -1,13 +1,11 @@
 """Systems of the optimality conditions of sparse programs, factorised on the active set on the host."""
 
 import numpy as np
-from scipy.sparse import block_array, csc_array
+from scipy.sparse import csc_array
 
 from argflux.programs.form import Form
 from argflux.programs.hostcall import host_call
-from argflux.programs.leastnorm import Symmetric
-
-LEAST_NORM = 2
+from argflux.programs.leastnorm import Saddle
 
 
 def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1, r2, r3) -> list:
@@ -21,7 +19,7 @@ def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1
         G: values.
         active: flags of the rows of `[A; G]`.
         fixed: flags of the variables.
-        mode: 0 zero, 1 regular, 2 least norm, 3 NaN.
+        mode: 0 zero, 1 and 2 the solution, of least norm where the system is singular, 3 NaN.
         r1: right-hand side of stationarity, `(batch, n)`.
         r2: of the rows, `(batch, p + m)`.
         r3: of the fixed variables, `(batch, n)`.
@@ -36,17 +34,17 @@ def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple
     batch = len(r1)
     held, mode = np.concatenate([active > 0, fixed > 0], 1), np.broadcast_to(mode, (batch,))
     groups: dict[tuple, list[int]] = {}
-    for i in np.flatnonzero((mode == 1) | (mode == LEAST_NORM)):
-        key = (*(i % len(a) for a in (P, A, G)), held[i % len(held)].tobytes(), mode[i])
+    for i in np.flatnonzero((mode == 1) | (mode == 2)):
+        key = (*(i % len(a) for a in (P, A, G)), held[i % len(held)].tobytes())
         groups.setdefault(key, []).append(int(i))
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     steps = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
-    for (iP, iA, iG, text, kind), which in groups.items():
+    for (iP, iA, iG, text), which in groups.items():
         on = np.frombuffer(text, bool)
         P_one, C = curvature_of(form, P[iP]), rows_of(form, A[iA], G[iG])
         system = System(P_one, C, on[: form.p + form.m], on[form.p + form.m :])
         columns = [r[which].T for r in right]
-        for step, values in zip(steps, system.solve(columns, kind == LEAST_NORM), strict=True):
+        for step, values in zip(steps, system.solve(columns), strict=True):
             step[which] = values.T
     return steps
 
@@ -79,16 +77,14 @@ class System:
         C = self.C.tocsr()[self.active].tocsc()
         inner, self.rows = C[:, self.free], C
         curvature = self.P[:, self.free].tocsr()[self.free]
-        zeros = csc_array((len(self.active), len(self.active)))
-        self.matrix = Symmetric(csc_array(block_array([[curvature, inner.T], [inner, zeros]])))
+        self.matrix = Saddle(csc_array(curvature), csc_array(inner))
 
-    def solve(self, right: list[np.ndarray], least_norm: bool) -> tuple:
+    def solve(self, right: list[np.ndarray]) -> tuple:
         """Solve for right-hand sides `r1, r2, r3` in columns."""
         r1, r2, r3 = right
         pinned = np.where(self.fixed[:, None], r3, 0.0)
         known = [(r1 - self.P @ pinned)[self.free], r2[self.active] - self.rows @ pinned]
-        singular = len(self.active) > len(self.free)
-        v = self.matrix.solve(np.concatenate(known), least_norm or singular)
+        v = self.matrix.solve(np.concatenate(known))
         x, dual = pinned.copy(), np.zeros_like(r2)
         x[self.free], dual[self.active] = v[: len(self.free)], v[len(self.free) :]
         bound = np.where(self.fixed[:, None], r1 - self.P @ x - self.C.T @ dual, 0.0)

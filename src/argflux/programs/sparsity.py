@@ -1,10 +1,10 @@
-"""Programs that fall apart: which unknowns and constraints belong together, found from sparsity patterns."""
+"""Sparsity of large programs: which unknowns and constraints belong together, and which matrices stay sparse."""
 
 import importlib.util
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +13,10 @@ from argflux.programs.pattern import Pattern
 
 WORTHWHILE = 4096
 MOST_GROUPS = 8
+LARGEST = 300
+LARGE = 500
+THIN = 0.1
+MOST_DENSE = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +26,13 @@ class Group:
     unknowns: np.ndarray
     equalities: np.ndarray
     inequalities: np.ndarray
+
+
+class Structure(NamedTuple):
+    """What patterns say of a program: its independent parts, if it has any, and whether it is best left sparse."""
+
+    groups: tuple[Group, ...] = ()
+    sparse: bool = False
 
 
 def available() -> bool:
@@ -53,6 +64,24 @@ def _pattern(found: Any) -> Pattern:
 
 def _zeros(struct: jax.ShapeDtypeStruct) -> np.ndarray:
     return np.zeros(struct.shape, struct.dtype)
+
+
+def structure(size: int, P: Pattern | None, A: Pattern | None, G: Pattern | None) -> Structure:
+    """Find independent parts, none of them large, or else whether the matrices are large and thin.
+
+    Args:
+        size: number of unknowns.
+        P: pattern of the curvature, `None` if it is none or diagonal.
+        A: pattern of the equalities, `None` if there are none.
+        G: pattern of the inequalities, likewise.
+    """
+    groups, patterns = split(size, P, A, G), [pattern for pattern in (P, A, G) if pattern is not None]
+    rows = sum(pattern.height for pattern in patterns if pattern is not P)
+    room = size * sum(pattern.height for pattern in patterns)
+    thin = size + rows > LARGE and sum(pattern.count for pattern in patterns) <= THIN * room
+    if thin and (not groups or any(group.unknowns.shape[1] > LARGEST for group in groups)):
+        return Structure((), True)
+    return Structure(groups)
 
 
 def split(size: int, curvature: Pattern | None, equality: Pattern | None, inequality: Pattern | None) -> tuple:

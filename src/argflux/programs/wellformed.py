@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, ShapeError
+from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
+from argflux.programs import sparsity
 from argflux.programs.degree import Kind
 from argflux.tree import named_leaves
 
@@ -71,6 +72,31 @@ def check_degree(kind: Kind, what: str) -> None:
         hint or "keep the variable out of that operation, or state it with more variables and constraints",
         where=f"Program {what}",
     )
+
+
+def refuse_dense(size: int, entries: int, lasting: bool) -> None:
+    """Refuse matrices that would be dense and too large, of functions whose sparsity is not known.
+
+    Args:
+        size: number of unknowns.
+        entries: number of entries of the matrices.
+        lasting: whether the functions captured nothing that is being traced.
+    """
+    got = f"{size} unknowns, whose matrices would have {entries / 1e6:.0f} million entries"
+    if not lasting:
+        raise ArgumentError(
+            f"{got}, of functions that capture values being traced",
+            "functions of the variable and the parameters alone",
+            "pass those values as parameters, so that the matrices can be kept sparse",
+            where="Program",
+        )
+    if not sparsity.available():
+        raise MissingDependencyError(
+            f"{got}, and no package that finds which of them are zero",
+            "the package asdex",
+            "pip install 'argflux[sparse]'",
+            where="Program",
+        )
 
 
 @contextlib.contextmanager

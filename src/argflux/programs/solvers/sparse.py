@@ -19,7 +19,7 @@ from argflux.programs.status import Status
 
 ACCURACY = 1e-2
 WEAK = 1e-5
-POLISHED = 1e-10
+STEPS = 10
 CONVEX = 1e-9
 
 
@@ -120,31 +120,41 @@ def _solve(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:
 
 
 def _polish(P: csc_array, C: csc_array, data: Vectors, point: Point, tolerance: float) -> Point:
-    """Meet the optimality conditions exactly on the active set, or on that with all constraints that nearly hold."""
-    best = _corrected(P, C, data, point, 0.0)
-    if _wrong(P, C, data, best) <= tolerance / 10:
+    """Meet the optimality conditions exactly on the active set, mended step by step, or with all that nearly hold."""
+    score = lambda found: _wrong(P, C, data, found)
+    best, held = point, _held(C, data, point, 0.0)
+    for _ in range(STEPS):
+        found = _meet(P, C, data, point, held)
+        best = min(best, found, key=score)
+        mended = _held(C, data, found, 0.0)
+        if score(best) <= tolerance / 10 or all(map(np.array_equal, held, mended)):
+            break
+        held = mended
+    if score(best) <= tolerance / 10:
         return best
-    return min(best, _corrected(P, C, data, point, WEAK), key=lambda found: _wrong(P, C, data, found))
+    return min(best, _meet(P, C, data, point, _held(C, data, point, WEAK)), key=score)
 
 
-def _corrected(P: csc_array, C: csc_array, data: Vectors, point: Point, width: float) -> Point:
-    """The least correction that meets the conditions on the constraints with duals, or within `width`."""
-    p, score = len(data.b), _wrong(P, C, data, point)
+def _held(C: csc_array, data: Vectors, point: Point, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows that hold, lower and upper bounds that do: where duals outweigh slacks, or slacks are within `width`."""
     right, near = np.concatenate([data.b, data.h]), width * (1.0 + np.abs(point.x).max())
-    held = lambda slack, dual: (dual > 0) | ((slack <= near) & (width > 0))
-    active = held(right - C @ point.x, point.dual) | (np.arange(len(right)) < p)
+    held = lambda slack, dual: (dual > slack) | (slack <= near if width else slack < 0)
+    active = held(right - C @ point.x, point.dual) | (np.arange(len(right)) < len(data.b))
     below = held(point.x - data.lower, -point.bound)
-    fixed = below | held(data.upper - point.x, point.bound)
-    system = System(P, C, active, fixed)
+    return active, below, held(data.upper - point.x, point.bound) & ~below
+
+
+def _meet(P: csc_array, C: csc_array, data: Vectors, point: Point, held: tuple) -> Point:
+    """The least correction that meets the optimality conditions where everything `held` does."""
+    active, below, above = held
+    system, fixed = System(P, C, active, below | above), below | above
+    point = Point(point.x, np.where(active, point.dual, 0.0), np.where(fixed, point.bound, 0.0))
     for _ in range(2):
         r1 = -(P @ point.x + data.q + C.T @ point.dual + point.bound)
-        r2 = np.where(active, right - C @ point.x, 0.0)
+        r2 = np.where(active, np.concatenate([data.b, data.h]) - C @ point.x, 0.0)
         r3 = np.where(fixed, np.where(below, data.lower, data.upper) - point.x, 0.0)
-        moved = [part[:, 0] for part in system.solve([r1[:, None], r2[:, None], r3[:, None]], width > 0)]
-        fresh = Point(*(a + b for a, b in zip(point, moved, strict=True)))
-        if not _wrong(P, C, data, fresh) <= max(score, POLISHED):
-            break
-        point, score = fresh, _wrong(P, C, data, fresh)
+        moved = [part[:, 0] for part in system.solve([r1[:, None], r2[:, None], r3[:, None]])]
+        point = Point(*(a + b for a, b in zip(point, moved, strict=True)))
     return point
 
 
