@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DataError, ShapeError
 from argflux.programs import Polyhedron, affine, box, halfspace, increasing, project, simplex, soft_rank, soft_sort
 
 A, b = jnp.array([[1.0, 2.0, -1.0, 0.5], [0.0, 1.0, 1.0, 1.0]]), jnp.array([1.0, -0.5])
@@ -50,8 +50,16 @@ def test_bad_input():
         Polyhedron()
     with pytest.raises(ShapeError, match=r"project: got shape \[\]"):
         project(simplex(3))(jnp.asarray(1.0))
-    with pytest.raises(ShapeError, match="A of shape"):
+    with pytest.raises(ShapeError, match=r"project: got points of 4 coordinates; expected 3, as A of the polyhedron"):
         project(simplex(3))(jnp.ones(4))
+    with pytest.raises(ShapeError, match=r"project: got points of 4 coordinates; expected 2, as upper of the poly"):
+        project(box(0.0, jnp.ones(2)))(jnp.ones((5, 4)))
+    with pytest.raises(DataError, match=r"project: got x\[1, 0\] = nan"):
+        project(simplex(2))(jnp.array([[0.0, 1.0], [jnp.nan, 1.0]]))
+    with pytest.raises(ArgumentError, match=r"project: got lower\[0\] = 2.0 above upper\[0\] = 1.0"):
+        project(box(2.0, 1.0))(jnp.ones(2))
+    with pytest.raises(ArgumentError, match="project: got A without b"):
+        project(Polyhedron(A=jnp.ones((1, 2))))(jnp.ones(2))
     with pytest.raises(ArgumentError, match="strength=0"):
         soft_rank(jnp.ones(3), strength=0.0)
     with pytest.raises(ShapeError, match="soft_sort"):

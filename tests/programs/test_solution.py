@@ -19,7 +19,7 @@ H = jnp.array([[1.0, 1.0], [0.0, -1.0], [5.0, 1.0]])
 
 def test_one_solution_printed():
     first, second, third = str(between(H[0])).splitlines()
-    assert first == "Solution: SOLVED (solved)"
+    assert first == "Solution: SOLVED"
     assert second == "  x [1]  z [2]  z_lower [1]  z_upper [1]"
     assert third.startswith("  objective -2.5  iterations ")
     assert "largest residual" in third

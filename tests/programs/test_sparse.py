@@ -176,6 +176,23 @@ def test_a_weakly_active_row_is_said(x64):
     assert Regularity.STRICT_COMPLEMENTARITY in Regularity(int(s.regularity))
 
 
+DEPENDENT = {
+    "regular": (1.0, [[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]], Regularity.REGULAR),
+    "the same row twice": (1.0, [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]], Regularity.LICQ),
+    "an unknown without cost": (0.0, [[1.0, 1.0, 0.0], [1.0, 2.0, 0.0]], Regularity.NON_UNIQUE),
+}
+
+
+@pytest.mark.parametrize("name", DEPENDENT)
+def test_dependent_rows_and_free_directions_are_said(name, x64):
+    weight, rows, expected = DEPENDENT[name]
+    P, G = jnp.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, weight]]), jnp.array(rows)
+    q = jnp.array([-3.0, -3.0, -3.0 * weight])
+    s = jax.vmap(lambda q: solve_qp(Sparse.of(P), q, G=Sparse.of(G), h=TWO))(jnp.stack([q, q])).check()
+    found = [Regularity(int(flags)) & ~Regularity.STRICT_COMPLEMENTARITY for flags in s.regularity]
+    assert found == [expected] * 2
+
+
 def test_formats_and_engine_give_gradients_like_the_argument(x64):
     blocks = program(9)
     A = BCOO.fromdense(blocks["A"])

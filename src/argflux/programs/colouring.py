@@ -53,7 +53,7 @@ class Coloured:
         every = np.arange(pattern.count)
         counts = np.bincount(pattern.rows, minlength=pattern.height)
         crowded = (counts > CROWDED * max(1.0, float(np.mean(counts))))[pattern.rows]
-        ways = [(_sweep(pattern, every, None),)]
+        ways: list[tuple[Sweep, ...]] = [(_sweep(pattern, every, None),)]
         if crowded.any():
             ways.append((_sweep(pattern, every[crowded], "rev"), _sweep(pattern, every[~crowded], None)))
         return cls(pattern, min(ways, key=lambda sweeps: sum(sweep.count for sweep in sweeps)))

@@ -10,6 +10,7 @@ from jax import lax
 
 from argflux.programs.form import Blocks, Form, bounds, dense_curvature, row_sums, times, transposed_times
 from argflux.programs.pseudo import Active, null_spaces, replace_where
+from argflux.programs.sparsekkt import sparse_ranks
 from argflux.programs.status import Regularity, Status
 
 WEAK = 1e-7
@@ -127,13 +128,16 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Ans
     status = jnp.where(bad, jnp.int32(Status.BAD_DATA), jnp.where(solved, jnp.int32(Status.SOLVED), status))
     flags = jnp.where(weak, jnp.int32(Regularity.STRICT_COMPLEMENTARITY), jnp.int32(0))
     direct = answer.direct & ~weak
-    if form.patterns is None and form.n + form.p + form.m <= DENSE_LIMIT:
+    if form.patterns is not None:
+        P, A, G = (getattr(M, "values", M) for M in (blocks.P, blocks.A, blocks.G))
+        flags = flags + sparse_ranks(form, P, A, G, active, fixed, solved)
+    elif form.n + form.p + form.m <= DENSE_LIMIT:
         flags = flags + _ranks(form, blocks, active, fixed, solved & ~direct)
-        if form.curvature == "none":  # at a vertex with independent rows, an edge of equal cost starts
-            edge = weak & ((flags & int(Regularity.LICQ)) == 0)
-            flags = flags | jnp.where(edge, int(Regularity.NON_UNIQUE), 0)
-    elif form.patterns is None:
+    else:
         direct = answer.direct
+    if form.curvature == "none" and (form.patterns is not None or form.n + form.p + form.m <= DENSE_LIMIT):
+        edge = weak & ((flags & jnp.int32(Regularity.LICQ)) == 0)  # at a vertex with independent rows, an edge starts
+        flags = flags | jnp.where(edge, jnp.int32(Regularity.NON_UNIQUE), jnp.int32(0))
     values = [*answer[:3], _objective(blocks, answer.x, products)]
     failed = 0
     if settings.on_failure == "nan":

@@ -7,10 +7,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DataError, ShapeError
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
+from argflux.programs.wellformed import called
 
 
 class Polyhedron(eqx.Module):
@@ -56,6 +59,7 @@ def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
 
     Raises:
         ShapeError: when called on rows whose length does not fit the polyhedron.
+        DataError: when called, outside `jit`, on points that are not finite.
 
     Example:
         >>> import jax.numpy as jnp
@@ -66,8 +70,7 @@ def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
 
     def nearest(x: jax.Array) -> jax.Array:
         x = jnp.asarray(x)
-        if not x.ndim or not x.shape[-1]:
-            raise ShapeError(f"shape {list(x.shape)}", "shape [..., n]", "pass a vector or rows", where="project")
+        _check_points(polyhedron, x)
         solve: Callable = functools.partial(_project_row, polyhedron)
         for _ in range(x.ndim - 1):
             solve = jax.vmap(solve)
@@ -77,9 +80,23 @@ def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
 
 
 def _project_row(to: Polyhedron, x: jax.Array) -> jax.Array:
-    if to.A is None and to.G is None:
-        return solve_boxed(jnp.ones_like(x), -x, to.lower, to.upper).x
-    return solve_qp(jnp.ones_like(x), -x, to.A, to.b, to.G, to.h, to.lower, to.upper).x
+    with called("project"):
+        if to.A is None and to.G is None:
+            return solve_boxed(jnp.ones_like(x), -x, to.lower, to.upper).x
+        return solve_qp(jnp.ones_like(x), -x, to.A, to.b, to.G, to.h, to.lower, to.upper).x
+
+
+def _check_points(polyhedron: Polyhedron, x: jax.Array) -> None:
+    if not x.ndim or not x.shape[-1]:
+        raise ShapeError(f"shape {list(x.shape)}", "shape [..., n]", "pass a vector or rows", where="project")
+    for name, axes in (("A", 2), ("G", 2), ("lower", 1), ("upper", 1)):
+        shape: Any = getattr(getattr(polyhedron, name), "shape", ())
+        if len(shape) == axes and shape[-1] != x.shape[-1]:
+            got, expected = f"points of {x.shape[-1]} coordinates", f"{shape[-1]}, as {name} of the polyhedron says"
+            raise ShapeError(got, expected, "project points of its space", where="project")
+    if not isinstance(x, Tracer) and not np.isfinite(x).all():
+        where = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise DataError(f"x{where} = {x[tuple(where)]}", "finite points", "clean them first", where="project")
 
 
 def simplex(n: int, total: Any = 1.0) -> Polyhedron:

@@ -33,7 +33,8 @@ class Residuals(eqx.Module):
 class Solution(eqx.Module):
     """The solution of a linear or quadratic program; under `vmap` every field has the batch's leading axes.
 
-    At a solution `P x + q + A' y + G' z - z_lower + z_upper = 0`.
+    At a solution `P x + q + A' y + G' z - z_lower + z_upper = 0`. In the solution of a `Program` the
+    fields are trees, see `Program.solve` and `Program.from_cvxpy`.
 
     Attributes:
         x: the minimiser, `(n,)`.
@@ -54,7 +55,7 @@ class Solution(eqx.Module):
         >>> s.check().x.tolist()
         [1.0, 0.0]
         >>> print(s)
-        Solution: SOLVED (solved)
+        Solution: SOLVED
           x [2]  z_lower [2]  z_upper [2]
           objective -0.5  iterations 1  largest residual 0
     """
@@ -62,8 +63,8 @@ class Solution(eqx.Module):
     x: jax.Array
     y: jax.Array
     z: jax.Array
-    z_lower: jax.Array
-    z_upper: jax.Array
+    z_lower: Any
+    z_upper: Any
     objective: jax.Array
     status: jax.Array
     iterations: jax.Array
@@ -118,7 +119,7 @@ class Solution(eqx.Module):
 def _statuses(codes: np.ndarray) -> str:
     if codes.ndim == 0:
         status = Status(int(codes))
-        return f"Solution: {status.name} ({status.reason})"
+        return f"Solution: {status.name}" + (f" ({status.reason})" if status else "")
     counts = Counter(Status(int(code)) for code in codes.ravel())
     each = ", ".join(f"{count} {status.name}" for status, count in sorted(counts.items()))
     return f"Solution of {codes.size} programs: {each}"

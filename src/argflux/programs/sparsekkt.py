@@ -1,11 +1,13 @@
 """Systems of the optimality conditions of sparse programs, factorised on the active set on the host."""
 
+import jax
 import numpy as np
 from scipy.sparse import csc_array
 
 from argflux.programs.form import Form
 from argflux.programs.hostcall import host_call
 from argflux.programs.leastnorm import Saddle
+from argflux.programs.status import Regularity
 
 
 def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1, r2, r3) -> list:
@@ -47,6 +49,22 @@ def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple
         for step, values in zip(steps, system.solve(columns), strict=True):
             step[which] = values.T
     return steps
+
+
+def sparse_ranks(form: Form, P, A, G, active, fixed, solved) -> jax.Array:
+    """Flags of `Regularity` for dependent active rows and for a solution that is not unique, where `solved`."""
+    batch = solved.shape[0]
+    return host_call(_rank_all, [((batch,), "int32")], P, A, G, active, fixed, solved.astype(np.int32), form=form)[0]
+
+
+def _rank_all(P, A, G, active, fixed, solved, *, form: Form) -> tuple:
+    flags = np.zeros(len(solved), np.int32)
+    for i in np.flatnonzero(solved):
+        P_one, A_one, G_one, on, held = (a[i % len(a)] for a in (P, A, G, active, fixed))
+        system = System(curvature_of(form, P_one), rows_of(form, A_one, G_one), on > 0, held != 0)
+        primal, dual = system.matrix.null_parts()
+        flags[i] = dual * Regularity.LICQ + primal * Regularity.NON_UNIQUE
+    return (flags,)
 
 
 def curvature_of(form: Form, P: np.ndarray) -> csc_array:

@@ -44,7 +44,8 @@ class Regularity(enum.IntFlag):
 
     `LICQ`: active constraints are linearly dependent, so the duals are not unique. `STRICT_COMPLEMENTARITY`: an
     active constraint has a zero dual, so the derivative jumps there. `NON_UNIQUE`: the primal solution is not
-    unique. At such points the derivatives are those of least norm.
+    unique. At such points the derivatives are those of least norm. `LICQ` and `NON_UNIQUE` are looked for in sparse
+    programs of any size, and in dense ones of at most 600 unknowns and rows.
 
     Example:
         >>> from argflux.programs import Regularity

@@ -100,6 +100,15 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
 
 
 @contextlib.contextmanager
+def called(name: str) -> Iterator[None]:
+    """Say in errors what the user called, in place of what that called in turn."""
+    try:
+        yield
+    except ArgfluxError as error:
+        raise type(error)(error.got, error.expected, error.todo, where=name) from None
+
+
+@contextlib.contextmanager
 def stated_as_functions() -> Iterator[None]:
     """Say of errors about matrices, which the user never wrote, what they are in terms of the functions."""
     try:
