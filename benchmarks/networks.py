@@ -21,16 +21,11 @@ ROUNDS, STRETCH = 4, 5
 PEERS = {"PyTorch": ("pytorch", "gradient"), "Flax NNX": ("flax_nnx", "step"), "Equinox": ("equinox_optax", "step")}
 
 
-def turns(name: str) -> dict[tuple[str, str], Callable]:
-    """Return what is timed for a network, by library and kind of turn."""
-    x = np.random.default_rng(0).normal(size=SHAPES[name]).astype(np.float32)
-    sides = [("argflux", "ours", "gradient"), ("argflux", "ours", "step")]
-    sides += [(peer, module, kind) for peer, (module, kind) in PEERS.items()]
-    made = {}
-    for library, module, kind in sides:
-        side = importlib.import_module(f"benchmarks.nets.{module}")
-        made[library, kind] = getattr(side, kind)(getattr(side, name)(), x)
-    return made
+def turn(module: str, network: str, kind: str) -> Callable:
+    """Return the turn of one side."""
+    side = importlib.import_module(f"benchmarks.nets.{module}")
+    x = np.random.default_rng(0).normal(size=SHAPES[network]).astype(np.float32)
+    return getattr(side, kind)(getattr(side, network)(), x)
 
 
 def best_times(actions: dict) -> dict:
@@ -49,20 +44,18 @@ def milliseconds(action: Callable) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def measured(name: str) -> list[dict]:
-    """Return a row for each peer of one network."""
-    best = best_times(turns(name))
-    return [
-        {
-            "network": name.replace("_", " "),
-            "beside": peer,
-            "turn": kind,
-            "ours, ms": best["argflux", kind],
-            "theirs, ms": best[peer, kind],
-            "ratio": best[peer, kind] / best["argflux", kind],
-        }
-        for peer, (_, kind) in PEERS.items()
-    ]
+def measured(peer: str, network: str) -> dict:
+    """Return the row of one network beside one peer."""
+    module, kind = PEERS[peer]
+    best = best_times({name: turn(name, network, kind) for name in ("ours", module)})
+    return {
+        "network": network.replace("_", " "),
+        "beside": peer,
+        "turn": kind,
+        "ours, ms": best["ours"],
+        "theirs, ms": best[module],
+        "ratio": best[module] / best["ours"],
+    }
 
 
 def geometric_mean(rows: list[dict], peer: str) -> dict:
@@ -73,8 +66,7 @@ def geometric_mean(rows: list[dict], peer: str) -> dict:
 
 
 def main() -> None:
-    rows = [row for name in SHAPES for row in measured(name)]
-    rows.sort(key=lambda row: list(PEERS).index(row["beside"]))
+    rows = [measured(peer, network) for peer in PEERS for network in SHAPES]
     rows += [geometric_mean(rows, peer) for peer in PEERS]
     publish("networks", "Networks: the peer's time / ours", rows, ["torch", "flax", "equinox", "optax"])
 
