@@ -53,6 +53,13 @@ def test_a_batch_of_regular_systems(size, curvature, bounded):
     check(form, system(form, 3), 3)
 
 
+def test_a_system_without_curvature_leaves_its_batch_alone():
+    form = Form(6, 2, 3, "dense", False, False)
+    operands = system(form, 3)
+    operands[0][1, 0], operands[0][1, :, 0] = 0.0, 0.0
+    check(form, operands, 3)
+
+
 def test_a_matrix_that_is_not_symmetric_counts_by_its_symmetric_part():
     form = Form(5, 1, 2, "dense", False, False)
     operands = system(form, 2)

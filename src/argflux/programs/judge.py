@@ -35,8 +35,6 @@ def curve(form: Form, P, x):
     """`P x`."""
     if form.curvature == "none":
         return jnp.zeros_like(x)
-    if form.curvature == "dense":
-        return times(dense_curvature(form, P), x)
     return P * x if form.curvature == "diagonal" else (times(P, x) + transposed_times(P, x)) / 2
 
 
