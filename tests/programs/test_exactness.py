@@ -123,3 +123,18 @@ def test_derivatives_of_programs_of_any_scale(seed, objective, rows, linear):
         assert int(s.status) == Status.SOLVED
         assume(int(s.regularity) == Regularity.REGULAR)
         check_exact(blocks, 1e-8)
+
+
+def test_a_free_unknown_without_curvature_among_many(x64):
+    """The row alone says where it is, and it takes all that the row's right side moves by."""
+    n = 450
+    P, target = jnp.ones(n).at[0].set(0.0), jnp.linspace(-1.0, 1.0, n)
+
+    def x(b, a):
+        return solve_qp(P, -P * target, A=jnp.ones((1, n)).at[0, 0].set(a), b=b[None], upper=5.0).check().x
+
+    b, a = jnp.asarray(3.0), jnp.asarray(2.0)
+    for jacobian in (jax.jacfwd, jax.jacrev):
+        to_b, to_a = jacobian(x, (0, 1))(b, a)
+        np.testing.assert_allclose(to_b, jnp.zeros(n).at[0].set(0.5), atol=1e-8)
+        np.testing.assert_allclose(to_a, jnp.zeros(n).at[0].set(-x(b, a)[0] / 2), atol=1e-8)

@@ -14,7 +14,7 @@ from argflux.programs.hostcall import host_call
 from argflux.programs.pattern import Sparse
 from argflux.programs.reduced import solve_reduced
 from argflux.programs.solvers.pivoting import optimality_matrix, solve_active
-from argflux.programs.sparsekkt import solve_sparse_system
+from argflux.programs.sparsekkt import solve_long, solve_sparse_system
 
 SINGULAR = 1e-9
 LARGE = 400
@@ -39,16 +39,18 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
     if form.patterns is not None:
         return solve_sparse_system(form, batch, *operands)
+    singular = mode == 2
     if form.curvature == "diagonal":
         step = jnp.concatenate(_solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3), 1)
-        mode = jnp.where(_is_uncurved(form, P, mode, fixed), 2 if form.n <= LARGE else 3, mode)
+        uncurved = _is_uncurved(form, P, mode, fixed)
+        singular = uncurved | singular if form.n <= LARGE else uncurved
     elif inverse.shape[1]:
         step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), active, fixed, r1, r2, r3)
     else:
         return _parts(form, _masked(mode, _solve_hosted(form, batch, operands)))
     step = _masked(mode, step)
-    if form.p + form.m and form.n <= LARGE:
-        step = _replace_singular(form, batch, operands, mode, step)
+    if form.p + form.m and (form.n <= LARGE or form.curvature == "diagonal"):
+        step = _replace_singular(form, batch, operands, singular, step)
     return _parts(form, step)
 
 
@@ -67,7 +69,8 @@ def _parts(form: Form, step) -> list:
 
 def _is_uncurved(form: Form, P, mode, fixed):
     """Whether rows may couple a free variable without curvature."""
-    return (mode == 1) & jnp.any((fixed == 0) & (P <= 0), 1) & bool(form.p + form.m)
+    wanted = (mode == 1) | (mode == 2)
+    return wanted & jnp.any((fixed == 0) & (P <= 0), 1) & bool(form.p + form.m)
 
 
 def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3):
@@ -117,16 +120,16 @@ def _solve_hosted(form: Form, batch: int, operands):
 
 
 def _solve_packed(*operands, form: Form) -> list:
-    x, dual, bound = solve_reduced(*operands, form=form)
+    long = form.curvature == "diagonal" and form.n > LARGE
+    x, dual, bound = (solve_long if long else solve_reduced)(*operands, form=form)
     return [np.concatenate([x, dual, bound] if form.bounded else [x, dual], 1)]
 
 
-def _replace_singular(form: Form, batch: int, operands, mode, step):
+def _replace_singular(form: Form, batch: int, operands, singular, step):
     """Put least-norm answers in the places of those that want them, if there are any."""
-    singular = mode == 2
 
     def replace(step):
-        masked = (*operands[:5], jnp.where(singular, mode, 0), *operands[6:])
+        masked = (*operands[:5], jnp.where(singular, jnp.int32(2), jnp.int32(0)), *operands[6:])
         return jnp.where(singular[:, None], _solve_hosted(form, batch, masked), step)
 
     return lax.cond(jnp.any(singular), replace, lambda step: step, step)

@@ -1,12 +1,15 @@
 """Systems of the optimality conditions of sparse programs, factorised on the active set on the host."""
 
+import dataclasses
+
 import jax
 import numpy as np
 from scipy.sparse import csc_array
 
-from argflux.programs.form import Form
+from argflux.programs.form import Form, Patterns
 from argflux.programs.hostcall import host_call
 from argflux.programs.leastnorm import Saddle
+from argflux.programs.pattern import Pattern
 from argflux.programs.status import Regularity
 
 
@@ -29,6 +32,13 @@ def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1
     sizes = (form.n, form.p + form.m, form.n)
     shapes = [((batch, size), "float64") for size in sizes]
     return host_call(_solve_all, shapes, P, A, G, active, fixed, mode, r1, r2, r3, form=form)
+
+
+def solve_long(P, A, G, *operands, form: Form) -> tuple:
+    """The same of programs with a diagonal P and few rows, all dense."""
+    full = lambda rows: Pattern.of(*np.indices((rows, form.n)).reshape(2, -1), (rows, form.n))
+    sparse = dataclasses.replace(form, patterns=Patterns(None, full(form.p), full(form.m)))
+    return _solve_all(P, A.reshape(len(A), -1), G.reshape(len(G), -1), *operands, form=sparse)
 
 
 def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple:
