@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.programs import Program
 
 cp = pytest.importorskip("cvxpy")
@@ -107,6 +107,15 @@ def test_bad_values():
         program(y, t, F.T)
     with pytest.raises(ArgumentError, match="made of a CVXPY problem"):
         program.forward_differentiate(y, t, F, tangents={"t": 1.0})
+
+
+def test_one_parameter_or_variable_needs_no_list():
+    program = Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum_squares(X - P)), [X >= 0]), P, X)
+    np.testing.assert_allclose(program(jnp.array([1.0, -1.0])), [1.0, 0.0], atol=1e-6)
+    with pytest.raises(DataError, match=r"entries that are no numbers.*clean the parameters"):
+        program(jnp.array([jnp.nan, 1.0]))
+    with pytest.raises(DtypeError, match=r"got a function; expected a cvxpy.Problem"):
+        Program.from_cvxpy(lambda x: x, P, X)
 
 
 def test_canonicalisation_of_a_hundred_unknowns_is_quick():

@@ -90,3 +90,9 @@ def test_names_are_checked():
         program().forward_differentiate(Y, tangents={"w": Y})
     with pytest.raises(ArgumentError, match=r"cotangents of 'dual'.*z_lower"):
         program().reverse_differentiate(Y, cotangents={"dual": Y})
+
+
+def test_directions_of_functions_that_are_not_there():
+    relu = Program(lambda x, y: jnp.sum((x - y) ** 2), variable=lambda y: y, lower=0.0)
+    with pytest.raises(ArgumentError, match="a direction of inequality, which the program has not"):
+        relu.forward_differentiate(jnp.ones(2), inequality=lambda x, y: x)

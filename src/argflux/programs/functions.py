@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from argflux.errors import ArgumentError
 from argflux.programs import sparsity
 from argflux.programs.colouring import Coloured
 from argflux.programs.degree import Kind, degrees
@@ -61,6 +62,13 @@ class Statement:
 
     def nudged(self, directions: dict[str, Callable]) -> "Statement":
         """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
+        if absent := [what for what in directions if getattr(self, what) is None]:
+            raise ArgumentError(
+                f"a direction of {absent[0]}, which the program has not",
+                "directions of functions that state the program",
+                f"leave it out, or state the program with a {absent[0]}",
+                where="forward_differentiate",
+            )
 
         def moved(what: str) -> Any:
             function, direction = getattr(self, what), directions.get(what)

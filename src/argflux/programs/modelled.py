@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.errors import ArgumentError, MissingDependencyError, ShapeError
+from argflux.errors import ArgumentError, DtypeError, MissingDependencyError, ShapeError
 from argflux.programs.canonical import Canonical, Tensor
 from argflux.programs.dissect import check_problem
 from argflux.programs.layout import Layout, widest
@@ -76,6 +76,11 @@ class Modelled:
             raise MissingDependencyError(
                 "a Python without CVXPY", "the package cvxpy", "pip install cvxpy", where="Program.from_cvxpy"
             ) from None
+        listed = lambda leaves: [leaves] if isinstance(leaves, cvxpy.Expression) else list(leaves)
+        parameters, variables = listed(parameters), listed(variables)
+        if not isinstance(problem, cvxpy.Problem):
+            got, todo = f"a {type(problem).__name__}", "state functions with `Program(objective, variable, …)`"
+            raise DtypeError(got, "a cvxpy.Problem", todo, where="Program.from_cvxpy")
         check_problem(problem, parameters, variables)
         data, chain, inverse = problem.get_problem_data(cvxpy.CLARABEL, solver_opts={})
         program = data["param_prob"]

@@ -16,7 +16,7 @@ from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.parts import join, pick
 from argflux.programs.solution import Solution
 from argflux.programs.sparsity import Group
-from argflux.programs.wellformed import stated_as_functions
+from argflux.programs.wellformed import check_parts, stated_as_functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,7 @@ class Plan:
         vectors = self.start_vectors(start)
         with stated_as_functions():
             if self.groups:
+                check_parts(parts)
                 pairs = zip(self.groups, parts, strict=True)
                 solutions = [self._solve_group(*row, vectors) for row in pairs]
                 flat = join(self.groups, solutions, self.options.get("on_failure", "zero"))

@@ -96,6 +96,7 @@ class Program:
 
         Raises:
             MissingDependencyError: if CVXPY is not installed.
+            DtypeError: for what is no CVXPY problem.
             ArgumentError: for integer variables, cones that are not polyhedral, an expression that is not DPP, or
                 parameters of the problem that are not listed, naming them.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
 from argflux.programs import sparsity
@@ -97,6 +99,22 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
             "pip install 'argflux[sparse]'",
             where="Program",
         )
+
+
+def check_parts(parts: tuple) -> None:
+    """Refuse independent parts whose values are known, and no numbers or contradictory bounds."""
+    for blocks in parts:
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(blocks)):
+            return
+        for name, block in blocks._asdict().items():
+            right = name in ("h", "lower", "upper")
+            if block is not None and not (~np.isnan(block) if right else np.isfinite(block)).all():
+                got, todo = f"{name} with entries that are no numbers", "clean the parameters first"
+                note = f" ({name}: {_BLOCKS[name]})" if name in _BLOCKS else ""
+                raise DataError(got, "finite numbers", todo + note, where="Program")
+        if blocks.lower is not None and blocks.upper is not None and (blocks.lower > blocks.upper).any():
+            got = "a lower bound above the upper one"
+            raise ArgumentError(got, "lower <= upper", "swap or widen the bounds", where="Program")
 
 
 @contextlib.contextmanager
