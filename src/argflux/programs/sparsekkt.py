@@ -36,7 +36,8 @@ def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1
 
 def solve_long(P, A, G, *operands, form: Form) -> tuple:
     """The same of programs with a diagonal P and few rows, all dense."""
-    full = lambda rows: Pattern.of(*np.indices((rows, form.n)).reshape(2, -1), (rows, form.n))
+    row, column = lambda k: np.repeat(np.arange(k), form.n), lambda k: np.tile(np.arange(form.n), k)
+    full = lambda k: Pattern.of(row(k), column(k), (k, form.n))
     sparse = dataclasses.replace(form, patterns=Patterns(None, full(form.p), full(form.m)))
     return _solve_all(P, A.reshape(len(A), -1), G.reshape(len(G), -1), *operands, form=sparse)
 
