@@ -5,6 +5,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -55,9 +56,14 @@ class Course:
         at_once = max(1, PIECE_BYTES // (self.train[0].itemsize * self.train[0][0].size * self.batchsize))
         length = math.ceil(batches / math.ceil(batches / at_once))
         for begin in range(0, batches, length):
-            piece = np.resize(rows[begin : begin + length], (length, self.batchsize))
-            x, y = (jnp.asarray(part[piece]) for part in self.train)
+            piece = jnp.asarray(np.resize(rows[begin : begin + length], (length, self.batchsize)))
+            x, y = (_taken(part, piece) for part in self._on_device)
             yield x, y, min(length, batches - begin)
+
+    @cached_property
+    def _on_device(self) -> tuple[jax.Array, jax.Array]:
+        x, y = map(jnp.asarray, self.train)
+        return x, y
 
     @property
     def is_one_batch(self) -> bool:
@@ -70,6 +76,11 @@ class Course:
         chosen = np.unique(np.linspace(0, n - 1, min(n, rows)).astype(int))
         x, y = self.train
         return x[chosen], y[chosen]
+
+
+@jax.jit
+def _taken(rows: jax.Array, places: jax.Array) -> jax.Array:
+    return rows.at[places].get(mode="promise_in_bounds")
 
 
 class Trial:
