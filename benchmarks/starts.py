@@ -1,6 +1,6 @@
 """Many starts trained together beside PyTorch, which trains them one after another: moons and MNIST.
 
-Ratios are PyTorch's time over ours, above 1 we are faster, for training alone: data on the host at the start, no
+Ratios are PyTorch's time over ours, above 1 we are faster, for training alone: both hold the data as tensors, no
 scores on the way, compilation given apart. PyTorch trains a few starts, in this process, with its default number of
 threads, turn by turn with ours; its time for all of them is that of one times their number. A whole epoch of MNIST is
 timed of every contestant; three of them take three times as long for each.
