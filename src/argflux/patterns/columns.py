@@ -1,11 +1,13 @@
 """Dense layers of many starts at once, with the rows of the batch last, where processors are quickest."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from argflux.autodiff import primitive
 from argflux.nn import Chain, Dense, activation, crossentropy, logitcrossentropy
 
 _ALONG_AN_AXIS = {"glu", "logsoftmax", "logsumexp", "softmax"}
@@ -13,6 +15,7 @@ ELEMENTWISE = {getattr(activation, name) for name in activation.__all__ if name 
     jax.nn.elu, jax.nn.gelu, jax.nn.leaky_relu, jax.nn.relu, jax.nn.relu6, jax.nn.selu, jax.nn.sigmoid, jax.nn.silu,
     jax.nn.softplus, jax.nn.tanh, jnp.tanh,
 }  # fmt: skip
+_SHARED, _EACH = (((2,), (0,)), ((), ())), (((2,), (1,)), ((0,), (0,)))
 WITH_AN_AXIS = (crossentropy, logitcrossentropy)
 
 
@@ -62,6 +65,20 @@ def _fits(layer: Dense, columns: Array) -> bool:
 
 
 def _dense(layer: Dense, columns: Array) -> Array:
-    batch = ((0,), (0,)) if columns.ndim == 3 else ((), ())
-    product = lax.dot_general(layer.weight, columns, (((2,), (columns.ndim - 2,)), batch))
+    shared = columns.ndim == 2
+    product = lax.dot_general(layer.weight, columns, _SHARED) if shared else _products(layer.weight, columns)
     return layer.activation(product if layer.bias is None else product + layer.bias[:, :, None])
+
+
+@primitive
+def _products(weight: Array, columns: Array) -> Array:
+    return lax.dot_general(weight, columns, _EACH)
+
+
+@_products.rrule
+def _(weight: Array, columns: Array) -> tuple[Array, Callable]:
+    def products_pullback(dz: Array) -> tuple:
+        turned = lax.optimization_barrier(jnp.swapaxes(weight, 1, 2))  # kept, a product on a CPU takes half the time
+        return None, lax.dot_general(dz, columns, (((2,), (2,)), ((0,), (0,)))), lax.dot_general(turned, dz, _EACH)
+
+    return _products(weight, columns), products_pullback
