@@ -124,8 +124,8 @@ def floating_input(where: str, x: ArrayLike, dtype: DTypeLike | None = None) -> 
     return array if dtype is None else array.astype(dtype)
 
 
-def checked_width(where: str, x: Array, width: int, todo: str, what: str = "an input") -> Array:
-    """Return an array whose last dimension is `width`.
+def checked_width(where: str, x: Array, width: int | None, todo: str, what: str = "an input") -> Array:
+    """Return an array whose last dimension is `width`, or any if that is None.
 
     Example:
         >>> import jax.numpy as jnp
@@ -133,7 +133,7 @@ def checked_width(where: str, x: Array, width: int, todo: str, what: str = "an i
         >>> checked_width("LayerNorm(3)", jnp.ones((2, 3)), 3, "change the layer").shape
         (2, 3)
     """
-    if x.ndim and x.shape[-1] == width:
+    if x.ndim and width in (None, x.shape[-1]):
         return x
     got = f"{what} of shape {x.shape}, last dimension {x.shape[-1]}" if x.ndim else "a single number"
     raise ShapeError(got, f"(..., {width}), a last dimension of {width}", todo, where=where)

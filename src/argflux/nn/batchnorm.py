@@ -8,10 +8,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.errors import DtypeError, ShapeError
 from argflux.nn.activation import identity
+from argflux.nn.arguments import checked_size
 from argflux.nn.mode import current, is_training, record
+from argflux.nn.normalising.moments import affine_pair, channels_of, tracked_pair
 from argflux.nn.show import label, summary
+from argflux.nn.widths import fill
 from argflux.tree import Buffer
 
 
@@ -23,7 +26,7 @@ class BatchNorm(eqx.Module):
     n − 1. Outside training the running statistics are used, and every example stands for itself.
 
     Args:
-        channels: the number of features.
+        channels: the number of features; None to have it inferred (`infer`).
         activation: a function of an array, applied last.
         affine: whether there are a scale (from 1) and a bias (from 0) to train.
         track: whether there are running statistics; without them the batch's are always used.
@@ -61,7 +64,7 @@ class BatchNorm(eqx.Module):
     bias: Array | None
     mean: Buffer | None
     variance: Buffer | None
-    channels: int = eqx.field(static=True)
+    channels: int | None = eqx.field(static=True)
     activation: Callable = eqx.field(static=True)
     eps: float = eqx.field(static=True)
     momentum: float = eqx.field(static=True)
@@ -69,7 +72,7 @@ class BatchNorm(eqx.Module):
 
     def __init__(
         self,
-        channels: int,
+        channels: int | None,
         activation: Callable = identity,
         *,
         affine: bool = True,
@@ -79,18 +82,18 @@ class BatchNorm(eqx.Module):
         training: bool | None = None,
         dtype: DTypeLike = jnp.float32,
     ):
-        if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
-            todo = "call BatchNorm(32)"
-            raise ArgumentError(f"channels={channels!r}", "an integer of at least 1", todo, where="BatchNorm")
-        ones, zeros = jnp.ones(channels, dtype), jnp.zeros(channels, dtype)
-        self.scale, self.bias = (ones, zeros) if affine else (None, None)
-        self.mean, self.variance = (Buffer(zeros + 0), Buffer(ones + 0)) if track else (None, None)
+        if channels is not None:
+            channels = checked_size("BatchNorm", "channels", channels, "call BatchNorm(32)")
+        self.scale, self.bias = affine_pair(affine, (channels,), dtype)
+        self.mean, self.variance = tracked_pair(track, channels, dtype)
         self.channels, self.activation, self.eps, self.momentum = channels, activation, float(eps), float(momentum)
         self.training = training
 
     def __call__(self, x: Any) -> Array:
         """Return the normalised x."""
-        x = self._checked(jnp.asarray(x))
+        x = jnp.asarray(x)
+        self = fill(self, x, self.label())
+        x = self._checked(x)
         if self.mean is None or self.variance is None or is_training(self.training, self.label()):
             mean, variance = self._of_batch(x)
         else:
@@ -120,11 +123,15 @@ class BatchNorm(eqx.Module):
         if not jnp.issubdtype(x.dtype, jnp.floating):
             todo = "convert it first: jnp.asarray(x, jnp.float32)"
             raise DtypeError(f"an input of dtype {x.dtype}", "floating values", todo, where=self.label())
-        if x.ndim < 2 or x.shape[-1] != self.channels:
-            got, expected = f"an input of shape {x.shape}", f"(batch, …, {self.channels}), features last"
+        channels = self._channels()
+        if x.ndim < 2 or channels not in (None, x.shape[-1]):
+            got, expected = f"an input of shape {x.shape}", f"(batch, …, {channels or '?'}), features last"
             raise ShapeError(got, expected, "change the input, or the number of channels", where=self.label())
         own = self.scale if self.scale is not None else self.mean and self.mean.value
         return x if own is None else x.astype(own.dtype)
+
+    def _channels(self) -> int | None:
+        return channels_of(self.channels, self.scale, self.mean and self.mean.value)
 
     def label(self) -> str:
         """Write the layer in a few words.
@@ -136,7 +143,7 @@ class BatchNorm(eqx.Module):
         """
         activation = "" if self.activation is identity else f", {label(self.activation)}"
         options = ("" if self.scale is not None else ", affine=False") + ("" if self.mean else ", track=False")
-        return f"BatchNorm({self.channels}{activation}{options})"
+        return f"BatchNorm({self._channels() or '?'}{activation}{options})"
 
     def __repr__(self) -> str:
         return self.label()

@@ -82,6 +82,20 @@ def filled(array: Any, x: ArrayLike, where: str) -> Array:
     return array.make(width)
 
 
+def fill(layer: M, x: ArrayLike, where: str) -> M:
+    """Return a layer with `filled` arrays, for layers in which several wait for one width.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux import nn
+        >>> from argflux.nn.widths import fill
+        >>> layer = nn.GroupNorm(4, 2)
+        >>> fill(layer, jnp.ones((5, 4)), "GroupNorm(4, 2)").scale is layer.scale
+        True
+    """
+    return jax.tree.map(lambda node: filled(node, x, where), layer, is_leaf=_is_unfilled)
+
+
 def infer(model: M, *inputs: Any) -> M:
     """Fill in the widths that a model was made without, from the input that it will get.
 

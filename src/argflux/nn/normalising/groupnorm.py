@@ -10,8 +10,9 @@ from argflux.errors import ArgumentError
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
 from argflux.nn.layer import Layer
-from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised, scaled
+from argflux.nn.normalising.moments import affine_pair, channels_of, checked_eps, normalised, scaled
 from argflux.nn.show import label
+from argflux.nn.widths import fill
 
 TODO = "call GroupNorm(32, 4): the channels, and the groups that they are split into"
 
@@ -20,7 +21,7 @@ class GroupNorm(Layer):
     """Every example normalised over groups of channels and all spatial axes, then scaled and shifted by channel.
 
     Args:
-        channels: the size of the last axis.
+        channels: the size of the last axis; None to have it inferred (`infer`).
         groups: that the channels are split into.
         activation: a function of an array, applied last.
         affine: whether there are a scale, which starts at 1, and a bias, which starts at 0.
@@ -49,14 +50,14 @@ class GroupNorm(Layer):
 
     scale: Array | None
     bias: Array | None
-    channels: int = eqx.field(static=True)
+    channels: int | None = eqx.field(static=True)
     groups: int = eqx.field(static=True)
     activation: Callable = eqx.field(static=True)
     eps: float = eqx.field(static=True)
 
     def __init__(
         self,
-        channels: int,
+        channels: int | None,
         groups: int,
         activation: Callable = identity,
         *,
@@ -64,11 +65,10 @@ class GroupNorm(Layer):
         eps: float = 1e-5,
         dtype: DTypeLike | None = None,
     ):
-        self.channels = checked_size("GroupNorm", "channels", channels, TODO)
+        self.channels = channels if channels is None else checked_size("GroupNorm", "channels", channels, TODO)
         self.groups = checked_size("GroupNorm", "groups", groups, TODO)
-        if self.channels % self.groups:
-            got = f"{groups} groups of {channels} channels"
-            raise ArgumentError(got, "groups that divide the channels", TODO, where="GroupNorm")
+        if self.channels is not None:
+            self._check_division(self.channels)
         self.scale, self.bias = affine_pair(affine, (self.channels,), checked_dtype("GroupNorm", dtype))
         self.activation = checked_activation("GroupNorm", activation)
         self.eps = checked_eps("GroupNorm", eps)
@@ -76,12 +76,22 @@ class GroupNorm(Layer):
     def __call__(self, x: ArrayLike) -> Array:
         """Normalise (batch, *spatial, channels)."""
         where = self.label()
+        self = fill(self, x, where)
         x = floating_input(where, x, None if self.scale is None else self.scale.dtype)
-        x = checked_width(where, x, self.channels, "change the input, or the channels of the layer")
-        grouped = x.reshape(*x.shape[:-1], self.groups, self.channels // self.groups)
+        x = checked_width(where, x, self._channels(), "change the input, or the channels of the layer")
+        self._check_division(x.shape[-1])
+        grouped = x.reshape(*x.shape[:-1], self.groups, x.shape[-1] // self.groups)
         axes = (*range(1, x.ndim - 1), x.ndim)
         y = normalised(grouped, axes, self.eps).reshape(x.shape)
         return self.activation(scaled(y, self.scale, self.bias))
+
+    def _channels(self) -> int | None:
+        return channels_of(self.channels, self.scale)
+
+    def _check_division(self, channels: int) -> None:
+        if channels % self.groups:
+            got = f"{self.groups} groups of {channels} channels"
+            raise ArgumentError(got, "groups that divide the channels", TODO, where="GroupNorm")
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.
@@ -92,4 +102,5 @@ class GroupNorm(Layer):
             'GroupNorm(32, 4, relu)'
         """
         activation = "" if self.activation is identity else f", {label(self.activation)}"
-        return f"GroupNorm({self.channels}, {self.groups}{activation}{', affine=False' if self.scale is None else ''})"
+        affine = "" if self.scale is not None else ", affine=False"
+        return f"GroupNorm({self._channels() or '?'}, {self.groups}{activation}{affine})"

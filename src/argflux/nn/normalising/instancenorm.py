@@ -13,8 +13,9 @@ from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
 from argflux.nn.layer import Layer
 from argflux.nn.mode import current, is_training, record
-from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised, scaled
+from argflux.nn.normalising.moments import affine_pair, channels_of, checked_eps, normalised, scaled, tracked_pair
 from argflux.nn.show import label
+from argflux.nn.widths import fill
 from argflux.tree import Buffer
 
 
@@ -25,7 +26,7 @@ class InstanceNorm(Layer):
     of `BatchNorm` do, and are used outside it.
 
     Args:
-        channels: the size of the last axis.
+        channels: the size of the last axis; None to have it inferred (`infer`).
         activation: a function of an array, applied last.
         affine: whether there are a scale, which starts at 1, and a bias, which starts at 0; there are none by default.
         track: whether there are running statistics; there are none by default.
@@ -58,7 +59,7 @@ class InstanceNorm(Layer):
     bias: Array | None
     mean: Buffer | None
     variance: Buffer | None
-    channels: int = eqx.field(static=True)
+    channels: int | None = eqx.field(static=True)
     activation: Callable = eqx.field(static=True)
     eps: float = eqx.field(static=True)
     momentum: float = eqx.field(static=True)
@@ -66,7 +67,7 @@ class InstanceNorm(Layer):
 
     def __init__(
         self,
-        channels: int,
+        channels: int | None,
         activation: Callable = identity,
         *,
         affine: bool = False,
@@ -76,11 +77,11 @@ class InstanceNorm(Layer):
         training: bool | None = None,
         dtype: DTypeLike | None = None,
     ):
-        self.channels = checked_size("InstanceNorm", "channels", channels, "call InstanceNorm(32)")
+        given = channels is not None
+        self.channels = checked_size("InstanceNorm", "channels", channels, "call InstanceNorm(32)") if given else None
         dtype = checked_dtype("InstanceNorm", dtype)
         self.scale, self.bias = affine_pair(affine, (self.channels,), dtype)
-        start = lambda value: Buffer(jnp.full(self.channels, value, dtype)) if track else None
-        self.mean, self.variance = start(0.0), start(1.0)
+        self.mean, self.variance = tracked_pair(track, self.channels, dtype)
         self.momentum, self.training = float(momentum), training
         self.activation = checked_activation("InstanceNorm", activation)
         self.eps = checked_eps("InstanceNorm", eps)
@@ -88,8 +89,9 @@ class InstanceNorm(Layer):
     def __call__(self, x: ArrayLike) -> Array:
         """Normalise (batch, *spatial, channels)."""
         where = self.label()
+        self = fill(self, x, where)
         x = floating_input(where, x, None if self.scale is None else self.scale.dtype)
-        x = checked_width(where, x, self.channels, "change the input, or the channels of the layer")
+        x = checked_width(where, x, self._channels(), "change the input, or the channels of the layer")
         if self.mean is not None and self.variance is not None and not is_training(self.training, where):
             y = (x - self.mean.value) * lax.rsqrt(self.variance.value + self.eps)
             return self.activation(scaled(y, self.scale, self.bias))
@@ -99,6 +101,9 @@ class InstanceNorm(Layer):
         self._follow(x, where)
         y = normalised(x, range(1, x.ndim - 1), self.eps)
         return self.activation(scaled(y, self.scale, self.bias))
+
+    def _channels(self) -> int | None:
+        return channels_of(self.channels, self.scale, self.mean and self.mean.value)
 
     def _follow(self, x: Array, where: str) -> None:
         """Let the running statistics follow those of a batch."""
@@ -120,4 +125,4 @@ class InstanceNorm(Layer):
         """
         activation = "" if self.activation is identity else f", {label(self.activation)}"
         options = ("" if self.scale is None else ", affine=True") + ("" if self.mean is None else ", track=True")
-        return f"InstanceNorm({self.channels}{activation}{options})"
+        return f"InstanceNorm({self._channels() or '?'}{activation}{options})"

@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 
 from argflux.errors import ArgumentError
 from argflux.nn.widths import for_width
+from argflux.tree import Buffer
 
 
 def normalised(x: Array, axes: Sequence[int], eps: float) -> Array:
@@ -53,6 +54,30 @@ def affine_pair(affine: bool, shape: Sequence[int | None], dtype: DTypeLike) -> 
     full = lambda value: lambda width: jnp.full([width if n is None else n for n in shape], value, dtype)
     width = None if None in shape else 0
     return for_width(width, shape, full(1.0)), for_width(width, shape, full(0.0))
+
+
+def tracked_pair(track: bool, channels: int | None, dtype: DTypeLike) -> tuple[Any, Any]:
+    """Return buffers of a running mean, from 0, and variance, from 1, or (None, None).
+
+    Example:
+        >>> from argflux.nn.normalising.moments import tracked_pair
+        >>> [buffer.value.tolist() for buffer in tracked_pair(True, 2, "float32")]
+        [[0.0, 0.0], [1.0, 1.0]]
+    """
+    ones, zeros = affine_pair(track, (channels,), dtype)
+    return (Buffer(zeros), Buffer(ones)) if track else (None, None)
+
+
+def channels_of(channels: int | None, *arrays: Any) -> int | None:
+    """Return the number of channels, as given or else as the arrays have it; None while nothing knows it.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.normalising.moments import channels_of
+        >>> channels_of(3), channels_of(None, None, jnp.ones(2)), channels_of(None, None)
+        (3, 2, None)
+    """
+    return channels if channels is not None else next((a.shape[-1] for a in arrays if a is not None), None)
 
 
 def checked_eps(where: str, eps: Any) -> float:
