@@ -146,6 +146,17 @@ def test_warm_start_passes_through(x64):
     assert int(warm.iterations) <= int(cold.iterations)
 
 
+def test_a_start_of_another_program_is_refused():
+    other = Program(lambda x, p: p * jnp.sum(x * x), variable=(2,), lower=0.0)
+    start = other.solve(1.0)
+    with pytest.raises(ShapeError, match=r"Program\.solve: got a start with x of shape \[2\]; expected x of shape \[4\]"):
+        PORTFOLIO.solve(*market(), start=start)
+    with pytest.raises(ShapeError, match=r"solve_qp: got a start with no y; expected y of shape \[1\]"):
+        solve_qp(jnp.eye(2), jnp.ones(2), jnp.ones((1, 2)), jnp.ones(1), start=start)
+    with pytest.raises(DtypeError, match=r"solve_lp: got start=… of type \w+; expected a Solution"):
+        solve_lp(jnp.ones(2), lower=0.0, start=jnp.ones(2))
+
+
 def test_parameters_by_name_and_python_numbers(x64):
     mean, root, risk = market()
     np.testing.assert_allclose(PORTFOLIO(mean, risk=1.3, root=root), PORTFOLIO(mean, root, risk))

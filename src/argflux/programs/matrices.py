@@ -11,7 +11,7 @@ from argflux.errors import ArgumentError
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form, Patterns
 from argflux.programs.parts import independent_parts, solve_parts
-from argflux.programs.solution import Residuals, Solution
+from argflux.programs.solution import Residuals, Solution, check_start
 from argflux.programs.solve import Optimum, solve_p
 from argflux.programs.solvers import Settings
 
@@ -64,8 +64,8 @@ def solve_qp(
         A `Solution`.
 
     Raises:
-        ShapeError: for blocks that do not fit together, by name.
-        DtypeError: for blocks that are not real numbers.
+        ShapeError: for blocks that do not fit together, by name, or a start of another program.
+        DtypeError: for blocks that are not real numbers, or a start that is no solution.
         ArgumentError: for unknown options, a lone `A` or `b`, and, outside `jit`, an indefinite P or `lower > upper`.
         DataError: outside `jit`, for NaN or infinite entries.
 
@@ -84,6 +84,7 @@ def solve_qp(
     """
     form, blocks = read_blocks(P, q, A, b, G, h, lower, upper, where="solve_qp")
     settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_qp")
+    _check_start(form, start, where="solve_qp")
     check_values(form, blocks, where="solve_qp")
     return _solve_found(form, settings, blocks, start, on_failure)
 
@@ -149,6 +150,7 @@ def solve_lp(
         P = jnp.broadcast_to(jnp.asarray(smoothing, jnp.asarray(c).dtype), jnp.shape(c))
     form, blocks = read_blocks(P, c, A, b, G, h, lower, upper, where="solve_lp")
     settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_lp")
+    _check_start(form, start, where="solve_lp")
     check_values(form, blocks, where="solve_lp")
     return _solve_found(form, settings, blocks, start, on_failure)
 
@@ -184,6 +186,12 @@ def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | Non
 
 def _lead(blocks: Blocks) -> list:
     return [jnp.asarray(block)[None] for block in blocks]
+
+
+def _check_start(form: Form, start: Any, where: str) -> None:
+    if start is not None:
+        sizes = {"x": form.n, "y": form.p, "z": form.m, "z_lower": form.n, "z_upper": form.n}
+        check_start(start, where, **{name: np.zeros(size) for name, size in sizes.items()})
 
 
 def _sides(form: Form, start: Solution | None) -> jax.Array:

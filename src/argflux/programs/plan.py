@@ -14,7 +14,7 @@ from argflux.programs.extract import Blocks
 from argflux.programs.layout import Layout
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.parts import join, pick
-from argflux.programs.solution import Solution
+from argflux.programs.solution import Solution, check_start
 from argflux.programs.sparsity import Group
 from argflux.programs.wellformed import check_parts, stated_as_functions
 
@@ -104,6 +104,9 @@ class Plan:
         """Flatten a warm start: an earlier solution of the program."""
         if start is None:
             return None
+        zeros = lambda layout: layout and layout.tree(jnp.zeros(layout.size, self.variable.dtype))
+        wanted = {"x": zeros(self.variable), "y": zeros(self.equality), "z": zeros(self.inequality)}
+        check_start(start, "Program.solve", **wanted)
         vector = self.variable.vector
         bound = lambda duals: jnp.zeros(self.variable.size, self.variable.dtype) if duals is None else vector(duals)
         return Solution(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from argflux.errors import ArgfluxError, ArgumentError
+from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
 from argflux.programs.status import Status
 from argflux.tree import is_array, named_leaves
 
@@ -114,6 +114,30 @@ class Solution(eqx.Module):
                 where="Solution.check",
             )
         return self
+
+
+def check_start(start: Any, where: str, **wanted: Any) -> None:
+    """Refuse a warm start that is no solution of a program like this one.
+
+    Args:
+        start: what was given.
+        where: the caller, for errors.
+        **wanted: fields of a solution of this program, for their shapes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import solve_qp
+        >>> from argflux.programs.solution import check_start
+        >>> check_start(solve_qp(jnp.eye(2), jnp.ones(2)), "solve_qp", x=jnp.zeros(2))
+    """
+    todo = "pass a solution of the same program with other values"
+    if not isinstance(start, Solution):
+        raise DtypeError(f"start=… of type {type(start).__name__}", "a Solution", todo, where=where)
+    for name, fields in wanted.items():
+        got, expected = _shapes(getattr(start, name)), _shapes(fields)
+        if got != expected:
+            shown = lambda shapes: f"{name} of shape {shapes}" if shapes else f"no {name}"
+            raise ShapeError(f"a start with {shown(got)}", shown(expected), todo, where=where)
 
 
 def _statuses(codes: np.ndarray) -> str:
