@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.sparse import BCOO
 
 import argflux as af
 from argflux.errors import ArgumentError, MissingDependencyError
@@ -87,6 +88,27 @@ def test_five_thousand_unknowns_without_a_dense_matrix(x64):
     assert np.isfinite(objective)
     assert np.isfinite(dw)
     assert s.x.shape == (n,)
+
+
+def test_functions_may_multiply_by_sparse_matrices(x64, eager_for_sparsity):
+    rng = np.random.default_rng(0)
+    dense = np.diag(rng.normal(size=200)) + np.diag(rng.normal(size=199), 1)
+    A = BCOO.fromdense(jnp.asarray(dense))
+    program = Program(
+        lambda x, q, data: jnp.sum(x * x) / 2 - q @ x,
+        variable=lambda q, data: q,
+        inequality=jax.jit(lambda x, q, data: BCOO((data, A.indices), shape=A.shape) @ x - 0.1),
+    )
+    q = jnp.asarray(rng.normal(size=200))
+    form = program._plan((q, A.data))
+    assert form.curvature == "diagonal"
+    assert largest(lambda q, data: program.solve(q, data).objective, (q, A.data)) <= 20 * 200
+    found = jax.jit(jax.value_and_grad(lambda q, data: jnp.sum(jnp.sin(program(q, data))), (0, 1)))(q, A.data)
+    other = lambda q, data: af.solve_qp(jnp.ones(200), -q, G=data, h=jnp.full(200, 0.1)).x
+    expected = jax.value_and_grad(lambda q, data: jnp.sum(jnp.sin(other(q, data))), (0, 1))(q, jnp.asarray(dense))
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-9)
+    np.testing.assert_allclose(found[1][0], expected[1][0], atol=1e-8)
+    np.testing.assert_allclose(found[1][1], expected[1][1][tuple(A.indices.T)], atol=1e-8)
 
 
 def test_cvxpy_problems_stay_sparse(x64, monkeypatch):

@@ -149,7 +149,8 @@ def test_warm_start_passes_through(x64):
 def test_a_start_of_another_program_is_refused():
     other = Program(lambda x, p: p * jnp.sum(x * x), variable=(2,), lower=0.0)
     start = other.solve(1.0)
-    with pytest.raises(ShapeError, match=r"Program\.solve: got a start with x of shape \[2\]; expected x of shape \[4\]"):
+    expected = r"Program\.solve: got a start with x of shape \[2\]; expected x of shape \[4\]"
+    with pytest.raises(ShapeError, match=expected):
         PORTFOLIO.solve(*market(), start=start)
     with pytest.raises(ShapeError, match=r"solve_qp: got a start with no y; expected y of shape \[1\]"):
         solve_qp(jnp.eye(2), jnp.ones(2), jnp.ones((1, 2)), jnp.ones(1), start=start)

@@ -6,6 +6,7 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Literal
 
+from argflux.autodiff.rules.sparse import PLAIN, plain_program
 from argflux.autodiff.source import user_line
 
 NONLINEAR = 3
@@ -280,6 +281,10 @@ def _linear_solve(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
     return [_merge(kinds[constants:])] * len(eqn.outvars)
 
 
+def _sparse(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
+    return _walk(plain_program(eqn), kinds, origin)
+
+
 _CALLS: dict[str, Callable[[Any, list[Kind], Any], list[Kind]]] = {
     **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "remat2"), _call("jaxpr")),
     **dict.fromkeys(("custom_jvp_call", "custom_vjp_call"), _call("call_jaxpr")),
@@ -287,4 +292,5 @@ _CALLS: dict[str, Callable[[Any, list[Kind], Any], list[Kind]]] = {
     "scan": _scan,
     "while": _while,
     "custom_linear_solve": _linear_solve,
+    **dict.fromkeys(PLAIN, _sparse),
 }

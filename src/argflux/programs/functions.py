@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from argflux.autodiff.rules.sparse import without_sparse
 from argflux.errors import ArgumentError
 from argflux.programs import sparsity
 from argflux.programs.colouring import Coloured
@@ -147,7 +148,7 @@ class Statement:
         """Find independent parts, the kind of curvature, and colours of what stays sparse; `None` if it cannot."""
         arrays, rebuild = _take_apart(params)
         zero = jax.ShapeDtypeStruct((variable.size,), variable.dtype)
-        part = lambda name: lambda x, *arrays: getattr(self.flat(variable, rebuild(arrays)), name)(x)
+        part = lambda name: without_sparse(lambda x, *arrays: getattr(self.flat(variable, rebuild(arrays)), name)(x))
         try:
             P = sparsity.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
             A, G = (layout and sparsity.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items())

@@ -136,8 +136,8 @@ def check_start(start: Any, where: str, **wanted: Any) -> None:
     for name, fields in wanted.items():
         got, expected = _shapes(getattr(start, name)), _shapes(fields)
         if got != expected:
-            shown = lambda shapes: f"{name} of shape {shapes}" if shapes else f"no {name}"
-            raise ShapeError(f"a start with {shown(got)}", shown(expected), todo, where=where)
+            shown = [f"{name} of shape {shapes}" if shapes else f"no {name}" for shapes in (got, expected)]
+            raise ShapeError(f"a start with {shown[0]}", shown[1], todo, where=where)
 
 
 def _statuses(codes: np.ndarray) -> str:
