@@ -26,7 +26,7 @@ test: setup      ## format check, lint, types, then every test on all cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 docs: setup      ## build the tutorials into docs/_build
 	$(BIN)/sphinx-build -W -q docs docs/_build

@@ -11,6 +11,7 @@ import pytest
 from argflux import autodiff
 from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE
 from tests.autodiff import rows
+from tests.compiling import QUICK
 
 MODULES = [importlib.import_module(f"{rows.__name__}.{m.name}") for m in pkgutil.iter_modules(rows.__path__)]
 
@@ -23,7 +24,6 @@ ROWS, ZERO_ROWS, TIES = _gather("ROWS"), _gather("ZERO_ROWS"), _gather("TIES")
 FIRST = {row.primitive: row for row in reversed(ROWS)}
 STENCIL = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12
 STEP = 1e-4
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 class Problem:
