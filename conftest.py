@@ -4,11 +4,11 @@ import os
 import signal
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with Ctrl-C switched off
 
 import jax
 import pytest
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with Ctrl-C switched off
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 collect_ignore = ["tests/nn/make_torch_references.py"]  # a script that needs PyTorch

@@ -1,0 +1,56 @@
+"""The ratios in the README are those of the committed results."""
+
+import json
+import statistics
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def rows(name):
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+
+
+def cell(what):
+    """Return the last cell of the row of the README's table that begins with some words."""
+    (line,) = (line for line in README.splitlines() if line.startswith(f"| {what}"))
+    return line.strip("| ").split(" | ")[-1]
+
+
+def span(values, digits):
+    return " to ".join(f"{end:.{digits}f}" for end in (min(values), max(values)))
+
+
+def test_programs():
+    found = rows("programs")
+    assert cell("batches of quadratic programs") == span([row["moreau with gradient"] for row in found], 1)
+    assert cell("the same") == span([row["qpax with gradient"] for row in found], 0)
+
+
+def test_structured_programs():
+    found = {row["setting"]: row["peer / argflux"] for row in rows("structured") if "Clarabel" in row["peer"]}
+    assert cell("a batch of 32 sparse") == span([r for name, r in found.items() if "with gradient" in name], 1)
+    (largest,) = (row for row in rows("structured") if row["setting"].startswith("simplex, n = 10000"))
+    assert cell("projection onto a simplex") == f"{largest['peer / argflux']:.0f}"
+
+
+def test_starts():
+    moons, by_index, _ = rows("starts")
+    assert cell("500 starts on the moons") == f"{moons['ratio']:.0f}"
+    assert cell("64 starts on MNIST") == f"{by_index['ratio']:.1f}"
+
+
+def test_patterns():
+    whole = [row["linprog / design"] for row in rows("patterns_design") if row["layer"] == "all"]
+    assert cell("weights by linear programs") == span(whole, 0)
+    best = min(row["peer / ours"] for row in rows("patterns") if "PyTorch" in row["peer"])
+    assert cell("counting zeros") == f"{best:.1f}"
+
+
+def test_networks():
+    mean = lambda peer: statistics.geometric_mean(
+        row["ratio"] for row in rows("networks") if row["beside"] == peer and row["network"] != "geometric mean"
+    )
+    assert cell("networks: gradients") == f"{mean('PyTorch'):.1f}"
+    assert cell("networks: steps of training") == f"{mean('Flax NNX'):.1f}, {mean('Equinox'):.1f}"
