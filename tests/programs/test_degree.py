@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.sparse import BCOO
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from argflux.programs import degree as module
@@ -26,6 +27,14 @@ def squares_in_while(x):
     """The carry starts as x itself, so that a token may not outlive the first turn."""
     step = lambda carry: (carry[0] + 1, carry[1] * 0 + jnp.roll(x, 1), carry[2] + carry[1] * x)
     return jax.lax.while_loop(lambda carry: carry[0] < 3, step, (0, x, 0 * x))[2]
+
+
+SPARSE = BCOO.fromdense(C)
+
+
+def diagonal_of(x):
+    places = jnp.arange(3, dtype=jnp.int32)
+    return BCOO((x[0], jnp.stack([places, places], 1)), shape=(3, 3))
 
 
 @jax.custom_vjp
@@ -104,6 +113,10 @@ ROWS = [
     ("scatter sub", lambda x: jnp.zeros((3, 3)).at[jnp.array([0, 1])].subtract(x[:2]), 1, True),
     ("window", lambda x: jax.lax.reduce_window(x, 0.0, jax.lax.add, (2, 2), (1, 1), "VALID"), 1, True),
     ("own rule", lambda x: twice(x) ** 2, 2, True),
+    ("sparse product", lambda x: SPARSE @ x, 1, True),
+    ("square of a sparse product", lambda x: (SPARSE @ x) ** 2, 2, False),
+    ("sparse matrix of x", lambda x: diagonal_of(x).T @ C, 1, True),
+    ("sparse matrix of x, dense", lambda x: diagonal_of(x).todense() ** 2, 2, False),
     ("half precision", lambda x: x.astype(jnp.float16), 1, True),
 ]
 
