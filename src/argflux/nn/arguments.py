@@ -31,6 +31,17 @@ def checked_size(where: str, name: str, value: Any, todo: str, least: int = 1) -
     return int(value)
 
 
+def open_size(where: str, name: str, value: Any, todo: str) -> int | None:
+    """Return an integer of at least 1, or None for a width that `infer` fills in.
+
+    Example:
+        >>> from argflux.nn.arguments import open_size
+        >>> open_size("Conv", "inputs", 3, "call Conv((3, 3), 3, 8)"), open_size("Conv", "inputs", None, "")
+        (3, None)
+    """
+    return None if value is None else checked_size(where, name, value, todo)
+
+
 def checked_dtype(where: str, dtype: DTypeLike | None) -> DTypeLike:
     """Return a floating dtype that is switched on; None means float32.
 

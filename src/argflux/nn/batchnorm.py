@@ -10,9 +10,9 @@ from jax.typing import DTypeLike
 
 from argflux.errors import DtypeError, ShapeError
 from argflux.nn.activation import identity
-from argflux.nn.arguments import checked_size
-from argflux.nn.mode import current, is_training, record
-from argflux.nn.normalising.moments import affine_pair, channels_of, tracked_pair
+from argflux.nn.arguments import open_size
+from argflux.nn.mode import is_training
+from argflux.nn.normalising.moments import affine_pair, channels_of, follow, tracked_pair
 from argflux.nn.show import label, summary
 from argflux.nn.widths import fill
 from argflux.tree import Buffer
@@ -82,8 +82,7 @@ class BatchNorm(eqx.Module):
         training: bool | None = None,
         dtype: DTypeLike = jnp.float32,
     ):
-        if channels is not None:
-            channels = checked_size("BatchNorm", "channels", channels, "call BatchNorm(32)")
+        channels = open_size("BatchNorm", "channels", channels, "call BatchNorm(32)")
         self.scale, self.bias = affine_pair(affine, (channels,), dtype)
         self.mean, self.variance = tracked_pair(track, channels, dtype)
         self.channels, self.activation, self.eps, self.momentum = channels, activation, float(eps), float(momentum)
@@ -114,9 +113,7 @@ class BatchNorm(eqx.Module):
         variance = jnp.mean(jnp.square(x - mean), axes)
         for buffer, value in ((self.mean, mean), (self.variance, variance * (count / (count - 1)))):
             if buffer is not None:
-                before = current(buffer, self.label())
-                moved = (1 - self.momentum) * before + self.momentum * value.astype(before.dtype)
-                record(buffer, moved, self.label())
+                follow(buffer, value, self.momentum, self.label())
         return mean, variance
 
     def _checked(self, x: Array) -> Array:

@@ -18,6 +18,7 @@ from argflux.nn.arguments import (
     drawn,
     floating_input,
     given_bias,
+    open_size,
 )
 from argflux.nn.initialisers import glorot_uniform
 from argflux.nn.layer import Layer
@@ -122,8 +123,7 @@ def _width(inputs: Any) -> str:
 
 
 def _new_weight(where: str, inputs: Any, outputs: int, init: Callable, key: Array | None, dtype: DTypeLike) -> Any:
-    if inputs is not None:
-        inputs = checked_size(where, "inputs", inputs, TODO)
+    inputs = open_size(where, "inputs", inputs, TODO)
     key = next_key(key)
     return for_width(inputs, (outputs, None), lambda width: drawn(where, init, key, (outputs, width), dtype))
 

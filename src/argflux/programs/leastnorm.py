@@ -72,9 +72,7 @@ class Saddle:
         """Proximal steps from zero: where they lead, and what they leave of the right-hand side."""
         if shift not in self._shifted:
             signs = np.where(np.arange(self.K.shape[0]) < self.unknowns, shift, -shift)
-            options = {"SymmetricMode": True}
-            shifted = csc_array(self.K + diags_array(signs))
-            self._shifted[shift] = splu(shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+            self._shifted[shift] = symmetric_factors(self.K + diags_array(signs))
         v, left = np.zeros_like(right), right
         for _ in range(STEPS if right.size else 0):
             v = v + self._shifted[shift].solve(left)
@@ -110,6 +108,12 @@ class Saddle:
             return False
         pivots = np.abs(lu.U.diagonal())
         return lu.solve if pivots.min() > SINGULAR * pivots.max() else False
+
+
+def symmetric_factors(matrix: Any) -> Any:
+    """Factors of a symmetric matrix with pivots on its diagonal, in an order that keeps them sparse."""
+    options = {"SymmetricMode": True}
+    return splu(csc_array(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
 
 
 def _is_small(part: np.ndarray, whole: np.ndarray, tolerance: float = EXACT) -> bool:

@@ -9,7 +9,15 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError
 from argflux.nn.activation import identity
-from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, drawn, floating_input, given_bias
+from argflux.nn.arguments import (
+    checked_activation,
+    checked_dtype,
+    checked_size,
+    drawn,
+    floating_input,
+    given_bias,
+    open_size,
+)
 from argflux.nn.convolution.correlate import correlate
 from argflux.nn.convolution.window import Sizes, Window, check_fits, sliding, split_axes
 from argflux.nn.initialisers import glorot_uniform
@@ -95,7 +103,7 @@ class Conv(Layer):
             check_groups(where, self.groups, width, outputs)
             return drawn(where, init, key, (outputs, width // self.groups, *self.window.size), dtype)
 
-        width = inputs if inputs is None else checked_size(where, "inputs", inputs, TODO)
+        width = open_size(where, "inputs", inputs, TODO)
         self.weight = for_width(width, (outputs, None, *self.window.size), make)
         self.bias = given_bias(where, bias, (outputs,), dtype)
         self.activation = checked_activation(where, activation)

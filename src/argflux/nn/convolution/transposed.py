@@ -9,7 +9,15 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
 from argflux.nn.activation import identity
-from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, drawn, floating_input, given_bias
+from argflux.nn.arguments import (
+    checked_activation,
+    checked_dtype,
+    checked_size,
+    drawn,
+    floating_input,
+    given_bias,
+    open_size,
+)
 from argflux.nn.convolution.conv import check_groups
 from argflux.nn.convolution.correlate import transposed
 from argflux.nn.convolution.window import Sizes, Window, each, sliding, split_axes
@@ -97,7 +105,7 @@ class ConvTranspose(Layer):
             check_groups(where, groups, width, outputs)
             return drawn(where, init, key, (width, outputs // groups, *slides.size), dtype)
 
-        width = inputs if inputs is None else checked_size(where, "inputs", inputs, TODO)
+        width = open_size(where, "inputs", inputs, TODO)
         self.weight = for_width(width, (None, outputs // groups, *slides.size), make)
         self.bias = given_bias(where, bias, (outputs,), dtype)
         self.activation = checked_activation(where, activation)

@@ -8,7 +8,14 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError
 from argflux.nn.activation import identity
-from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
+from argflux.nn.arguments import (
+    checked_activation,
+    checked_dtype,
+    checked_size,
+    checked_width,
+    floating_input,
+    open_size,
+)
 from argflux.nn.layer import Layer
 from argflux.nn.normalising.moments import affine_pair, channels_of, checked_eps, normalised, scaled
 from argflux.nn.show import label
@@ -65,7 +72,7 @@ class GroupNorm(Layer):
         eps: float = 1e-5,
         dtype: DTypeLike | None = None,
     ):
-        self.channels = channels if channels is None else checked_size("GroupNorm", "channels", channels, TODO)
+        self.channels = open_size("GroupNorm", "channels", channels, TODO)
         self.groups = checked_size("GroupNorm", "groups", groups, TODO)
         if self.channels is not None:
             self._check_division(self.channels)

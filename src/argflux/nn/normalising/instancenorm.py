@@ -10,10 +10,18 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
 from argflux.nn.activation import identity
-from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, checked_width, floating_input
+from argflux.nn.arguments import checked_activation, checked_dtype, checked_width, floating_input, open_size
 from argflux.nn.layer import Layer
-from argflux.nn.mode import current, is_training, record
-from argflux.nn.normalising.moments import affine_pair, channels_of, checked_eps, normalised, scaled, tracked_pair
+from argflux.nn.mode import is_training
+from argflux.nn.normalising.moments import (
+    affine_pair,
+    channels_of,
+    checked_eps,
+    follow,
+    normalised,
+    scaled,
+    tracked_pair,
+)
 from argflux.nn.show import label
 from argflux.nn.widths import fill
 from argflux.tree import Buffer
@@ -77,8 +85,7 @@ class InstanceNorm(Layer):
         training: bool | None = None,
         dtype: DTypeLike | None = None,
     ):
-        given = channels is not None
-        self.channels = checked_size("InstanceNorm", "channels", channels, "call InstanceNorm(32)") if given else None
+        self.channels = open_size("InstanceNorm", "channels", channels, "call InstanceNorm(32)")
         dtype = checked_dtype("InstanceNorm", dtype)
         self.scale, self.bias = affine_pair(affine, (self.channels,), dtype)
         self.mean, self.variance = tracked_pair(track, self.channels, dtype)
@@ -111,9 +118,7 @@ class InstanceNorm(Layer):
         moments = ((self.mean, lambda: jnp.mean(x, axes)), (self.variance, lambda: jnp.var(x, axes, ddof=1)))
         for buffer, moment in moments:
             if buffer is not None:
-                before = current(buffer, where)
-                new = jnp.mean(moment(), axis=0).astype(before.dtype)
-                record(buffer, (1 - self.momentum) * before + self.momentum * new, where)
+                follow(buffer, jnp.mean(moment(), axis=0), self.momentum, where)
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.

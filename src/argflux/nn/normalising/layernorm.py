@@ -8,7 +8,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
 from argflux.nn.activation import identity
-from argflux.nn.arguments import checked_activation, checked_dtype, checked_size, floating_input
+from argflux.nn.arguments import checked_activation, checked_dtype, floating_input, open_size
 from argflux.nn.layer import Layer
 from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised, scaled
 from argflux.nn.show import label
@@ -61,7 +61,7 @@ class LayerNorm(Layer):
     ):
         sizes = tuple(size) if isinstance(size, tuple | list) else (size,)
         todo = "call LayerNorm(64), or LayerNorm((8, 8)) for two axes"
-        self.size = tuple(n if n is None else checked_size("LayerNorm", "size", n, todo) for n in sizes)
+        self.size = tuple(open_size("LayerNorm", "size", n, todo) for n in sizes)
         self.scale, self.bias = affine_pair(affine, self.size, checked_dtype("LayerNorm", dtype))
         self.activation = checked_activation("LayerNorm", activation)
         self.eps = checked_eps("LayerNorm", eps)

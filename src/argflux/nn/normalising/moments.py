@@ -8,6 +8,7 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 
 from argflux.errors import ArgumentError
+from argflux.nn.mode import current, record
 from argflux.nn.widths import for_width
 from argflux.tree import Buffer
 
@@ -66,6 +67,22 @@ def tracked_pair(track: bool, channels: int | None, dtype: DTypeLike) -> tuple[A
     """
     ones, zeros = affine_pair(track, (channels,), dtype)
     return (Buffer(zeros), Buffer(ones)) if track else (None, None)
+
+
+def follow(buffer: Buffer, value: Array, momentum: float, where: str) -> None:
+    """Let a running statistic follow that of a batch: before ← (1 − momentum) before + momentum · value.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux import nn
+        >>> from argflux.nn.normalising.moments import follow
+        >>> model = nn.BatchNorm(1)
+        >>> _, model = nn.withstate(lambda m: follow(m.mean, jnp.ones(1), 0.5, "BatchNorm(1)"))(model)
+        >>> model.mean.value.tolist()
+        [0.5]
+    """
+    before = current(buffer, where)
+    record(buffer, (1 - momentum) * before + momentum * value.astype(before.dtype), where)
 
 
 def channels_of(channels: int | None, *arrays: Any) -> int | None:

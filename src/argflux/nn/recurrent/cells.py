@@ -20,6 +20,7 @@ from argflux.nn.arguments import (
     drawn,
     floating_input,
     given_bias,
+    open_size,
 )
 from argflux.nn.initialisers import glorot_uniform
 from argflux.nn.layer import Layer
@@ -61,7 +62,7 @@ class Cell(Layer):
         where = f"{name}({'?' if inputs is None else label(inputs)} => {label(hidden)})"
         todo = f"call {name.removesuffix('Cell')}(10, 5)"
         rows, dtype = self.GATES * checked_size(where, "hidden", hidden, todo), checked_dtype(where, dtype)
-        width = inputs if inputs is None else checked_size(where, "inputs", inputs, todo)
+        width = open_size(where, "inputs", inputs, todo)
         of_input, of_state = jax.random.split(next_key(key))
         make = lambda width: drawn(where, init, of_input, (rows, width), dtype)
         self.input_weight = for_width(width, (rows, None), make)

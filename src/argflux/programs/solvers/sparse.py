@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csc_array, eye_array, triu, vstack
-from scipy.sparse.linalg import splu
 
 from argflux.errors import MissingDependencyError
 from argflux.programs.form import Blocks, Form, batch_size, bounds
 from argflux.programs.hostcall import cores, host_call, share
 from argflux.programs.judge import Answer
+from argflux.programs.leastnorm import symmetric_factors
 from argflux.programs.pattern import Sparse
 from argflux.programs.sparsekkt import System, curvature_of, rows_of
 from argflux.programs.status import Status
@@ -198,14 +198,8 @@ def is_convex(P: csc_array) -> bool:
     if np.all(2 * diagonal >= size.sum(1)):
         return True
     shift = CONVEX * max(float(size.max()), 1e-300)
-    options = {"SymmetricMode": True}
     try:
-        lu = splu(
-            csc_array(P + shift * eye_array(len(diagonal))),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options=options,
-        )
+        lu = symmetric_factors(P + shift * eye_array(len(diagonal)))
     except RuntimeError:
         return False
     return bool(np.array_equal(lu.perm_r, lu.perm_c) and np.all(lu.U.diagonal() > 0))
