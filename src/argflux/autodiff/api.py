@@ -10,6 +10,7 @@ from argflux.autodiff.closure import derivative_of_function
 from argflux.autodiff.params import Params, is_implicit
 from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
+from argflux.autodiff.wild import asks
 from argflux.errors import ArgumentError, ShapeError
 
 
@@ -21,12 +22,16 @@ class WithGradient(NamedTuple):
 
 
 class _Run:
-    """A forward run on a tape, ready to be pulled back any number of times."""
+    """A forward run on a tape, ready to be pulled back any number of times.
 
-    def __init__(self, traced: Trace, wants: Callable[[Any], bool] | None = None):
-        self.traced, self.tape = traced, Tape(wants)
-        self.inputs = [self.tape.variable(x) for x in traced.inputs.arrays]
-        outputs = self.tape.run_closed(traced.jaxpr, self.inputs)
+    `masked` says that zeros in the cotangents of its outputs stand for what has no say.
+    """
+
+    def __init__(self, traced: Trace, wants: Callable[[Any], bool] | None = None, masked: bool = False):
+        self.traced, self.tape = traced, Tape(wants, wild=asks(traced.jaxpr.jaxpr))
+        self.inputs = [self.tape.variable(x, self.tape.wild) for x in traced.inputs.arrays]
+        self.masked = masked
+        outputs = self.tape.run_closed(traced.jaxpr, self.inputs, [masked] * len(traced.jaxpr.jaxpr.outvars))
         count = traced.out_tree.num_leaves
         self.outputs, self.aux = outputs[:count], [node.value for node in outputs[count:]]
 
@@ -38,7 +43,8 @@ class _Run:
         """Take one cotangent per output leaf to those of the captured arrays, by identity, and of the inputs."""
         captured = self.tape.captured
         wanted = [node.slot for node in [*captured.values(), *self.inputs]]
-        cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted)
+        masked = {node.slot for node in self.outputs} if self.masked else set()
+        cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted, masked)
         return dict(zip(captured, cotangents, strict=False)), cotangents[len(captured) :]
 
 
@@ -73,7 +79,7 @@ def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
         >>> float(y), df, float(da), float(db)
         (6.0, None, 3.0, 2.0)
     """
-    run = _Run(trace(f, args, where="pullback"), lambda array: True)
+    run = _Run(trace(f, args, where="pullback"), lambda array: True, masked=True)
     value = run.value
 
     def back(dy: Any) -> tuple:
@@ -173,7 +179,7 @@ def jacobian(f: Callable, *args: Any) -> Any:
         >>> af.jacobian(lambda x: x * x, jnp.array([1.0, 2.0])).tolist()
         [[2.0, 0.0], [0.0, 4.0]]
     """
-    run = _Run(trace(f, args, where="jacobian"))
+    run = _Run(trace(f, args, where="jacobian"), masked=True)
 
     def rows(position):
         node = run.outputs[position]

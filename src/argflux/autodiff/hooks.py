@@ -31,7 +31,7 @@ def _jvp(primals, tangents, *, replace):
 ad.primitive_jvps[hook_p] = _jvp
 
 
-@pulls_back("hook")
+@pulls_back("hook", moves=True)
 def hook_back(dys, ys, *xs, replace):
     """Hand the cotangents to the user's function."""
     return tuple(replace(dys))
