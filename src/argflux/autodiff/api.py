@@ -10,7 +10,7 @@ from argflux.autodiff.closure import derivative_of_function
 from argflux.autodiff.params import Params, is_implicit
 from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
-from argflux.autodiff.wild import asks
+from argflux.autodiff.wild import wild_inputs
 from argflux.errors import ArgumentError, ShapeError
 
 
@@ -28,10 +28,12 @@ class _Run:
     """
 
     def __init__(self, traced: Trace, wants: Callable[[Any], bool] | None = None, masked: bool = False):
-        self.traced, self.tape = traced, Tape(wants, wild=asks(traced.jaxpr.jaxpr))
-        self.inputs = [self.tape.variable(x, self.tape.wild) for x in traced.inputs.arrays]
-        self.masked = masked
-        outputs = self.tape.run_closed(traced.jaxpr, self.inputs, [masked] * len(traced.jaxpr.jaxpr.outvars))
+        self.traced, self.tape, self.masked = traced, Tape(wants), masked
+        jaxpr = traced.jaxpr.jaxpr
+        of_constants, of_arguments = wild_inputs(jaxpr)
+        constants = [self.tape.constant(x, wild) for x, wild in zip(traced.jaxpr.consts, of_constants, strict=True)]
+        self.inputs = [self.tape.variable(*pair) for pair in zip(traced.inputs.arrays, of_arguments, strict=True)]
+        outputs = self.tape.run(jaxpr, constants, self.inputs, [masked] * len(jaxpr.outvars))
         count = traced.out_tree.num_leaves
         self.outputs, self.aux = outputs[:count], [node.value for node in outputs[count:]]
 

@@ -115,7 +115,7 @@ def _run(tape: Tape, eqn, forms: Forms, captured: dict[int, Node], nodes: list[N
     values = [node.value for node in nodes]
     form = forms.form(eqn, captured, forms.expected)
     ys, residuals = form.forward(values)
-    wild = tape.makes_wild(eqn, nodes)
+    wild, _ = tape.marks(eqn, nodes)
     outputs = [
         tape.variable(y, wild) if on else Node(y, None, wild) for y, on in zip(ys, form.halves.live, strict=True)
     ]

@@ -91,7 +91,7 @@ def split(
     found: list[list[bool]] = []
 
     def joint(values, dys):
-        tape = Tape(wild=any(wild))
+        tape = Tape()
         flags = zip(values, active, wild or [False] * len(values), strict=True)
         nodes = [tape.variable(x, w) if on else Node(x, None, w) for x, on, w in flags]
         tape.captured.update(zip(captured, nodes, strict=False))

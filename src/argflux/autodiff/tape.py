@@ -11,6 +11,7 @@ from jax import lax
 from jax.extend.core import Literal
 
 from argflux.autodiff.masks import is_float, keep_silence, masked_variables
+from argflux.autodiff.ranges import ANYTHING, Range, of_constant, of_result
 from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE, Rule
 from argflux.autodiff.source import user_frame, user_line
 from argflux.autodiff.wild import is_wild_constant, makes_wild
@@ -20,13 +21,14 @@ from argflux.errors import DtypeError, MissingRuleError, RuleError
 class Node:
     """A value met while running a program.
 
-    `slot` numbers its cotangent, `None` where no derivative is wanted; `wild` says that it may hold infinities or NaN.
+    `slot` numbers its cotangent, `None` where no derivative is wanted; `wild` says that it may hold infinities or NaN,
+    `bounds` between which numbers it lies otherwise.
     """
 
-    __slots__ = ("slot", "value", "wild")
+    __slots__ = ("bounds", "slot", "value", "wild")
 
-    def __init__(self, value: Any, slot: int | None = None, wild: bool = False):
-        self.value, self.slot, self.wild = value, slot, wild
+    def __init__(self, value: Any, slot: int | None = None, wild: bool = False, bounds: Range = ANYTHING):
+        self.value, self.slot, self.wild, self.bounds = value, slot, wild, bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Tape:
 
     `run` evaluates a jaxpr on nodes and appends a `Step` for every equation that a derivative may pass;
     `reverse` takes cotangents of some slots to cotangents of others. Array constants for which `wants` says yes
-    are variables too, wherever in the program they are met; `captured` holds their nodes by identity. `wild` says that
-    constants may hold infinities or NaN; `trusted`, that what is computed holds none unless what it is made of does.
+    are variables too, wherever in the program they are met; `captured` holds their nodes by identity. `trusted` says
+    that what is computed holds no infinities or NaN unless what it is made of does.
     """
 
     wants: Callable[[Any], bool] | None = None
@@ -78,20 +80,19 @@ class Tape:
     steps: list[Any] = field(default_factory=list)
     dtypes: list = field(default_factory=list)
     origin: Any = None
-    wild: bool = False
     trusted: bool = False
     masked: set = field(default_factory=set)
 
-    def variable(self, value: Any, wild: bool = False) -> Node:
+    def variable(self, value: Any, wild: bool = False, bounds: Range = ANYTHING) -> Node:
         """Make a node whose cotangent is wanted."""
         self.dtypes.append(value.dtype)
-        return Node(value, len(self.dtypes), wild)
+        return Node(value, len(self.dtypes), wild, bounds)
 
-    def constant(self, value: Any) -> Node:
+    def constant(self, value: Any, wild: bool = False) -> Node:
         """Make a node for a constant of the program, or find the one it has."""
         if self.wants is not None and id(value) not in self.captured and is_float(value) and self.wants(value):
-            self.captured[id(value)] = self.variable(value, self.wild)
-        return self.captured.get(id(value)) or Node(value, None, self.wild)
+            self.captured[id(value)] = self.variable(value, wild)
+        return self.captured.get(id(value)) or Node(value, None, wild, of_constant(value))
 
     def captured_in(self, eqn) -> dict[int, Node]:
         """Find the wanted constants inside the programs that an equation holds, by identity."""
@@ -119,7 +120,7 @@ class Tape:
             if not isinstance(atom, Literal):
                 return env[atom]
             value = np.asarray(atom.val, atom.aval.dtype)
-            return Node(value, None, is_wild_constant(value))
+            return Node(value, None, is_wild_constant(value), of_constant(value))
 
         for eqn in jaxpr.eqns:
             outputs = self._equation(eqn, [read(v) for v in eqn.invars])
@@ -130,8 +131,8 @@ class Tape:
         active = any(node.slot is not None for node in nodes) or self.captured_in(eqn)
         rule = RULES.get(eqn.primitive.name)
         if not active or eqn.primitive.name in ZERO_DERIVATIVE:
-            wild = self.makes_wild(eqn, nodes)
-            return [Node(y, None, wild) for y in bind(eqn, [node.value for node in nodes])]
+            marks = self.marks(eqn, nodes)
+            return [Node(y, None, *marks) for y in bind(eqn, [node.value for node in nodes])]
         if rule is not None and rule.call is not None:
             return self._call(rule.call, eqn, nodes)
         operands = [node.value for node in nodes]
@@ -155,17 +156,20 @@ class Tape:
         """Say in which cotangents of an equation's outputs zeros of a selection may lie."""
         return [v in self.masked for v in eqn.outvars]
 
-    def makes_wild(self, eqn, nodes: Sequence[Node]) -> bool:
-        """Say whether the results of an equation may be infinite or NaN."""
-        return any(node.wild for node in nodes) or (not self.trusted and makes_wild(eqn))
+    def marks(self, eqn, nodes: Sequence[Node]) -> tuple[bool, Range]:
+        """Say whether the results of an equation may be infinite or NaN, and between which numbers they lie."""
+        bounds = [node.bounds for node in nodes]
+        chosen = [n for n in nodes if n.bounds[0] < n.bounds[1]] if eqn.primitive.name == "select_n" else nodes
+        wild = any(node.wild for node in chosen) or (not self.trusted and makes_wild(eqn, bounds))
+        return wild, of_result(eqn, bounds)
 
     def record(self, eqn, rule, nodes: Sequence[Node], ys: Sequence, back, kept=None) -> list[Node]:
         """Append a step whose `back(dys)` returns one cotangent per node; give the float outputs slots."""
         for v in eqn.outvars:
             check_real(getattr(v.aval, "dtype", None), f"gradient through `{eqn.primitive.name}` at {user_line(eqn)}")
-        wild = self.makes_wild(eqn, nodes)
+        marks = self.marks(eqn, nodes)
         outputs = [
-            self.variable(y, wild) if is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)
+            self.variable(y, *marks) if is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)
         ]
         slots = tuple(node.slot for node in nodes), tuple(node.slot for node in outputs)
         self.steps.append(Step(eqn, self.origin, rule, back, *slots, kept))

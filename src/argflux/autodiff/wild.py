@@ -1,37 +1,45 @@
-"""Which values may be infinite or NaN: those that descend from such a function, or all, where a program asks."""
+"""Which values may be infinite or NaN: those that descend from such a function, and arguments that a program tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 
 from argflux.autodiff.masks import is_float
+from argflux.autodiff.ranges import Range, is_safe
 from argflux.autodiff.registry import HOLDS_PROGRAMS
 
-MAKERS = frozenset(
-    "acos acosh asin atanh cbrt_grad cholesky cumlogsumexp custom_linear_solve digamma div eigh erf_inv exp exp2 expm1 "
-    "igamma igammac integer_pow lgamma log log1p lu opaque polygamma pow regularized_incomplete_beta rem rsqrt sqrt svd "
-    "tan triangular_solve tridiagonal_solve zeta".split()
-)
-MOVES = frozenset(
-    "broadcast_in_dim concatenate convert_element_type copy dynamic_slice expand_dims gather reshape rev slice squeeze "
-    "stack tile transpose".split()
-)
-TESTS = frozenset("eq ne lt le gt ge".split())
-LOGIC = frozenset("and or xor not reduce_and reduce_or select_n".split())
+_DOMAINS = {"acos", "acosh", "asin", "atanh", "erf_inv", "log", "log1p", "rsqrt", "sqrt"}
+_POLES = {"digamma", "div", "integer_pow", "lgamma", "polygamma", "pow", "rem", "tan", "zeta"}
+_OVERFLOWS = {"cumlogsumexp", "exp", "exp2", "expm1", "igamma", "igammac", "regularized_incomplete_beta"}
+_SOLVES = {"cholesky", "custom_linear_solve", "lu", "triangular_solve", "tridiagonal_solve", "eigh", "svd", "opaque"}
+MAKERS = _DOMAINS | _POLES | _OVERFLOWS | _SOLVES
+
+_MOVES = {
+    "broadcast_in_dim",
+    "concatenate",
+    "convert_element_type",
+    "copy",
+    "dynamic_slice",
+    "gather",
+    "reshape",
+    "rev",
+}
+_MOVES |= {"slice", "squeeze", "stack", "tile", "transpose"}
+_TESTS = {"eq", "ne", "lt", "le", "gt", "ge"}
+_LOGIC = {"and", "or", "xor", "not", "reduce_and", "reduce_or", "select_n"}
+_EVERYTHING, _BOOLEANS, _LOW = -1, -2, -3
+_LOST = -1e4
 
 
-def makes_wild(eqn: Any) -> bool:
-    """Say whether tame operands may give an infinity or a NaN here."""
+def makes_wild(eqn: Any, bounds: Sequence[Range] = ()) -> bool:
+    """Say whether tame operands, within these bounds if there are any, may give an infinity or a NaN here."""
     name, params = eqn.primitive.name, eqn.params
-    if name not in MAKERS and name not in HOLDS_PROGRAMS and name != "while":
-        return False
-    if name == "div" and isinstance(eqn.invars[1], Literal):
-        return not eqn.invars[1].val
-    if name == "integer_pow":
-        return params["y"] < 0
-    return name in MAKERS or any(makes_wild(inner) for jaxpr in jaxprs_in_params(params) for inner in jaxpr.eqns)
+    if name in MAKERS:
+        return not (name == "integer_pow" and params["y"] >= 0) and not (bounds and is_safe(eqn, bounds))
+    holds = name in HOLDS_PROGRAMS or name == "while"
+    return holds and any(makes_wild(inner) for jaxpr in jaxprs_in_params(params) for inner in jaxpr.eqns)
 
 
 def is_wild_constant(value: Any) -> bool:
@@ -39,49 +47,55 @@ def is_wild_constant(value: Any) -> bool:
     return isinstance(value, np.ndarray) and is_float(value) and not np.isfinite(np.asarray(value, np.float64)).all()
 
 
-def asks(jaxpr: Any) -> bool:
-    """Say whether a program leaves entries out by a test of what it was given.
+def wild_inputs(jaxpr: Any) -> tuple[list[bool], list[bool]]:
+    """Say which constants and which arguments of a program may be infinite or NaN, for it tests them in a `where`.
 
-    Such are `isnan` and `isfinite`, comparisons of its arguments and constants, and booleans that it was given, if
-    they choose in a `where`. Then anything it was given may be infinite or NaN.
+    All may if the test is of a value computed from them, as in `nansum(a * b)`, or was given as booleans; but not where
+    booleans choose between scores and a large negative number, as those of an attention do.
     """
-    given = dict.fromkeys([*jaxpr.invars, *jaxpr.constvars], True)
-    return _asks(jaxpr, given)[0]
+    inputs = [*jaxpr.constvars, *jaxpr.invars]
+    roots = {v: frozenset([i]) for i, v in enumerate(inputs) if is_float(v.aval)}
+    roots |= {v: frozenset([_BOOLEANS]) for v in inputs if v.aval.dtype == bool}
+    found = set(_tested(jaxpr, roots)[0])
+    if found & {_EVERYTHING, _BOOLEANS}:
+        found.update(range(len(inputs)))
+    flags = [i in found for i in range(len(inputs))]
+    return flags[: len(jaxpr.constvars)], flags[len(jaxpr.constvars) :]
 
 
-def _asks(jaxpr: Any, given: dict) -> tuple[bool, list]:
-    """Follow what was given, moved at most, and the tests of it; also say of each output whether it is either."""
-    given = {v: kind for v, kind in given.items() if kind}
-    holds = lambda atom: not isinstance(atom, Literal) and atom in given
-    found = False
+def _tested(jaxpr: Any, roots: dict) -> tuple[set, list[frozenset]]:
+    """Return the inputs that choose in a `where`, and of each output those that it or its test goes back to.
+
+    `roots` maps variables to places of the inputs that they are moved from or test.
+    """
+    none: frozenset = frozenset()
+    low = lambda value: frozenset([_LOW]) if np.ndim(value) == 0 and value <= _LOST else none
+    of = lambda atom: low(atom.val) if isinstance(atom, Literal) else roots.get(atom, none)
+    found: set = set()
     for eqn in jaxpr.eqns:
-        name, known = eqn.primitive.name, [holds(v) for v in eqn.invars]
-        kinds = [False] * len(eqn.outvars)
-        if name == "select_n":
-            found = found or (known[0] and eqn.invars[0].aval.dtype == bool)
-        if name == "is_finite" or (name in TESTS and _same(eqn)):
-            kinds = [True]
-        elif name in TESTS:
-            kinds = [any(on and is_float(v.aval) for on, v in zip(known, eqn.invars, strict=True))]
-        elif name in LOGIC or name in MOVES:
-            kinds = [any(known)]
+        name, known = eqn.primitive.name, [of(v) for v in eqn.invars]
+        outs = [none] * len(eqn.outvars)
+        if name == "select_n" and eqn.invars[0].aval.dtype == bool:
+            scores = any(_LOW in case for case in known[1:])
+            found |= known[0] - {_BOOLEANS, _LOW} if scores else known[0] - {_LOW}
+        if name == "is_finite" or (name in _TESTS and eqn.invars[0] is eqn.invars[1]):
+            outs = [known[0] or frozenset([_EVERYTHING])]
+        elif name in _TESTS:
+            outs = [none.union(*(k for k, v in zip(known, eqn.invars, strict=True) if is_float(v.aval)))]
+        elif name in _LOGIC or name in _MOVES:
+            outs = [none.union(*known)]
         elif name != "custom_jvp_call":
-            for inner, on in _programs(eqn, known):
-                asked, outs = _asks(inner, on)
-                found, kinds = found or asked, outs if len(outs) == len(kinds) else kinds
-        given.update(dict.fromkeys((v for v, kind in zip(eqn.outvars, kinds, strict=True) if kind), True))
-    return found, [holds(v) for v in jaxpr.outvars]
+            for inner, inside in _programs(eqn, known):
+                tested, results = _tested(inner, inside)
+                found, outs = found | tested, results if len(results) == len(outs) else outs
+        roots |= {v: out for v, out in zip(eqn.outvars, outs, strict=True) if out}
+    return found, [of(v) for v in jaxpr.outvars]
 
 
-def _same(eqn: Any) -> bool:
-    a, b = eqn.invars
-    return a is b
-
-
-def _programs(eqn: Any, known: Sequence[bool]):
-    """Yield the programs an equation holds, with what of their inputs was given."""
+def _programs(eqn: Any, known: Sequence[frozenset]) -> Iterator[tuple[Any, dict]]:
+    """Yield the programs an equation holds, with what their inputs go back to."""
     for inner in jaxprs_in_params(eqn.params):
-        last = (
-            known[len(known) - len(inner.invars) :] if len(inner.invars) <= len(known) else [False] * len(inner.invars)
-        )
-        yield inner, dict(zip(inner.invars, last, strict=True)) | dict.fromkeys(inner.constvars, False)
+        if len(inner.invars) <= len(known):
+            yield inner, dict(zip(inner.invars, known[len(known) - len(inner.invars) :], strict=True))
+        else:
+            yield inner, {}

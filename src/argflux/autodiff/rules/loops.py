@@ -162,7 +162,7 @@ def _masked_outputs(jaxpr, layout: _Layout, masked: list[bool]) -> list[bool]:
 def _wild_inputs(tape: Tape, eqn, layout: _Layout, nodes: list) -> list[bool]:
     """Say which inputs of the body may be infinite or NaN: carries, if anything in the body may."""
     consts, carry, xs = layout.inputs([node.wild for node in nodes])
-    return consts + [tape.makes_wild(eqn, nodes)] * len(carry) + xs
+    return consts + [tape.marks(eqn, nodes)[0]] * len(carry) + xs
 
 
 def _seed(dys: list, halves: Halves, layout: _Layout) -> tuple[list, list]:
