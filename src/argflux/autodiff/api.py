@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from argflux.autodiff.closure import derivative_of_function
 from argflux.autodiff.params import Params, is_implicit
 from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
 from argflux.autodiff.wild import wild_inputs
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.tree import is_differentiable
 
 
 class WithGradient(NamedTuple):
@@ -106,6 +108,7 @@ def gradient(f: Callable, *args: Any) -> tuple:
 
     Raises:
         ShapeError: if `f` does not return a scalar; `jacobian` is for those.
+        DtypeError: if all arguments are integers.
         MissingRuleError: when the value depends on a primitive without a rule.
 
     Example:
@@ -140,7 +143,7 @@ def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient
     if is_implicit(f, args):
         return _implicit(f, args[0], has_aux)
     run = _Run(trace(f, args, has_aux=has_aux))
-    value = _check_scalar(run.value)
+    value = _check_scalar(run.value, args)
     _, dinputs = run.pull([jnp.ones_like(value)])
     _, grads = run.traced.inputs.gradients(dinputs)
     return WithGradient((value, rebuild_aux(run.traced.aux, run.aux)) if has_aux else value, grads)
@@ -149,7 +152,7 @@ def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient
 def _implicit(f: Callable, params: Params, has_aux: bool) -> WithGradient:
     ids = {id(array) for array in params}
     run = _Run(trace(f, (), has_aux=has_aux), lambda array: id(array) in ids)
-    value = _check_scalar(run.value)
+    value = _check_scalar(run.value, ())
     found, _ = run.pull([jnp.ones_like(value)])
     if not found and len(params):
         raise ArgumentError(
@@ -185,13 +188,17 @@ def jacobian(f: Callable, *args: Any) -> Any:
 
     def rows(position):
         node = run.outputs[position]
-        basis = jnp.eye(node.value.size, dtype=node.value.dtype).reshape(-1, *node.value.shape)
 
         def pull(dy):
             dys = [dy if i == position else jnp.zeros_like(n.value) for i, n in enumerate(run.outputs)]
             return run.traced.inputs.gradients(run.pull(dys)[1])[1]
 
-        stacked = jax.vmap(pull)(basis)
+        if not node.value.size:
+            inputs = run.traced.inputs
+            stacked = inputs.gradients([jnp.zeros((0, *x.shape), x.dtype) for x in inputs.arrays])[1]
+        else:
+            basis = jnp.eye(node.value.size, dtype=node.value.dtype)
+            stacked = jax.vmap(pull)(basis.reshape(-1, *node.value.shape))
         shaped = jax.tree.map(lambda j: j.reshape(*node.value.shape, *j.shape[1:]), stacked)
         return shaped[0] if len(args) == 1 else shaped
 
@@ -215,11 +222,20 @@ def hessian(f: Callable, x: Any) -> Any:
         >>> af.hessian(lambda x: jnp.sum(x**3), jnp.array([1.0, 2.0])).tolist()
         [[6.0, 0.0], [0.0, 12.0]]
     """
+    if not all(jnp.size(leaf) for leaf in jax.tree.leaves(x)):
+        return jacobian(lambda point: gradient(f, point)[0], x)
     return jax.jacfwd(lambda point: gradient(f, point)[0])(x)
 
 
-def _check_scalar(value: Any) -> Any:
+def _check_scalar(value: Any, args: tuple) -> Any:
     shape = getattr(value, "shape", None)
+    if shape == () and jnp.issubdtype(value.dtype, jnp.integer) and (whole := _whole_number(args)) is not None:
+        raise DtypeError(
+            f"the integer {whole} as an argument, for which no derivative exists",
+            "floating numbers",
+            f"pass {whole}.0" if isinstance(whole, int) else "convert it with `.astype(float)`",
+            where="gradient",
+        )
     if shape != () or not _is_float(value):
         got = f"{value.dtype}{list(shape)}" if shape is not None else f"a tree {jax.tree.structure(value)}"
         raise ShapeError(
@@ -229,6 +245,15 @@ def _check_scalar(value: Any) -> Any:
             where="gradient",
         )
     return value
+
+
+def _whole_number(args: tuple) -> Any:
+    """Find an integer among arguments that hold no floating number."""
+    leaves = jax.tree.leaves(args)
+    if any(is_differentiable(leaf) for leaf in leaves):
+        return None
+    kinds = (int, np.integer, np.ndarray, jax.Array)
+    return next((x for x in leaves if isinstance(x, kinds) and jnp.issubdtype(jnp.result_type(x), jnp.integer)), None)
 
 
 def _check_seed(value: Any, dy: Any) -> list:

@@ -8,9 +8,9 @@ from jax import lax
 from jax.extend.core import Literal
 
 from argflux.autodiff.compiled import compiled
+from argflux.autodiff.masks import masked_variables
 from argflux.autodiff.partition import Halves, activity, evaluate, invariant, read, split
 from argflux.autodiff.products import products, without
-from argflux.autodiff.masks import masked_variables
 from argflux.autodiff.registry import RULES, runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
 from argflux.autodiff.tape import Tape
