@@ -271,7 +271,7 @@ ASKS = {
 ASKERS = [af.gradient, af.withgradient, af.pullback, af.jacobian, af.hessian, af.code_ir, af.code_pullback]
 
 
-@pytest.mark.parametrize("f, at", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize(("f", "at"), ASKS.values(), ids=ASKS)
 def test_python_control_flow_is_an_error_that_names_the_line(f, at):
     line = rf"test_api.py:{f.__code__.co_firstlineno + (2 if f is _root else 0)} .*jax.lax.cond"
     for derivative in ASKERS:

@@ -71,7 +71,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("back, message", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("back", "message"), WRONG.values(), ids=WRONG)
 def test_what_a_hook_returns_is_checked(back, message):
     x = jnp.array([1.0, 2.0])
     for place in ("argument", "below"):

@@ -45,28 +45,56 @@ LEFT_OUT = [
     ("top k", lambda z: lax.top_k(jnp.log(z), 1)[0][0], lambda z: jnp.log(z[2])),
     ("padding", lambda z: jnp.sum(jnp.pad(jnp.log(z), 1)[2:]), lambda z: jnp.sum(jnp.log(z[1:]))),
     ("joined", lambda z: jnp.sum(jnp.concatenate([jnp.log(z), z])[1:]), lambda z: jnp.sum(jnp.log(z[1:])) + z.sum()),
-    ("segments", lambda z: jax.ops.segment_sum(jnp.log(z), jnp.array([0, 1, 1]), 2)[1], lambda z: jnp.sum(jnp.log(z[1:]))),
-    ("cumulative sum", lambda z: kept(jnp.cumsum(jnp.log(z)[::-1])[::-1]), lambda z: jnp.sum(jnp.cumsum(jnp.log(z[:0:-1])))),
-    ("cumulative product", lambda z: kept(jnp.cumprod(jnp.log(z)[::-1])[::-1]), lambda z: jnp.sum(jnp.cumprod(jnp.log(z[:0:-1])))),
+    (
+        "segments",
+        lambda z: jax.ops.segment_sum(jnp.log(z), jnp.array([0, 1, 1]), 2)[1],
+        lambda z: jnp.sum(jnp.log(z[1:])),
+    ),
+    (
+        "cumulative sum",
+        lambda z: kept(jnp.cumsum(jnp.log(z)[::-1])[::-1]),
+        lambda z: jnp.sum(jnp.cumsum(jnp.log(z[:0:-1]))),
+    ),
+    (
+        "cumulative product",
+        lambda z: kept(jnp.cumprod(jnp.log(z)[::-1])[::-1]),
+        lambda z: jnp.sum(jnp.cumprod(jnp.log(z[:0:-1]))),
+    ),
     ("sine of it", lambda z: kept(jnp.sin(jnp.log(z))), lambda z: jnp.sum(jnp.sin(jnp.log(z[1:])))),
     ("softplus of it", lambda z: kept(jax.nn.softplus(1 / z)), lambda z: jnp.sum(jax.nn.softplus(1 / z[1:]))),
     ("times a scalar", lambda z: kept(jnp.log(z) * z[1]), lambda z: jnp.sum(jnp.log(z[1:]) * z[1])),
     ("over a scalar", lambda z: kept(z[1] / z), lambda z: jnp.sum(z[1] / z[1:])),
     ("checkpointed", lambda z: kept(af.checkpointed(jnp.log)(z)), lambda z: jnp.sum(jnp.log(z[1:]))),
     ("scan", lambda z: kept(lax.scan(lambda c, v: (c, jnp.log(v)), 0.0, z)[1]), lambda z: jnp.sum(jnp.log(z[1:]))),
-    ("scan, unused", lambda z: jnp.sum(lax.scan(lambda c, v: (jnp.log(v), c), 0.0, z[::-1])[1]), lambda z: jnp.sum(jnp.log(z[1:]))),
+    (
+        "scan, unused",
+        lambda z: jnp.sum(lax.scan(lambda c, v: (jnp.log(v), c), 0.0, z[::-1])[1]),
+        lambda z: jnp.sum(jnp.log(z[1:])),
+    ),
     ("map", lambda z: kept(lax.map(lambda v: jnp.sin(jnp.log(v)), z)), lambda z: jnp.sum(jnp.sin(jnp.log(z[1:])))),
-    ("cond", lambda z: lax.cond(z[1] > 0, lambda y: jnp.sum(y[1:]), jnp.sum, jnp.log(z)), lambda z: jnp.sum(jnp.log(z[1:]))),
+    (
+        "cond",
+        lambda z: lax.cond(z[1] > 0, lambda y: jnp.sum(y[1:]), jnp.sum, jnp.log(z)),
+        lambda z: jnp.sum(jnp.log(z[1:])),
+    ),
     ("another branch", lambda z: lax.cond(z[1] > 0, lambda y: 0.0, jnp.sum, jnp.log(z)), lambda z: 0 * jnp.sum(z)),
-    ("vmap of cond", lambda z: jnp.sum(jax.vmap(lambda v: lax.cond(v > 0, jnp.log, lambda v: 0.0, v))(z)), lambda z: jnp.sum(jnp.log(z[1:]))),
-    ("jit", lambda z: kept(jax.jit(lambda v: jnp.tanh(jnp.sin(jnp.log(v) * 2)))(z)), lambda z: jnp.sum(jnp.tanh(jnp.sin(jnp.log(z[1:]) * 2)))),
+    (
+        "vmap of cond",
+        lambda z: jnp.sum(jax.vmap(lambda v: lax.cond(v > 0, jnp.log, lambda v: 0.0, v))(z)),
+        lambda z: jnp.sum(jnp.log(z[1:])),
+    ),
+    (
+        "jit",
+        lambda z: kept(jax.jit(lambda v: jnp.tanh(jnp.sin(jnp.log(v) * 2)))(z)),
+        lambda z: jnp.sum(jnp.tanh(jnp.sin(jnp.log(z[1:]) * 2))),
+    ),
     ("row of a product", lambda z: kept(jnp.diag(jnp.log(z) + 1) @ ONES), None),
     ("a product", lambda z: never(jnp.log(z) @ ONES) + jnp.sum(z), jnp.sum),
     ("a convolution", lambda z: never(jnp.convolve(jnp.log(z), ONES)) + jnp.sum(z), jnp.sum),
     ("eigenvectors", lambda z: never(jnp.linalg.eigh(jnp.diag(jnp.log(z)))[1]) + jnp.sum(z), jnp.sum),
     ("Cholesky", lambda z: never(jnp.linalg.cholesky(jnp.diag(jnp.log(z)))) + jnp.sum(z), jnp.sum),
     ("a solve", lambda z: never(jnp.linalg.solve(jnp.diag(z), z)) + jnp.sum(z), jnp.sum),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])

@@ -61,7 +61,7 @@ class Forms:
         return self.known[demand]
 
     def _make(self, eqn, captured, demand: Demand) -> Form:
-        demanded = {"present": demand.present, "masked": demand.masked, "wild": self.wild}
+        demanded: dict[str, Any] = {"present": demand.present, "masked": demand.masked, "wild": self.wild}
         return Form(split(_program(eqn), self.active, captured, **demanded))
 
 

@@ -18,7 +18,7 @@ def keep_zeros(dy: Any, dx: Any) -> Any:
 
 
 def keep_silence(dys: Sequence, dx: Any, batched: bool) -> Any:
-    """Set NaN to zero if all cotangents are zero; `batched` keeps leading axes that all of them and `dx` share apart."""
+    """Set NaN to zero if all cotangents are zero; `batched` keeps leading axes that all of them share apart."""
     dys = [dy for dy in dys if dy is not None]
     shapes = [dx.shape, *(dy.shape for dy in dys)]
     shared = 0

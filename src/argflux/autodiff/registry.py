@@ -47,7 +47,7 @@ ZERO_DERIVATIVE: set[str] = set()
 HOLDS_PROGRAMS = {"jit", "closed_call", "scan", "cond", "remat2"}
 
 
-def pulls_back(name: str, *, kept: Callable | None = None, **marks: bool):
+def pulls_back(name: str, *, kept: Callable | None = None, **marks: Any):
     """Register `back(dy, y, *operands, **params)` as the rule of a primitive."""
 
     def register(back):
@@ -57,7 +57,7 @@ def pulls_back(name: str, *, kept: Callable | None = None, **marks: bool):
     return register
 
 
-def runs(name: str, **marks: bool):
+def runs(name: str, **marks: Any):
     """Register `call(tape, eqn, nodes)` as the rule of a primitive that holds programs of its own."""
 
     def register(call):

@@ -108,8 +108,8 @@ class Tape:
     def run(self, jaxpr: Any, consts: Sequence[Node], args: Sequence[Node], masked: Sequence[bool] = ()) -> list[Node]:
         """Evaluate `jaxpr` with our rules and return its outputs.
 
-        `masked` says in which outputs' cotangents zeros of a selection may lie, for the loops and branches inside, whose
-        pullbacks are made before cotangents are there.
+        `masked` says in which outputs' cotangents zeros of a selection may lie, for the loops and branches inside,
+        whose pullbacks are made before cotangents are there.
         """
         if any(eqn.primitive.name in HOLDS_PROGRAMS for eqn in jaxpr.eqns):
             self.masked |= masked_variables(jaxpr, masked or [False] * len(jaxpr.outvars))
@@ -119,7 +119,7 @@ class Tape:
         def read(atom):
             if not isinstance(atom, Literal):
                 return env[atom]
-            value = np.asarray(atom.val, atom.aval.dtype)
+            value = np.asarray(atom.val, getattr(atom.aval, "dtype", None))
             return Node(value, None, is_wild_constant(value), of_constant(value))
 
         for eqn in jaxpr.eqns:
@@ -229,7 +229,7 @@ def zeros_for(dys: Sequence, variables: Sequence) -> list:
 
 
 def _run_rule(rule: Rule, eqn, operands, wild):
-    """Return the values and the pullbacks: the plain one, and the one that keeps zeros of a selection, if it has one."""
+    """Return the values and the pullbacks: the plain one, and the one that keeps zeros, if the rule has one."""
     ys = bind(eqn, operands)
     pulls = [rule.back] if rule.kept is None else [rule.back, functools.partial(rule.kept, wild)]
 

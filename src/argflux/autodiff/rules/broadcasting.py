@@ -46,7 +46,7 @@ def elementwise(
     *partials: Callable | None,
     doubt: Callable[..., bool] = at_wild,
     params: Sequence[str] = (),
-    **marks: bool,
+    **marks: Any,
 ) -> None:
     """Add a row for an elementwise primitive, any of whose operands may be broadcast.
 

@@ -71,7 +71,7 @@ def conv_general_dilated_back(dy, y, x, w, *, dimension_numbers, padding, window
 
 def conv_general_dilated_kept(wild, dy, y, x, w, *, dimension_numbers, padding, window_strides, **params):
     """Take no account of infinities and NaN in what the convolution spread over zeros of the cotangent alone."""
-    x_spec, w_spec, y_spec = dimension_numbers
+    _, w_spec, y_spec = dimension_numbers
     if 0 not in (*jnp.shape(x), *jnp.shape(w), *jnp.shape(dy)):
         if wild[0]:
             axes = _axes(dy, x, w, dimension_numbers, padding, window_strides, params)
@@ -85,7 +85,7 @@ def conv_general_dilated_kept(wild, dy, y, x, w, *, dimension_numbers, padding, 
 
 def _silent_windows(dy, x, w, dimension_numbers, axes, batches):
     """Say of each entry of `x` whether the cotangent is zero in every window and channel that it went into."""
-    x_spec, w_spec, y_spec = dimension_numbers
+    _, w_spec, y_spec = dimension_numbers
     loud = lax.reduce_or(lax.ne(dy, lax.full_like(dy, 0)), (y_spec[1],))
     if batches > 1:
         return lax.broadcast_in_dim(lax.bitwise_not(lax.reduce_or(loud, tuple(range(loud.ndim)))), jnp.shape(x), ())
