@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from inspect import getattr_static
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -118,6 +119,7 @@ def test_an_error_from_inside_stays():
         (DTypeLike, [jnp.float32, "bfloat16", jnp.bfloat16], ["foo", None, 3.5]),
         (DTypeLike | None, [None, "int8"], ["foo"]),
         (inspect.Parameter.empty, [None, object()], []),
+        (Any, [None, object()], []),
     ],
 )
 def test_kinds(annotation, right, wrong):

@@ -37,7 +37,7 @@ def fits(value: Any, annotation: Any) -> bool:
     if _is_union(annotation):
         return any(fits(value, part) for part in typing.get_args(annotation))
     kind = typing.get_origin(annotation) or annotation
-    if kind is inspect.Parameter.empty:
+    if kind is inspect.Parameter.empty or kind is Any:
         return True
     if kind is None or kind is type(None):
         return value is None
