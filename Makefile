@@ -12,8 +12,12 @@ PYTHON_OLDEST ?= $(call first,python3.11 $(call pyenv,3.11) python3.12 $(call py
 NEWEST := .venv-newest
 OLDEST := .venv-oldest
 TESTS  ?=
+SAMPLE := tests/test_metadata.py tests/test_architecture.py tests/autodiff/test_api.py tests/autodiff/test_calls.py \
+  tests/autodiff/test_compiled.py tests/autodiff/test_explain.py tests/autodiff/test_objects.py \
+  tests/programs/test_degree.py tests/programs/test_program.py tests/programs/solvers tests/nn/test_chain.py \
+  tests/training/test_checkpoint.py tests/patterns/test_sites.py
 
-.PHONY: help setup demo test test-newest test-oldest docs benchmark clean
+.PHONY: help setup demo test test-newest test-oldest sample-newest sample-oldest docs benchmark clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +54,11 @@ test-oldest:     ## the tests on the oldest versions that the metadata allows; T
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt --group dev -e .
 	@$(OLDEST)/bin/python -m pip list --format freeze | grep -E '^(jax|numpy|scipy|optax|equinox|highspy|daqp|cvxpy|clarabel|asdex)=='
 	$(OLDEST)/bin/pytest -n auto --dist worksteal $(TESTS)
+
+sample-newest sample-oldest: sample-%:
+	@python='$(if $(filter newest,$*),$(PYTHON_NEWEST),$(PYTHON_OLDEST))'; \
+	if [ -n "$$python" ]; then $(MAKE) test-$* TESTS='$(SAMPLE)'; \
+	else echo "skipped: no interpreter for the $* versions"; fi
 
 docs: setup      ## build the tutorials into docs/_build
 	$(BIN)/sphinx-build -W -q docs docs/_build
