@@ -35,7 +35,7 @@ class _Run:
         of_constants, of_arguments = wild_inputs(jaxpr)
         constants = [self.tape.constant(x, wild) for x, wild in zip(traced.jaxpr.consts, of_constants, strict=True)]
         self.inputs = [self.tape.variable(*pair) for pair in zip(traced.inputs.arrays, of_arguments, strict=True)]
-        outputs = self.tape.run(jaxpr, constants, self.inputs, [masked] * len(jaxpr.outvars))
+        outputs = self.tape.run(jaxpr, constants, self.inputs, [masked and v.aval.ndim > 0 for v in jaxpr.outvars])
         count = traced.out_tree.num_leaves
         self.outputs, self.aux = outputs[:count], [node.value for node in outputs[count:]]
 
@@ -47,7 +47,7 @@ class _Run:
         """Take one cotangent per output leaf to those of the captured arrays, by identity, and of the inputs."""
         captured = self.tape.captured
         wanted = [node.slot for node in [*captured.values(), *self.inputs]]
-        masked = {node.slot for node in self.outputs} if self.masked else set()
+        masked = {node.slot for node in self.outputs if self.masked and jnp.ndim(node.value)}
         cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted, masked)
         return dict(zip(captured, cotangents, strict=False)), cotangents[len(captured) :]
 

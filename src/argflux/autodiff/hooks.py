@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import linear_call
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
 from argflux.autodiff.registry import pulls_back
 from argflux.autodiff.trace import Leaves
 from argflux.errors import RuleError
+from argflux.jaxpr import Primitive, ad, batching, mlir
 from argflux.tree import is_array, is_differentiable
 
 hook_p = Primitive("hook")

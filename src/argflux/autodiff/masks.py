@@ -5,9 +5,9 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Literal, jaxprs_in_params
 
 from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE
+from argflux.jaxpr import Literal, jaxprs_in_params
 
 CHOOSE = {"cond", "while"}
 

@@ -74,6 +74,7 @@ SAFE: dict[str, Callable[..., bool]] = {
     "expm1": lambda a: a[1] < _LARGE,
     "log": lambda a: a[0] > 0,
     "log1p": lambda a: a[0] > -1,
+    "log2": lambda a: a[0] > 0,
     "rsqrt": lambda a: a[0] > 0,
     "sqrt": lambda a: a[0] >= 0,
 }

@@ -44,7 +44,7 @@ class Rule:
 
 RULES: dict[str, Rule] = {}
 ZERO_DERIVATIVE: set[str] = set()
-HOLDS_PROGRAMS = {"jit", "closed_call", "scan", "cond", "remat2"}
+HOLDS_PROGRAMS = {"jit", "closed_call", "eval_jaxpr", "scan", "cond", "remat2"}
 
 
 def pulls_back(name: str, *, kept: Callable | None = None, **marks: Any):

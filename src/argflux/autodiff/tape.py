@@ -8,7 +8,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Literal
 
 from argflux.autodiff.masks import is_float, keep_silence, masked_variables
 from argflux.autodiff.ranges import ANYTHING, Range, of_constant, of_result
@@ -16,6 +15,7 @@ from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE, Ru
 from argflux.autodiff.source import user_frame, user_line
 from argflux.autodiff.wild import is_wild_constant, makes_wild
 from argflux.errors import DtypeError, MissingRuleError, RuleError
+from argflux.jaxpr import Literal
 
 
 class Node:
@@ -137,7 +137,7 @@ class Tape:
             return self._call(rule.call, eqn, nodes)
         operands = [node.value for node in nodes]
         if rule is None:
-            ys, pullbacks = bind(eqn, operands), (_missing_rule(eqn, user_line(eqn, self.origin)),)
+            ys, pullbacks = bind(eqn, operands), (missing_rule(eqn, user_line(eqn, self.origin)),)
         elif rule.forward is not None:
             ys, pullbacks = _run_user_rule(rule, eqn, operands)
         else:
@@ -278,7 +278,8 @@ def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
             )
 
 
-def _missing_rule(eqn, line: str):
+def missing_rule(eqn, line: str):
+    """Return a pullback that names the primitive that has none, and the user's line."""
     name = eqn.primitive.name
 
     def back(dys):

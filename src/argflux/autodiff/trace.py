@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr
 
 from argflux.autodiff.source import line_of_error
 from argflux.errors import ControlFlowError, DtypeError
+from argflux.jaxpr import ClosedJaxpr
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import Literal, jaxprs_in_params
 
 from argflux.autodiff.masks import is_float
 from argflux.autodiff.ranges import Range, is_safe
 from argflux.autodiff.registry import HOLDS_PROGRAMS
+from argflux.jaxpr import Literal, jaxprs_in_params
 
-_DOMAINS = {"acos", "acosh", "asin", "atanh", "erf_inv", "log", "log1p", "rsqrt", "sqrt"}
+_DOMAINS = {"acos", "acosh", "asin", "atanh", "erf_inv", "log", "log1p", "log2", "rsqrt", "sqrt"}
 _POLES = {"digamma", "div", "integer_pow", "lgamma", "polygamma", "pow", "rem", "tan", "zeta"}
 _OVERFLOWS = {"cumlogsumexp", "exp", "exp2", "expm1", "igamma", "igammac", "regularized_incomplete_beta"}
 _SOLVES = {"cholesky", "custom_linear_solve", "lu", "triangular_solve", "tridiagonal_solve", "eigh", "svd", "opaque"}

@@ -4,10 +4,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr, Literal
-
 from argflux.autodiff.rules.sparse import PLAIN, plain_program
 from argflux.autodiff.source import user_line
+from argflux.jaxpr import ClosedJaxpr, Literal, called_program, scan_counts
 
 NONLINEAR = 3
 
@@ -72,6 +71,8 @@ def _equation(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
         found = _CALLS[name](eqn, kinds, origin or eqn)
     elif name in _ROWS:
         found = [_ROWS[name](eqn, kinds)] * len(eqn.outvars)
+    elif (program := called_program(eqn)) is not None:
+        found = _walk(program, kinds, origin or eqn)
     else:
         found = [Kind(NONLINEAR)] * len(eqn.outvars)
     return [_with_cause(kind, worst, eqn, origin) for kind in found]
@@ -178,6 +179,17 @@ def _power(exponent: Callable) -> Callable:
     return row
 
 
+def _polynomial(eqn: Any, kinds: list[Kind]) -> Kind:
+    """Σ_k c_k x^k, in x or in the coefficients."""
+    x, *coefficients = kinds
+    if not x.degree:
+        return _elementwise(eqn, kinds)
+    if any(kind.degree for kind in coefficients) or x.degree * (len(coefficients) - 1) >= NONLINEAR:
+        return Kind(NONLINEAR)
+    found = x if len(coefficients) < 3 else _product(x, x, paired=True)
+    return Kind(found.degree, found.token if _size(eqn.invars[0]) == _size(eqn.outvars[0]) else None, found.diagonal)
+
+
 def _literal_exponent(eqn: Any) -> Any:
     return eqn.invars[1].val if isinstance(eqn.invars[1], Literal) else None
 
@@ -218,6 +230,8 @@ _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
     "integer_pow": _power(lambda eqn: eqn.params["y"]),
     "pow": _power(_literal_exponent),
     "square": _power(lambda eqn: 2),
+    "one_minus_square": _power(lambda eqn: 2),
+    "polynomial": _polynomial,
     "gather": _only(0),
     "dynamic_slice": _only(0),
     "dynamic_update_slice": _only(0, 1),
@@ -226,14 +240,6 @@ _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
     "scatter-sub": _only(0, 2),
     "triangular_solve": _only(1),
 }
-
-
-def _call(key: str) -> Callable:
-    def row(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
-        inner = eqn.params[key]
-        return _walk(inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ()), kinds, origin)
-
-    return row
 
 
 def _cond(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
@@ -258,7 +264,7 @@ def _level(kind: Kind) -> tuple:
 
 
 def _scan(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
-    consts, count = eqn.params["num_consts"], eqn.params["num_carry"]
+    consts, count = scan_counts(eqn)
     plain = [_merge([kind]) for kind in kinds]
     fixed, carry, rows = plain[:consts], plain[consts : consts + count], plain[consts + count :]
     step = lambda carry: _walk(eqn.params["jaxpr"], [*fixed, *carry, *rows], origin)
@@ -286,8 +292,6 @@ def _sparse(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
 
 
 _CALLS: dict[str, Callable[[Any, list[Kind], Any], list[Kind]]] = {
-    **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "remat2"), _call("jaxpr")),
-    **dict.fromkeys(("custom_jvp_call", "custom_vjp_call"), _call("call_jaxpr")),
     "cond": _cond,
     "scan": _scan,
     "while": _while,

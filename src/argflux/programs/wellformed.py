@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs import sparsity
 from argflux.programs.degree import Kind
 from argflux.tree import named_leaves
@@ -95,8 +95,8 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
     if not sparsity.available():
         raise MissingDependencyError(
             f"{got}, and no package that finds which of them are zero",
-            "the package asdex",
-            "pip install 'argflux[sparse]'",
+            "the package asdex, in a version that imports with this JAX",
+            "pip install 'argflux[sparse]'; asdex 0.5.2 and older do not import with JAX 0.12",
             where="Program",
         )
 

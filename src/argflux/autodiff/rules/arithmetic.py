@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from argflux.autodiff.masks import keep_zeros
 from argflux.autodiff.registry import RULES, pulls_back, zero_derivative
 from argflux.autodiff.rules.broadcasting import always, elementwise, scalar, unbroadcast, zeros
 
@@ -133,6 +134,33 @@ elementwise("cbrt", lambda dy, y, x: lax.mul(dy, lax.div(lax.mul(scalar(1 / 3, y
 def integer_pow_back(dy, value, x, *, y):
     """Multiply by `n x^(n-1)`; the exponent `n` is the parameter called `y`."""
     return lax.mul(dy, lax.mul(scalar(y, x), lax.integer_pow(x, y - 1))) if y else zeros(dy)
+
+
+elementwise("one_minus_square", lambda dy, y, x: lax.mul(dy, lax.mul(scalar(-2, x), x)), doubt=always)
+
+
+def _polynomial(dy, y, x, coefficients, keep):
+    """Multiply by the polynomial's derivative, and by `x^k` for the coefficient of that power."""
+
+    def of_x():
+        slope = lax.full_like(y, 0)
+        for k, c in reversed(list(enumerate(coefficients))[1:]):
+            slope = lax.add(lax.mul(slope, x), lax.mul(scalar(k, c), c))
+        return unbroadcast(keep(dy, lax.mul(dy, slope)), x)
+
+    of_coefficient = lambda k, c: lambda: unbroadcast(keep(dy, lax.mul(dy, lax.integer_pow(x, k))), c)
+    return of_x, *(of_coefficient(k, c) for k, c in enumerate(coefficients))
+
+
+def polynomial_kept(wild, dy, y, x, *coefficients, unroll=None):
+    """Keep zeros of the cotangent."""
+    return _polynomial(dy, y, x, coefficients, keep_zeros)
+
+
+@pulls_back("polynomial", kept=polynomial_kept)
+def polynomial_back(dy, y, x, *coefficients, unroll=None):
+    """Multiply by the polynomial's derivative, and by `x^k` for the coefficient of that power."""
+    return _polynomial(dy, y, x, coefficients, lambda dy, dx: dx)
 
 
 def _pow_base(dy, y, x, b):
