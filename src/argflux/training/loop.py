@@ -13,7 +13,7 @@ from argflux.training.devices import is_first_process
 from argflux.training.flow import Flow
 from argflux.training.history import History, Record
 from argflux.training.interrupts import Interrupts
-from argflux.training.program import Carry, Program
+from argflux.training.program import Carry, Made, Program
 from argflux.training.progress import Progress
 from argflux.training.rule import as_arrays
 from argflux.training.state import OptimiserState
@@ -54,7 +54,7 @@ class Run:
         self.carry, self.fixed = self._carry(model[0], state.inner, model[1]), model[1]
         self.placed = self.devices.copy(self.fixed)
         self.pool: tuple[Any, Any] = (None, None)
-        self.hyper, self.rate = state.hyper, state.hyperparameters().get("rate")
+        self.hyper, self.rate = state.hyper, state.hyperparameters().get("rate")  # a schedule moves the rate along
         self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch, key=key), 0
         self.unrecorded: list[np.ndarray] = []
         self.batch_before: tuple[Any, Any] | None = None
@@ -70,7 +70,7 @@ class Run:
         """The optimiser's state as it is now."""
         inner = self.program.inner.unflatten(self.devices.local(self.carry[1]))
         before = self.before
-        return OptimiserState(inner, self.hyper, before.rules, before.frozen, before.names)
+        return OptimiserState(inner, self.hyper, before.rules, before.frozen, before.outline)
 
     def go(self) -> None:
         """Train until the epochs are over or something stops the run."""
@@ -87,6 +87,7 @@ class Run:
                     break
                 stretch = self._make(chunk)
                 self._take_in(stretch)
+                self.rate = stretch.rate(stretch.chunk.n, self.rate)
                 bar.show(place.epoch, place.batch, float(stretch.losses[-1]), self.rate)
                 if self.devices.agreed(interrupts.asked) and not self.history.stopped:
                     self.history.stopped = "interrupted"
@@ -134,7 +135,7 @@ class Run:
         hyper = self.devices.copy(self.hyper)
         pool, index = self._data(chunk)
 
-        def call(n: int) -> tuple[Carry, jax.Array]:
+        def call(n: int) -> Made:
             return self.program.call(start, self.placed, hyper, pool, index, np.int32(n), draw)
 
         stretch = Stretch(chunk, call)
@@ -171,7 +172,7 @@ class Run:
         for epoch, end in enumerate(epochs, self.position.epoch + 1):
             losses = [*self.unrecorded, stretch.losses[last:end]]
             self.unrecorded, last = [], end
-            record = Record(epoch, self.step + end, _mean(losses), self.rate, {}, now)
+            record = Record(epoch, self.step + end, _mean(losses), stretch.rate(end, self.rate), {}, now)
             self.history.records.append(record)
             self.history.stopped = self._show(record, stretch, end)
             if self.history.stopped:

@@ -31,7 +31,7 @@ def trainable_names(model: Any) -> tuple[str, ...]:
 
 def strong(array: Any) -> jax.Array:
     """Return an array of JAX whose dtype is its own, so that a program compiled for it fits its successors."""
-    is_strong = isinstance(array, jax.Array) and not array.weak_type
+    is_strong = isinstance(array, jax.Array) and not getattr(array, "weak_type", False)
     return array if is_strong else jnp.asarray(array, array.dtype)
 
 
@@ -91,6 +91,10 @@ class Split:
     def collect(self, tree: Any) -> list:
         """Return what stands at the places of the moving arrays in a tree like the model."""
         return self.pick(self.treedef.flatten_up_to(tree))
+
+    def collect_like(self, tree: Any, moving: Sequence) -> list:
+        """Return what `collect` does, with the dtypes of these moving arrays."""
+        return [array.astype(old.dtype) for array, old in zip(self.collect(tree), moving, strict=True)]
 
     def pick(self, leaves: Sequence) -> list:
         """Return what stands at the places of the moving arrays in a list with one entry for each leaf."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from argflux.errors import ArgfluxError, DataError, NonFiniteError
 from argflux.training.batches import Chunk
-from argflux.training.program import Carry
+from argflux.training.program import Carry, Made
 from argflux.tree import is_differentiable, named_leaves
 
 
@@ -19,7 +19,7 @@ class Stretch:
 
     Args:
         chunk: the steps.
-        call: makes the first n of them: `call(n) -> (carry, losses)`.
+        call: makes the first n of them.
 
     Attributes:
         losses: the loss of every step.
@@ -27,18 +27,22 @@ class Stretch:
         seconds: how long it took.
     """
 
-    def __init__(self, chunk: Chunk, call: Callable[[int], tuple[Carry, jax.Array]]):
+    def __init__(self, chunk: Chunk, call: Callable[[int], Made]):
         began = time.perf_counter()
         self.chunk, self.call = chunk, call
-        self.after, buffer = call(chunk.n)
-        self.losses = np.asarray(buffer)[: chunk.n]
+        self.after, losses, rates = call(chunk.n)
+        self.losses, self.rates = np.asarray(losses)[: chunk.n], np.asarray(rates)
         self.seconds = time.perf_counter() - began
         finite = np.isfinite(self.losses)
         self.good = chunk.n if finite.all() else int(np.argmin(finite))
 
     def carry_at(self, n: int) -> Carry:
         """Return the arrays right after step n, made again by the same program if that is not the last one."""
-        return self.after if n == self.chunk.n else self.call(n)[0]
+        return self.after if n == self.chunk.n else self.call(n).carry
+
+    def rate(self, n: int, constant: float | None) -> float | None:
+        """Return the learning rate of step n: the schedule's, or the constant one."""
+        return float(self.rates[n - 1]) if self.rates.size else constant
 
     @property
     def last_batch(self) -> tuple[Any, Any]:

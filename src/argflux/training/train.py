@@ -11,7 +11,7 @@ from argflux.data import DataLoader
 from argflux.errors import ArgumentError
 from argflux.nn.random import run_key
 from argflux.training.batches import Source, source_of
-from argflux.training.chain import describe
+from argflux.training.chain import described, generic
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.devices import Devices
 from argflux.training.history import History, Record
@@ -19,7 +19,7 @@ from argflux.training.loop import Run
 from argflux.training.measure import measure
 from argflux.training.program import program_for, value_and_gradient
 from argflux.training.split import Split, strong, trainable
-from argflux.training.state import OptimiserState, check_belongs, setup
+from argflux.training.state import OptimiserState, fitted, setup
 from argflux.training.watch import Watch
 from argflux.userlayer import register_layers
 
@@ -145,21 +145,20 @@ def _run(
     donate = not watch.needs_starts and sum(x.nbytes for x in (*moving, *leaves)) > _DONATED_BYTES
     if donate:
         moving, inner = jax.tree.map(jnp.copy, (moving, inner))
-    program = program_for(loss, gradient, split, state.rules, structure, whole, donate, devices)
+    program = program_for(loss, gradient, split, generic(state.rules), structure, whole, donate, devices)
     setting = {
-        "rule": " → ".join(map(describe, state.rules)),
+        "rule": " → ".join(map(described, state.rules)),
         "frozen": ", ".join(state.frozen),
         "data": source.describe(),
     }
-    start = OptimiserState(inner, state.hyper, state.rules, state.frozen, state.names)
+    start = OptimiserState(inner, state.hyper, state.rules, state.frozen, state.outline)
     return Run(program, source, start, (moving, fixed), epochs, watch, setting, key)
 
 
 def _state(rule: Any, model: Any) -> OptimiserState:
     if not isinstance(rule, OptimiserState):
         return setup(rule, model)
-    check_belongs(rule, model, "train")
-    return rule
+    return fitted(rule, model, "train")
 
 
 def _checkpoint(given: str | Path | Checkpoint | None) -> Checkpoint | None:
