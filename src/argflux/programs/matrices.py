@@ -10,6 +10,7 @@ from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form, Patterns
+from argflux.programs.ledger import leaves_its_status
 from argflux.programs.parts import independent_parts, solve_parts
 from argflux.programs.solution import Residuals, Solution, check_start
 from argflux.programs.solve import Optimum, solve_p
@@ -19,6 +20,7 @@ TOLERANCE = 1e-8
 MAX_ITERATIONS = 100_000
 
 
+@leaves_its_status
 def solve_qp(
     P: Any,
     q: Any,
@@ -89,6 +91,7 @@ def solve_qp(
     return _solve_found(form, settings, blocks, start, on_failure)
 
 
+@leaves_its_status
 def solve_lp(
     c: Any,
     A: Any = None,

@@ -6,6 +6,7 @@ from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDec
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.devices import join_processes
 from argflux.training.export import export
+from argflux.training.failures import FailedProgramsWarning
 from argflux.training.history import History, Record
 from argflux.training.rule import Rule, rule
 from argflux.training.rules import (
@@ -43,6 +44,7 @@ __all__ = [
     "ClipGrad",
     "ClipNorm",
     "Descent",
+    "FailedProgramsWarning",
     "History",
     "Lion",
     "Momentum",

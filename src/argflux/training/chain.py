@@ -169,7 +169,7 @@ def transformation(parts: tuple[Part, ...], numbers: tuple[Hyper, ...]) -> optax
     """Return one Optax transformation for all parts, whose result is added to the parameters."""
     links: list[Any] = []
     for part, own in zip(parts, numbers, strict=True):
-        bare = part.value if isinstance(part, Alike) else part
+        bare: Any = part.value if isinstance(part, Alike) else part
         links.append(bare.transformation(own) if isinstance(bare, Rule) else bare)
     if all(isinstance(part, Rule) for part in parts):
         links.append(optax.scale(-1.0))
@@ -178,7 +178,7 @@ def transformation(parts: tuple[Part, ...], numbers: tuple[Hyper, ...]) -> optax
 
 def generic(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return parts that are equal to those of every rule which differs in numbers alone; numbers come with `hyper`."""
-    return tuple(without_numbers(part) if isinstance(part, Rule) else Alike(part) for part in parts)
+    return tuple(without_numbers(part) if isinstance(part, Rule) else Alike(tuple(part)) for part in parts)
 
 
 def describe(part: Part) -> str:

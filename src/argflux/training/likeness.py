@@ -9,7 +9,10 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+from argflux.jaxpr import Tracer
 
 _NUMPY_BYTES, _DEVICE_NUMBERS = 2**24, 2**12
 
@@ -97,7 +100,7 @@ def _content(array: Any) -> Hashable:
 
 
 def _is_small(array: jax.Array) -> bool:
-    if isinstance(array, jax.core.Tracer) or jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended):
+    if isinstance(array, Tracer) or jnp.issubdtype(array.dtype, jax.dtypes.extended):
         return False
     return array.size <= _DEVICE_NUMBERS and array.is_fully_addressable and not array.is_deleted()
 

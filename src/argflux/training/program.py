@@ -13,6 +13,7 @@ from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
 from argflux.training.chain import numbers_at
 from argflux.training.devices import Devices
+from argflux.training.failures import counting_failures
 from argflux.training.likeness import likeness
 from argflux.training.rule import is_scheduled
 from argflux.training.split import Split
@@ -29,11 +30,13 @@ class Made(NamedTuple):
     Attributes:
         carry: the moving arrays, the rules' memory and the buffers after them.
         losses: of every step; there may be room for more steps than were made.
+        failed: how many optimisation problems inside the loss were not solved, for every step.
         rates: the learning rate of every step, if it follows a schedule; else empty.
     """
 
     carry: Carry
     losses: jax.Array
+    failed: jax.Array
     rates: jax.Array
 
 
@@ -93,24 +96,25 @@ class Program:
         def body(i: Any, made: Made) -> Made:
             batch = jax.tree.map(lambda rows: _picked(rows, index, i), pool)
             key = lambda: jax.random.fold_in(_key(draw[:2]), draw[2] + jnp.asarray(i, draw.dtype))
-            carry, value = self._step(made.carry, fixed, hyper, batch, key)
-            rates = (
-                made.rates.at[i].set(self._rate(made.carry, hyper).astype(losses.dtype)) if scheduled else made.rates
-            )
-            return Made(carry, made.losses.at[i].set(value.astype(losses.dtype)), rates)
+            carry, value, failed = self._step(made.carry, fixed, hyper, batch, key)
+            rates = made.rates
+            if scheduled:
+                rates = rates.at[i].set(self._rate(made.carry, hyper).astype(rates.dtype))
+            losses = made.losses.at[i].set(value.astype(made.losses.dtype))
+            return Made(carry, losses, made.failed.at[i].set(failed), rates)
 
-        return jax.lax.fori_loop(0, n, body, Made(carry, losses, rates))
+        return jax.lax.fori_loop(0, n, body, Made(carry, losses, jnp.zeros(room, jnp.int32), rates))
 
     def _rate(self, carry: Carry, hyper: tuple) -> jax.Array:
         numbers = numbers_at(self.rules, hyper, self.inner.unflatten(carry[1]).count)
         return jnp.asarray(next(own["rate"] for own in reversed(numbers) if "rate" in own))
 
-    def _step(self, carry: Carry, fixed: list, hyper: tuple, batch: Any, key: Callable) -> tuple[Carry, jax.Array]:
+    def _step(self, carry: Carry, fixed: list, hyper: tuple, batch: Any, key: Callable) -> tuple[Carry, jax.Array, Any]:
         moving, inner_leaves, held = carry
         given = arguments(batch)
         _check_call(self.loss, given)
         objective = self._objective(self.split.holding(fixed, held), given, key)
-        value, held, grads = self._differentiate(objective, moving)
+        value, held, failed, grads = self._differentiate(objective, moving)
         value_fn = lambda params: objective(self.split.collect_like(params, moving))[0]
         memory, params = apply_rules(
             self.rules,
@@ -122,7 +126,7 @@ class Program:
             value=value,
             value_fn=value_fn,
         )
-        return (self.split.collect(params), jax.tree.leaves(memory), held), value
+        return (self.split.collect(params), jax.tree.leaves(memory), held), value, failed
 
     def _objective(self, fixed: list, given: tuple, key: Callable) -> Callable[[list], tuple[jax.Array, list]]:
         """Return the function from the moving arrays to the loss and the buffers after it."""
@@ -135,13 +139,26 @@ class Program:
 
         return objective
 
-    def _differentiate(self, objective: Callable, moving: list) -> tuple[Any, list, list]:
-        """Return the loss, the buffers after it, and its gradient."""
-        if not self.split.buffers:
+    def _differentiate(self, objective: Callable, moving: list) -> tuple[Any, list, Any, list]:
+        """Return the loss, the buffers after it, how many problems in it were not solved, and its gradient."""
+        if not self.split.buffers and not _has_auxiliary(self.gradient):
             value, grads = self.gradient(lambda arrays: objective(arrays)[0])(moving)
-            return value, [], grads
-        (value, held), grads = self.gradient(objective, has_aux=True)(moving)
-        return value, held, grads
+            return value, [], 0, grads
+
+        def counted(arrays: list) -> tuple[jax.Array, tuple]:
+            (value, held), failed = counting_failures(objective)(arrays)
+            return value, (held, failed)
+
+        (value, (held, failed)), grads = self.gradient(counted, has_aux=True)(moving)
+        return value, held, failed, grads
+
+
+def _has_auxiliary(gradient: Callable) -> bool:
+    try:
+        parameters = inspect.signature(gradient).parameters.values()
+    except (ValueError, TypeError):
+        return False
+    return any(p.name == "has_aux" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _key(words: jax.Array) -> jax.Array:

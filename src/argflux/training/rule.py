@@ -161,8 +161,8 @@ def _default(cls: type, name: str) -> Any:
     return next(field.default for field in dataclasses.fields(cls) if field.name == name)
 
 
-def _checked_number(where: str, name: str, value: Any) -> float | Schedule:
-    if callable(value) and not isinstance(value, type) and not hasattr(value, "shape"):
+def _checked_number(where: str, name: str, value: Any) -> Any:
+    if _is_function(value):
         schedule = value if isinstance(value, Schedule) else Schedule(value)
         check_schedule(where, name, schedule)
         return schedule
@@ -175,3 +175,7 @@ def _checked_number(where: str, name: str, value: Any) -> float | Schedule:
         got = f"{name}={value!r}"
         raise ArgumentError(got, f"a number {expected}", f"change {name}", where=where)
     return number
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type) and not hasattr(value, "shape")

@@ -150,11 +150,11 @@ def _scale_by_deviation(beta: Any, eps: Any) -> optax.GradientTransformation:
         zeros = jax.tree.map(jnp.zeros_like, params)
         return _Moments(zeros, zeros)
 
-    def update(grads: Any, state: _Moments, params: Any = None) -> tuple[Any, _Moments]:
-        mean = jax.tree.map(lambda m, g: beta * m + (1 - beta) * g, state.mean, grads)
-        square = jax.tree.map(lambda s, g: beta * s + (1 - beta) * g**2, state.square, grads)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _Moments]:
+        mean = jax.tree.map(lambda m, g: beta * m + (1 - beta) * g, state.mean, updates)
+        square = jax.tree.map(lambda s, g: beta * s + (1 - beta) * g**2, state.square, updates)
         step = lambda g, m, s: g / (jnp.sqrt(jnp.maximum(s - m**2, 0)) + eps)
-        return jax.tree.map(step, grads, mean, square), _Moments(mean, square)
+        return jax.tree.map(step, updates, mean, square), _Moments(mean, square)
 
     return optax.GradientTransformation(init, update)
 

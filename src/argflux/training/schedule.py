@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError
+from argflux.jaxpr import Tracer
 from argflux.training.likeness import Alike
 
 
@@ -57,7 +58,7 @@ def written(value: Any) -> str:
     """
     if isinstance(value, Alike):
         return written(value.value)
-    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer) and value.size <= 8:
+    if isinstance(value, jax.Array) and not isinstance(value, Tracer) and value.size <= 8:
         return repr(value.tolist())
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype}{list(value.shape)}"

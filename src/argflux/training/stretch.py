@@ -23,6 +23,8 @@ class Stretch:
 
     Attributes:
         losses: the loss of every step.
+        failed: how many problems inside the loss were not solved, of every step.
+        rates: the rate of every step, if it follows a schedule; else empty.
         good: how many steps come before the first loss that is not finite.
         seconds: how long it took.
     """
@@ -30,8 +32,8 @@ class Stretch:
     def __init__(self, chunk: Chunk, call: Callable[[int], Made]):
         began = time.perf_counter()
         self.chunk, self.call = chunk, call
-        self.after, losses, rates = call(chunk.n)
-        self.losses, self.rates = np.asarray(losses)[: chunk.n], np.asarray(rates)
+        self.after, *columns = call(chunk.n)
+        self.losses, self.failed, self.rates = (np.asarray(column)[: chunk.n] for column in columns)
         self.seconds = time.perf_counter() - began
         finite = np.isfinite(self.losses)
         self.good = chunk.n if finite.all() else int(np.argmin(finite))

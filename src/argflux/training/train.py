@@ -116,7 +116,9 @@ def train(
         loss, model, state, source, gradient or value_and_gradient, epochs, watch, run_key(key), Devices.of(distributed)
     )
     if watch.checkpoint and resume and Path(watch.checkpoint.path).exists():
-        run.restore(run.snapshot().read(watch.checkpoint.path))
+        asked = run.snapshot()
+        asked.given_key = None if key is None else run.position.key
+        run.restore(asked.read(watch.checkpoint.path))
     run.write()
     run.go()
     source.leave(run.position.epoch + (run.position.batch > 0))
