@@ -1,7 +1,7 @@
 """Training: optimisers, their state, the loop, its records, and files to continue from."""
 
 from argflux.compilation import compiler_options
-from argflux.training.callbacks import early_stopping, patience, plateau, throttle
+from argflux.training.callbacks import early_stopping, every_steps, keep_best, patience, plateau, throttle
 from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDecay
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.devices import join_processes
@@ -61,9 +61,11 @@ __all__ = [
     "adjust",
     "compiler_options",
     "early_stopping",
+    "every_steps",
     "export",
     "freeze",
     "join_processes",
+    "keep_best",
     "load",
     "loadmodel",
     "patience",

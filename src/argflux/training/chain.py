@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from argflux.errors import ArgumentError
+from argflux.kinds import shortened
 from argflux.training.likeness import Alike
 from argflux.training.rule import Hyper, Rule, as_arrays, in_use, rule, without_numbers
 from argflux.training.schedule import written
@@ -149,7 +150,7 @@ def parts_of(given: Any) -> tuple[Part, ...]:
         return (given,)
     if not isinstance(given, type) and callable(getattr(given, "init", None)) and callable(getattr(given, "update", 0)):
         return (optax.GradientTransformationExtraArgs(given.init, given.update),)  # such as optax.MultiSteps
-    name = given.__name__ if isinstance(given, type) else repr(given)
+    name = given.__name__ if isinstance(given, type) else shortened(given)
     todo = f"write {name}()" if isinstance(given, type) else "pass one, such as Adam(1e-3)"
     raise ArgumentError(name, "a rule or an Optax transformation", todo, where="rule")
 
@@ -178,7 +179,11 @@ def transformation(parts: tuple[Part, ...], numbers: tuple[Hyper, ...]) -> optax
 
 def generic(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return parts that are equal to those of every rule which differs in numbers alone; numbers come with `hyper`."""
-    return tuple(without_numbers(part) if isinstance(part, Rule) else Alike(tuple(part)) for part in parts)
+    return tuple(without_numbers(part) if isinstance(part, Rule) else _alike(part) for part in parts)
+
+
+def _alike(part: Any) -> Alike:
+    return part if isinstance(part, Alike) else Alike(part)
 
 
 def describe(part: Part) -> str:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from argflux.errors import ArgumentError, LoadError
+from argflux.keywords import explained
 from argflux.training.arrays import check_path, read_arrays, write_arrays
 from argflux.training.history import History
 from argflux.training.rule import Hyper
@@ -20,6 +21,7 @@ _FORMAT = f"{CHECKPOINT} 1"
 _SAME = "go on with the same settings, or start anew with resume=False"
 
 
+@explained
 @dataclass(frozen=True)
 class Checkpoint:
     """Where and how often a run writes what it needs to go on.

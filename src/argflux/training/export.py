@@ -10,6 +10,7 @@ from jax import export as jax_export
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, MissingDependencyError
+from argflux.keywords import explained
 from argflux.nn.mode import testmode
 from argflux.nn.widths import check_filled
 from argflux.training.files import write_atomically
@@ -19,6 +20,7 @@ SUFFIXES = (".stablehlo", ".mlir")
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
+@explained
 def export(
     path: str | Path,
     model: Any,

@@ -84,7 +84,8 @@ class Run:
         )
         with Interrupts() as interrupts, bar:
             while not self.history.stopped:
-                chunk = flow.take(self._pace(), within_epoch=self.watch.measure is not None)
+                limit = min(self._pace(), self.watch.steps_left(self.step))
+                chunk = flow.take(limit, within_epoch=self.watch.measure is not None)
                 if chunk is None:
                     self.history.stopped = "epochs"
                     break
@@ -172,6 +173,8 @@ class Run:
             self._tell_of_failures()
             raise error
         self.batch_before = stretch.last_batch
+        self.watch.settle()
+        self._look_at_step(stretch)
 
     def _tell_of_failures(self) -> None:
         failed = self.history.failed_programs[self.first_step :]
@@ -183,8 +186,20 @@ class Run:
                 "record.failed_programs and history.failed_programs count them; the `status` of a solution of the "
                 "program on such a batch, or solution.check(), says why",
                 FailedProgramsWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
+
+    def _look_at_step(self, stretch: Stretch) -> None:
+        watch = self.watch
+        if self.history.stopped or not any(self.step % callback.n == 0 for callback in watch.step_callbacks):
+            return
+        epoch = self.position.epoch + (self.position.batch > 0)
+        window = slice(-max(callback.n for callback in watch.step_callbacks if self.step % callback.n == 0), None)
+        losses, failed = self.history.losses[window], self.history.failed_programs[window]
+        rate, now = stretch.rate(stretch.chunk.n, self.rate), time.perf_counter() - self.started
+        record = Record(epoch, self.step, _mean([losses]), rate, {}, now, int(failed.sum()))
+        if watch.look_at_step(record, lambda: self.model):
+            self.history.stopped = "callback"
 
     def _record(self, stretch: Stretch) -> int:
         """Record the epochs that end in a stretch; return how many of its steps count."""
@@ -207,7 +222,7 @@ class Run:
         watch = self.watch
         if watch.measure:
             record.metrics = watch.measure(self._model(stretch.carry_at(end)))
-        if watch.callback or watch.until:
+        if watch.callbacks or watch.until:
             return watch.look(record, lambda: self._model(stretch.carry_at(end)))
         return ""
 

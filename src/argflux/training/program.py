@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.compilation import compiler_options
-from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
 from argflux.training.chain import numbers_at
 from argflux.training.devices import Devices
@@ -134,7 +134,7 @@ class Program:
         def objective(arrays: list) -> tuple[jax.Array, list]:
             model = self.split.join(arrays, fixed)
             with training_pass(model, key) as now:
-                value = _checked(self.loss(model, *given))
+                value = _checked(_called(self.loss, model, given))
             return value, now.fresh
 
         return objective
@@ -218,20 +218,37 @@ def _loss_dtype(moving: list) -> Any:
     return jnp.float64 if any(array.dtype == jnp.float64 for array in moving) else jnp.float32
 
 
+def _called(loss: Callable, model: Any, given: tuple) -> Any:
+    """Call the loss; where it fails on entries of a batch that differ in length, say so."""
+    try:
+        return loss(model, *given)
+    except (TypeError, ValueError) as error:
+        shapes = [leaf.shape for leaf in jax.tree.leaves(given)]
+        if isinstance(error, ArgfluxError) or len({shape[0] for shape in shapes if shape}) <= 1:
+            raise
+        got = f"a batch of arrays {', '.join(map(str, shapes))}, on which the loss fails ({error})"
+        todo = "give inputs and labels the same length"
+        raise ShapeError(got, "arrays with a row for each observation", todo, where="train") from error
+
+
+def takes(function: Callable, given: tuple) -> bool:
+    """Say whether a function can be called with a model and these arguments."""
+    try:
+        inspect.signature(function).bind(None, *given)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True
+
+
 def _check_call(loss: Callable, given: tuple) -> None:
-    try:
-        signature = inspect.signature(loss)
-    except (ValueError, TypeError):  # a builtin without one
+    if takes(loss, given):
         return
-    try:
-        signature.bind(None, *given)
-    except TypeError as error:
-        name = getattr(loss, "__name__", type(loss).__name__)
-        got = f"batches of {len(given)} for a loss {name}{signature}"
-        todo = "let data yield tuples, such as (x, y); a single batch is given as [(x, y)]"
-        raise ArgumentError(
-            got, "an entry of the batch for each argument after the model", todo, where="train"
-        ) from error
+    name = getattr(loss, "__name__", type(loss).__name__)
+    got = f"batches of {len(given)} for a loss {name}{inspect.signature(loss)}"
+    todo = "let data yield tuples, such as (x, y); a single batch is given as [(x, y)]"
+    raise ArgumentError(got, "an entry of the batch for each argument after the model", todo, where="train")
 
 
 def _checked(value: Any) -> jax.Array:

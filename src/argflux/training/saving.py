@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import LoadError
+from argflux.keywords import explained
 from argflux.nn.widths import check_filled
 from argflux.training.alignment import shortened
 from argflux.training.arrays import Arrays, Notes, dtype_name, dtypes_of, noted, read_arrays, write_arrays
@@ -21,6 +22,7 @@ CHECKPOINT, IN_CHECKPOINT = "argflux checkpoint", "['model']"
 _WIDE = ("float64", "int64", "uint64", "complex128")
 
 
+@explained
 def save(path: str | Path, model: Any) -> None:
     """Write the arrays of a model under their paths, such as `layers[0].weight`, in one move.
 
@@ -48,6 +50,7 @@ def save(path: str | Path, model: Any) -> None:
     write_arrays(path, named_arrays(model), {"format": "argflux model 1"})
 
 
+@explained
 def load(path: str | Path, like: M) -> M:
     """Return `like` with the arrays that `save` wrote, or the model of a checkpoint that `train` wrote.
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn.widths import check_filled
 from argflux.training.alignment import aligned, shortened
 from argflux.training.chain import Part, describe, generic, initial_hyperparameters, numbers_at, parts_of
@@ -87,6 +88,7 @@ class OptimiserState(eqx.Module):
         return f"OptimiserState({rules}; {len(self.names)} arrays{frozen})"
 
 
+@explained
 def setup(rule: Any, model: Any) -> OptimiserState:
     """Return the state that a rule starts from on a model.
 
@@ -120,6 +122,7 @@ def setup(rule: Any, model: Any) -> OptimiserState:
     return OptimiserState(first_memory(parts, hyper, trainable(model)), hyper, parts, (), outline)
 
 
+@explained
 def update(
     state: OptimiserState,
     model: M,
@@ -239,6 +242,7 @@ def _check_names(state: OptimiserState, given: dict[str, Any], known: list[str])
     check_names("adjust", given, known)
 
 
+@explained
 def freeze(state: OptimiserState, where: Where) -> OptimiserState:
     """Stop arrays from moving, weight decay included; what the rule remembers of them stays as it is.
 
@@ -260,6 +264,7 @@ def freeze(state: OptimiserState, where: Where) -> OptimiserState:
     return _with_frozen(state, meant)
 
 
+@explained
 def thaw(state: OptimiserState, where: Where = "") -> OptimiserState:
     """Let frozen arrays move again.
 
@@ -313,5 +318,5 @@ def _warn_of_ties(model: Any) -> None:
                 f"{first} and {name} are the same array; updates will make them part, so tie them "
                 "in the layer's __call__ (use one array twice) if they should stay equal",
                 TiedArraysWarning,
-                stacklevel=3,
+                stacklevel=4,
             )

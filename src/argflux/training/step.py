@@ -11,7 +11,7 @@ import optax
 from argflux.errors import ArgumentError
 from argflux.training.chain import Part, describe, numbers_at, transformation
 from argflux.training.memory import Memory, is_half, master_of
-from argflux.training.rule import Hyper
+from argflux.training.rule import Hyper, Rule
 
 
 def apply_rules(
@@ -63,11 +63,15 @@ def _updated(parts: tuple, numbers: tuple, slopes: Any, seen: Any, params: Any, 
     rule = optax.with_extra_args_support(transformation(parts, numbers))
     try:
         return rule.update(slopes, seen, params, grad=slopes, **extra)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
+        names = ", ".join(map(describe, parts))
+        if isinstance(error, AttributeError) and not all(isinstance(part, Rule) for part in parts):
+            got, todo = f"{names}, which fails on a model's arrays ({error})", "use another transformation"
+            raise ArgumentError(got, "one that moves a tree of arrays", todo, where="update") from error
         if "required keyword-only" not in str(error):
             raise
         wanted = str(error).partition(": ")[2] or str(error)
-        got = f"{', '.join(map(describe, parts))}, which asks for {wanted}"
+        got = f"{names}, which asks for {wanted}"
         expected = "a rule that needs gradients, or value= and value_fn= too"
         todo = "train with `train`, which gives value, grad and value_fn, or pass them to update"
         raise ArgumentError(got, expected, todo, where="update") from error

@@ -64,8 +64,10 @@ class Stretch:
         culprit = _first_not_finite(pool, index[self.good], "this batch")
         if not culprit and earlier:
             culprit = _first_not_finite(*earlier, "the batch before")
+        if self.good > 1 and _first_not_finite(pool, index[self.good - 2], ""):
+            culprit = ""  # such a batch was learned from before, so its numbers are masked
         if culprit:
-            todo = "drop or fill such rows before training"
+            todo = "drop, fill or mask such rows, so that the loss and its gradient are finite"
             return DataError(culprit, "finite numbers in every batch", todo, where=where)
         now = "" if rate is None else f" (now {rate:g})"
         todo = f"lower the rate{now}, clip with OptimiserChain(ClipNorm(1), …), or look for log(0) and 0/0"
