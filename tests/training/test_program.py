@@ -70,7 +70,7 @@ def test_one_executable_serves_every_number_of_steps(n):
     start = made.split.take(network())
     inner = jax.tree.leaves(setup(Adam(0.01), network()).inner)
     hyper = straight.state.hyper
-    carry, losses, _ = made.call(
+    carry, losses, *_ = made.call(
         (start[0], inner, []),
         start[1],
         hyper,

@@ -62,7 +62,7 @@ class Record:
         if name in _NUMBERS:
             return getattr(self, name)
         if name not in self.metrics:
-            got, expected = f"{name!r}", ", ".join([*_NUMBERS, *self.metrics])
+            got, expected = f"{name!r}", ", ".join([*_NUMBERS[:2], *self.metrics, *_NUMBERS[2:]])
             raise ArgumentError(got, expected, "use a listed name, or pass metrics= to train", where="record")
         return self.metrics[name]
 

@@ -60,7 +60,7 @@ class Run:
         self.history, self.position, self.step = History(), Position(first_epoch=source.first_epoch, key=key), 0
         self.unrecorded: list[np.ndarray] = []
         self.unrecorded_failures = self.first_step = 0
-        self.batch_before: tuple[Any, Any] | None = None
+        self.batches_before: list[tuple[Any, Any]] = []
         self.started = self.written = time.perf_counter()
 
     @property
@@ -168,11 +168,11 @@ class Run:
         if failed:
             self.write()
             where = f"train, step {self.step + 1} (epoch {self.position.epoch + 1}, batch {self.position.batch + 1})"
-            error = stretch.failure(where, self.rate, self.batch_before)
+            error = stretch.failure(where, self.rate, self.batches_before)
             error.history = self.history  # type: ignore[attr-defined]
             self._tell_of_failures()
             raise error
-        self.batch_before = stretch.last_batch
+        self.batches_before = stretch.recent(stretch.chunk.n, self.batches_before)
         self.watch.settle()
         self._look_at_step(stretch)
 

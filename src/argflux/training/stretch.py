@@ -46,26 +46,26 @@ class Stretch:
         """Return the learning rate of step n: the schedule's, or the constant one."""
         return float(self.rates[n - 1]) if self.rates.size else constant
 
-    @property
-    def last_batch(self) -> tuple[Any, Any]:
-        """What the last step was trained on: the pool, and the rows of it."""
-        return self.chunk.pool, self.chunk.index[self.chunk.n - 1]
+    def recent(self, n: int, before: list) -> list[tuple[Any, Any]]:
+        """Return the last two batches before step n + 1, as pool and rows; some may lie in the stretch before."""
+        pool, index = self.chunk.pool, self.chunk.index
+        return [*before, *((pool, index[k]) for k in range(max(0, n - 2), n))][-2:]
 
-    def failure(self, where: str, rate: float | None, before: tuple[Any, Any] | None) -> ArgfluxError:
+    def failure(self, where: str, rate: float | None, before: list[tuple[Any, Any]]) -> ArgfluxError:
         """Return the error for the first loss that is not finite: the data's fault, or that of the training.
 
         Args:
             where: the step, in words.
             rate: the learning rate.
-            before: the last batch of the stretch before, as a bad batch may show one step late.
+            before: the last two batches of the stretch before; a bad batch may show one step late, and numbers that
+                did no harm two steps ago are masked by the loss.
         """
-        index, pool = self.chunk.index, self.chunk.pool
-        earlier = (pool, index[self.good - 1]) if self.good else before
-        culprit = _first_not_finite(pool, index[self.good], "this batch")
+        earlier = self.recent(self.good, before)
+        culprit = _first_not_finite(self.chunk.pool, self.chunk.index[self.good], "this batch")
         if not culprit and earlier:
-            culprit = _first_not_finite(*earlier, "the batch before")
-        if self.good > 1 and _first_not_finite(pool, index[self.good - 2], ""):
-            culprit = ""  # such a batch was learned from before, so its numbers are masked
+            culprit = _first_not_finite(*earlier[-1], "the batch before")
+        if len(earlier) == 2 and _first_not_finite(*earlier[0], ""):
+            culprit = ""
         if culprit:
             todo = "drop, fill or mask such rows, so that the loss and its gradient are finite"
             return DataError(culprit, "finite numbers in every batch", todo, where=where)
