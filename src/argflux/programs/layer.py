@@ -77,14 +77,15 @@ class ProgramLayer(eqx.Module):
 
     def solve(self, *inputs: Any) -> Solution:
         """Return the whole solution for every example."""
-        if len(inputs) != len(self.inputs):
+        needed = [name for name in self.inputs if name not in self.program.defaults]
+        if not len(needed) <= len(inputs) <= len(self.inputs):
             raise ArgumentError(
                 f"{len(inputs)} inputs",
                 f"({', '.join(self.inputs)})",
                 "pass one value for each",
                 where="ProgramLayer",
             )
-        run = lambda *values: self.program.solve(**dict(zip(self.inputs, values, strict=True)), **self.learned)
+        run = lambda *values: self.program.solve(**dict(zip(self.inputs, values, strict=False)), **self.learned)
         return (jax.vmap(run) if self.per_example else run)(*inputs)
 
     def label(self) -> str:

@@ -67,6 +67,11 @@ class Modelled:
     sign: int
     label: str = "CVXPY problem"
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of parameters that are not given; there are none."""
+        return {}
+
     @classmethod
     def of(cls, problem: Any, parameters: Any, variables: Any) -> "Modelled":
         """Check and canonicalise a problem."""

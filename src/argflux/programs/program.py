@@ -26,7 +26,10 @@ class Program:
     gets the whole batch; `af.ProgramLayer` maps it over examples and holds parameters that are learned.
 
     Args:
-        objective: from `(x, *params)` to a number. The names of its parameters are those of the program.
+        objective: from `(x, *params)` to a number. The names of its parameters are those of the program, and every
+            function gets the parameters by name: `lambda x, total, prices` means the same as `lambda x, prices,
+            total`. `*_`, names that begin with `_` and those before a `/` are filled by position. A parameter with a
+            default need not be given.
         variable: what x looks like: an array, a shape such as `(3,)`, a tree of these, or a function of the
             parameters that returns one. Shapes get the dtype of the parameters.
         equality: from `(x, *params)` to arrays (any tree) that are to be zero.
@@ -38,7 +41,7 @@ class Program:
             for `solve_qp` and `solve_lp`.
 
     Raises:
-        ArgumentError: if the functions do not take the same parameters, or for an unknown option.
+        ArgumentError: if the functions do not name the same parameters, or for an unknown option.
         NonlinearError: when first called, if the program is of another class; names the operation and its line.
         ShapeError: when first called, for an objective that is no number or an empty variable.
 
@@ -121,6 +124,11 @@ class Program:
         """Names of the parameters, in order."""
         return self._source.names
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of the parameters that need not be given, as the objective's signature says."""
+        return dict(self._source.defaults)
+
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.
 
@@ -145,7 +153,7 @@ class Program:
         Raises:
             ArgumentError: naming parameters that are missing, unknown or given twice.
         """
-        values = match(self.parameters, params, named, repr(self))
+        values = self._match(params, named)
         plan = self._plan(values)
         constant, parts = plan.extract(values)
         return plan.solve(constant, parts, start)
@@ -180,7 +188,7 @@ class Program:
             >>> relu.forward_differentiate(y, objective=lambda x, y: jnp.sum(x)).x.tolist()
             [0.0, -0.5]
         """
-        values = match(self.parameters, params, named, repr(self))
+        values = self._match(params, named)
         directions = {"objective": objective, "equality": equality, "inequality": inequality}
         given = {what: direction for what, direction in directions.items() if direction is not None}
         return forward(self._source, self._options, values, tangents or {}, given)
@@ -205,8 +213,11 @@ class Program:
             >>> found.objective.linear.tolist(), abs(found.parameters["y"]).tolist()
             ([0.0, -0.5], [0.0, 1.0])
         """
-        values = match(self.parameters, params, named, repr(self))
+        values = self._match(params, named)
         return reverse(self._plan(values), self.parameters, values, cotangents)
+
+    def _match(self, params: tuple, named: dict[str, Any]) -> tuple:
+        return match(self.parameters, params, named, repr(self), self.defaults)
 
     def _plan(self, values: tuple) -> Plan:
         """Return the plan for parameters of these shapes, made when they are first met."""
