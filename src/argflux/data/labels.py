@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.tree import is_array
 
 

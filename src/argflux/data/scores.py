@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 
 
 def accuracy(scores: Any, y: Any) -> jax.Array:

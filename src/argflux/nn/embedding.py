@@ -6,10 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.core import Tracer
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError
+from argflux.jaxpr import Tracer
 from argflux.nn.arguments import checked_dtype, checked_size, drawn
 from argflux.nn.initialisers import normal
 from argflux.nn.layer import Layer

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import jax
 from jax import Array
-from jax.extend.core import get_opaque_trace_state
 
 from argflux.autodiff import differentiating
 from argflux.errors import ArgumentError
+from argflux.jaxpr import get_opaque_trace_state
 from argflux.nn.random import drawing_from, next_key
 from argflux.tree import Buffer, buffer_flags
 from argflux.userlayer import register_layers

@@ -8,10 +8,9 @@ from contextvars import ContextVar
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.core import Tracer
-from jax.extend.core import get_opaque_trace_state
 
 from argflux.errors import ArgumentError, DtypeError
+from argflux.jaxpr import Tracer, get_opaque_trace_state
 
 
 class _Stream:

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
+from argflux.jaxpr import Tracer
 from argflux.tree import buffer_flags, tied_names
 from argflux.userlayer import register_layers
 
