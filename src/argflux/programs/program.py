@@ -58,6 +58,8 @@ class Program:
         [2.0, 0.0]
     """
 
+    __slots__ = ("__weakref__", "_options", "_plans", "_source")
+
     def __init__(
         self,
         objective: Callable,
@@ -78,6 +80,13 @@ class Program:
             )
         self._source, self._options = source, options
         self._plans: dict[tuple, Plan] = {}
+
+    def __getstate__(self) -> tuple[Any, dict[str, Any]]:
+        return self._source, self._options
+
+    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
+        self._source, self._options = state
+        self._plans = {}
 
     @classmethod
     def from_cvxpy(cls, problem: Any, parameters: Any, variables: Any, **options: Any) -> "Program":
