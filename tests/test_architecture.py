@@ -14,7 +14,7 @@ import argflux
 
 ROOT = pathlib.Path(argflux.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-LAYERS = ["errors", "tree", "userlayer", "compilation", "jaxpr", "autodiff", "data"]
+LAYERS = ["errors", "kinds", "othernames", "keywords", "tree", "userlayer", "compilation", "jaxpr", "autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
 FORBIDDEN = {
     "grad", "value_and_grad", "vjp", "linearize", "linear_transpose", "jacrev", "jacobian", "hessian",

@@ -8,8 +8,10 @@ import numpy as np
 
 from argflux.errors import DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 
 
+@explained
 def accuracy(scores: Any, y: Any) -> jax.Array:
     r"""Return the part of the rows whose largest score is at the label.
 

@@ -34,9 +34,14 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
         ys = run(*map(_widen, operands), **params)
         return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
 
-    def lower(*args, **params):
+    def abstract(*avals, **params):
+        axes = frozenset().union(*map(varying_axes, avals))
+        return [ShapedArray(*kind, vma=axes) for kind in declared(avals, params)]
+
+    def lower(ctx, *args, **params):
+        ctx = ctx.replace(avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in])
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return mlir.lower_fun(staged, multiple_results=True)(*args, **params)
+            return mlir.lower_fun(staged, multiple_results=True)(ctx, *args, **params)
 
     @functools.lru_cache(maxsize=256)
     def compiled(keywords):
@@ -46,7 +51,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
         with jax.disable_jit(False):
             return compiled(tuple(sorted(params.items())))(*operands)
 
-    primitive.def_abstract_eval(lambda *avals, **params: [ShapedArray(*kind) for kind in declared(avals, params)])
+    primitive.def_abstract_eval(abstract)
     primitive.def_impl(evaluate)
     mlir.register_lowering(primitive, lower)
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
@@ -55,6 +60,20 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
 
 def _widen(x: Any) -> Any:
     return lax.convert_element_type(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+def varying_axes(aval: Any) -> frozenset:
+    """Axes of the mesh along which a value differs from device to device, inside `shard_map`."""
+    return getattr(aval, "vma", frozenset())
+
+
+def vary_together(operands: list) -> list:
+    """Let operands differ along every axis of the mesh that any of them differs along, so that cotangents are summed."""
+    axes = frozenset().union(*(varying_axes(jax.typeof(x)) for x in operands))
+    if not axes:
+        return operands
+    missing = [tuple(sorted(axes - varying_axes(jax.typeof(x)))) for x in operands]
+    return [lax.pcast(x, names, to="varying") if names else x for x, names in zip(operands, missing, strict=True)]
 
 
 def _batch(primitive: Primitive, values: Any, axes: Any, **params: Any) -> tuple[list, list[int]]:
