@@ -39,7 +39,7 @@ def solve_boxed(P: Any, q: Any, lower: Any, upper: Any, **options: Any) -> Solut
     curve = blocks.P if form.curvature == "diagonal" else jnp.zeros_like(blocks.q)
     usable = _is_usable(curve, blocks.q, low, high)
     kept = settings.on_failure == "nan"
-    stand_in = lambda a, b: b + 0.0 * a if kept else b
+    stand_in = lambda a, b: b + 0.0 * jnp.where(usable, jnp.zeros_like(a), a) if kept else b
     given = zip((curve, blocks.q, low, high), _HARMLESS, strict=True)
     return _solve(_Boxed(*(jnp.where(usable, a, stand_in(a, b)) for a, b in given)), usable, kept)
 

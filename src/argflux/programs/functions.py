@@ -76,6 +76,8 @@ class Statement:
 
         def moved(what: str) -> Any:
             function = getattr(self, what)
+            if what in directions:
+                check_function(directions[what], what)
             direction = ordered(directions.get(what), what, self.names, self.defaults)
             if function is None or direction is None:
                 return function and (lambda x, t, *params: function(x, *params))

@@ -8,6 +8,7 @@ import numpy as np
 
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.double import vary_together
 from argflux.programs.form import Blocks, Form, Patterns
@@ -20,6 +21,7 @@ TOLERANCE = 1e-8
 MAX_ITERATIONS = 100_000
 
 
+@explained
 def solve_qp(
     P: Any,
     q: Any,
@@ -90,6 +92,7 @@ def solve_qp(
     return _solve_found(form, settings, blocks, start, on_failure)
 
 
+@explained
 def solve_lp(
     c: Any,
     A: Any = None,

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.sparse import BCOO
 
 from argflux.errors import ArgumentError
 from argflux.programs.layout import widest
@@ -35,6 +36,8 @@ def match(
 
 
 def _as_array(leaf: Any) -> Any:
+    if hasattr(leaf, "tocoo"):
+        return BCOO.from_scipy_sparse(leaf)
     return jnp.asarray(leaf) if is_array(leaf) or is_differentiable(leaf) else leaf
 
 

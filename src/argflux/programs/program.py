@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from argflux.errors import ArgumentError
+import jax
+import jax.numpy as jnp
+
+from argflux.keywords import explained, unknown_keyword
 from argflux.programs.functions import Statement
 from argflux.programs.parameters import match, signature_key
 from argflux.programs.plan import Plan
 from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
 from argflux.programs.solution import Solution
 
+STATED = ("objective", "variable", "equality", "inequality", "lower", "upper")
 OPTIONS = ("solver", "tolerance", "max_iterations", "on_failure", "smoothing")
 
 
+@explained
 class Program:
     """A linear or quadratic program stated as functions: `program(*params)` is its minimiser.
 
@@ -71,13 +76,11 @@ class Program:
         upper: Any = None,
         **options: Any,
     ):
-        self._setup(Statement.of(objective, variable, equality, inequality, lower, upper), options)
+        self._setup(Statement.of(objective, variable, equality, inequality, lower, upper), options, STATED)
 
-    def _setup(self, source: Any, options: dict[str, Any]) -> None:
+    def _setup(self, source: Any, options: dict[str, Any], known: tuple[str, ...]) -> None:
         if unknown := [name for name in options if name not in OPTIONS]:
-            raise ArgumentError(
-                f"an unknown option {', '.join(unknown)}", f"{', '.join(OPTIONS)}", "check the name", where="Program"
-            )
+            raise unknown_keyword("Program", unknown[0], options[unknown[0]], (*known, *OPTIONS))
         self._source, self._options = source, options
         self._plans: dict[tuple, Plan] = {}
 
@@ -125,7 +128,7 @@ class Program:
         from argflux.programs.modelled import Modelled
 
         program = cls.__new__(cls)
-        program._setup(Modelled.of(problem, parameters, variables), options)
+        program._setup(Modelled.of(problem, parameters, variables), options, ("problem", "parameters", "variables"))
         return program
 
     @property
@@ -137,6 +140,15 @@ class Program:
     def defaults(self) -> dict[str, Any]:
         """Values of the parameters that need not be given, as the objective's signature says."""
         return dict(self._source.defaults)
+
+    @property
+    def stated_objective(self) -> Callable | None:
+        """What is minimised, smoothing included, as a function of `(x, *params)`; `None` for a CVXPY problem."""
+        stated, smoothing = getattr(self._source, "objective", None), self._options.get("smoothing")
+        if stated is None or smoothing is None:
+            return stated
+        square = lambda x: sum(jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(x))
+        return lambda x, *params: stated(x, *params) + smoothing / 2 * square(x)
 
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.
