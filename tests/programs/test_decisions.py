@@ -10,9 +10,7 @@ from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.programs import Program, fenchel_young_loss, perturbed_loss, project, regret, simplex, spo_plus_loss
 
 on_simplex = Program(lambda w, c: jnp.vdot(c, w), lambda c: c, equality=lambda w, c: jnp.sum(w) - 1, lower=0.0)
-soft = Program(
-    lambda w, c: jnp.vdot(c, w), lambda c: c, equality=lambda w, c: jnp.sum(w) - 1, lower=0.0, smoothing=0.5
-)
+soft = Program(lambda w, c: jnp.vdot(c, w), lambda c: c, equality=lambda w, c: jnp.sum(w) - 1, lower=0.0, smoothing=0.5)
 
 
 def pick(cost):
@@ -119,7 +117,10 @@ def test_fenchel_young_reads_the_regulariser_of_a_program(x64):
     given = fenchel_young_loss(soft, cost, wanted, regulariser=lambda w: 0.5 * HALF_SQUARE(w))
     np.testing.assert_allclose(fenchel_young_loss(soft, cost, wanted), given, rtol=1e-9)
     stated = Program(
-        lambda w, c: jnp.vdot(c, w) + 0.25 * jnp.sum(w * w), lambda c: c, equality=lambda w, c: jnp.sum(w) - 1, lower=0.0
+        lambda w, c: jnp.vdot(c, w) + 0.25 * jnp.sum(w * w),
+        lambda c: c,
+        equality=lambda w, c: jnp.sum(w) - 1,
+        lower=0.0,
     )
     np.testing.assert_allclose(fenchel_young_loss(stated, cost, wanted), given, rtol=1e-7)
     assert float(given) > 0

@@ -104,6 +104,9 @@ class Statement:
         name = getattr(self.objective, "__name__", "<lambda>")
         return "" if name == "<lambda>" else name
 
+    def check(self, params: tuple) -> None:
+        """Parameters may be anything; the functions say."""
+
     def plan(self, params: tuple, options: dict[str, Any]) -> Plan:
         """Find the class, the layout and the structure of the program for parameters of these shapes."""
         variable = variable_layout(self.variable(*params), default_dtype(params))

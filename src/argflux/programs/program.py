@@ -238,7 +238,9 @@ class Program:
         return reverse(self._plan(values), self.parameters, values, cotangents)
 
     def _match(self, params: tuple, named: dict[str, Any]) -> tuple:
-        return match(self.parameters, params, named, repr(self), self.defaults)
+        values = match(self.parameters, params, named, repr(self), self.defaults)
+        self._source.check(values)
+        return values
 
     def _plan(self, values: tuple) -> Plan:
         """Return the plan for parameters of these shapes, made when they are first met."""

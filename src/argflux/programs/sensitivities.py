@@ -78,7 +78,8 @@ def forward(
     time = jnp.zeros(())
 
     def run(t: jax.Array, moved: dict[str, Any]) -> dict[str, Any]:
-        values = (t, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
+        time = (t,) if nudged is not source else ()
+        values = (*time, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
         plan = nudged.plan(values, options)
         solution = plan.solve(*plan.extract(values))
         return {name: getattr(solution, name) for name in FIELDS}
