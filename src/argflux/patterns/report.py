@@ -21,7 +21,7 @@ class LayerReport:
         distinct: units that no other unit is a multiple of, after.
         status: how many linear programs ended how.
         method: what solved them, simplex or first-order.
-        scale: what the solution was multiplied by to keep the variance of the pre-activations.
+        scale: what the solution was multiplied by to keep the size of what the layer passes on.
         seconds: the time for the layer.
     """
 
