@@ -95,6 +95,7 @@ def _run(settings: StudySettings, out: Path | None, resumed: Path | None) -> Non
         files, sentences = make_report(settings, studies, folder)
     for name, lines in sentences.items():
         say(name, style="bold")
-        for line in lines:
+        say(lines[0])
+        for line in lines[1:]:
             say(f"  {line}")
     list_files(files)

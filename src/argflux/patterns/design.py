@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from argflux.errors import DataError
+from argflux.keywords import explained
 from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
 from argflux.patterns.distinct import repeated
@@ -21,8 +22,9 @@ from argflux.patterns.rows import WHERE, UnitRows, by_unit, designable, redrawn,
 from argflux.patterns.sites import preactivations
 
 
+@explained
 def design_weights(
-    model: Any,
+    model: Callable,
     x: Any,
     *,
     key: Array | None = None,
@@ -48,8 +50,8 @@ def design_weights(
     where w₀ are the unit's weights before, r bounds the uniform distribution of their deviation (the bound of the
     layer's initialiser, where that is uniform), and σ is the deviation of the layer's pre-activations. So w is a
     vertex near a random direction, on whose right side most of the data lies. The layer is then scaled so that what
-    it passes on has the mean square that usual weights give, half of that of their pre-activations. Layers without ReLU-like units stay as they
-    are, as does the model given.
+    it passes on has the mean square that usual weights give: half of that of their pre-activations. Layers without
+    ReLU-like units stay as they are, as does the model given.
 
     Args:
         model: any tree whose layers have a `weight` of shape (outputs, inputs, *window), perhaps a `bias`, and are

@@ -1,6 +1,7 @@
 """The linear regions that a plane is cut into."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import observations
 from argflux.patterns.line import germs
@@ -42,8 +44,9 @@ class PlaneRegions:
         return f"PlaneRegions({len(self)} regions: {cut})"
 
 
+@explained
 def plane_regions(
-    model: Any,
+    model: Callable,
     origin: Any = None,
     u: Any = None,
     v: Any = None,

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from argflux.patterns.chunks import numbered
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerReport:
@@ -81,8 +83,11 @@ class DesignReport:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         zeros = f"{self.zeros_before:.1%} → {self.zeros_after:.1%} zeros"
         patterns = f"{self.patterns_before} → {self.patterns_after} patterns"
-        total = f"{zeros}, {patterns} on {self.observations} observations, in {self.seconds:.1f} s"
+        total = f"{zeros}, {patterns} on {numbered(self.observations)}, in {self.seconds:.1f} s"
         return "\n".join([*(line.rstrip() for line in lines), total])
+
+    def __repr__(self) -> str:
+        return f"DesignReport({str(self).splitlines()[-1]})"
 
 
 def _cells(layer: LayerReport) -> tuple[str, ...]:
