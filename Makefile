@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint docs benchmark clean
+.PHONY: help setup demo test test-times lint docs benchmark clean
 
 help:            ## list the commands
-	@grep -hE '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## make .venv and install argflux with its command
 
@@ -27,6 +27,9 @@ test: setup      ## format check, lint, types, then every test on all cores
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest -n auto --dist worksteal
+
+test-times: setup ## CPU seconds, compiled programs and memory of the tests, by file (FILES=tests/nn for some)
+	$(BIN)/python -m pytest -p tests.costs $(FILES)
 
 docs: setup      ## build the tutorials into docs/_build
 	$(BIN)/sphinx-build -W -q docs docs/_build
