@@ -10,14 +10,12 @@ import numpy as np
 
 from argflux.errors import ArgumentError, LoadError
 from argflux.keywords import explained
-from argflux.training.arrays import check_path, read_arrays, write_arrays
+from argflux.training.arrays import Arrays, Notes, check_path, read_arrays, write_arrays
 from argflux.training.history import History
 from argflux.training.rule import Hyper
 from argflux.training.saving import CHECKPOINT, fill, named_arrays
 
 _FORMAT = f"{CHECKPOINT} 1"
-
-
 _SAME = "go on with the same settings, or start anew with resume=False"
 
 
@@ -107,12 +105,7 @@ class Snapshot:
         Raises:
             LoadError: when the file is damaged, no checkpoint, or that of another model, rule or data.
         """
-        arrays, notes = read_arrays(path)
-        if notes.get("format") != _FORMAT:
-            got, todo = notes.get("format", "a file without a format"), "pass the file of a checkpoint"
-            raise LoadError(got, _FORMAT, todo, where=str(path))
-        state, *lines = bytes(arrays.pop("run")).decode().split("\n")
-        run = json.loads(state)
+        arrays, notes, run, lines = _read(path)
         self._check_setting(run["setting"], str(path))
         records = History.parse(lines, str(path)).records
         history = History(records, arrays.pop("history"), arrays.pop("failed"))
@@ -148,6 +141,27 @@ class Snapshot:
             if found.get(name) != wanted:
                 got, expected = f"a run with {name} {found.get(name)}", f"{name} {wanted}"
                 raise LoadError(got, expected, _SAME, where=where)
+
+
+def epochs_begun(path: str | Path) -> int:
+    """Return how many epochs the run of a checkpoint had begun.
+
+    Raises:
+        LoadError: when the file is damaged or no checkpoint.
+    """
+    _, _, run, _ = _read(path)
+    position = Position(**run["position"])
+    return position.epoch + (position.batch > 0)
+
+
+def _read(path: str | Path) -> tuple[Arrays, Notes, dict[str, Any], list[str]]:
+    """Return the arrays and the notes of a checkpoint, its state and the lines of its history."""
+    arrays, notes = read_arrays(path)
+    if notes.get("format") != _FORMAT:
+        got, todo = notes.get("format", "a file without a format"), "pass the file of a checkpoint"
+        raise LoadError(got, _FORMAT, todo, where=str(path))
+    state, *lines = bytes(arrays.pop("run")).decode().split("\n")
+    return arrays, notes, json.loads(state), lines
 
 
 def _number(value: Any) -> Any:
