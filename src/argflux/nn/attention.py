@@ -15,6 +15,7 @@ from argflux.nn.arguments import checked_size
 from argflux.nn.dense import Dense
 from argflux.nn.dropout import Dropout
 from argflux.nn.layer import Layer
+from argflux.nn.precision import wide_dtype
 from argflux.nn.random import next_key
 
 TODO = "call MultiHeadAttention(64, heads=8)"
@@ -108,8 +109,8 @@ class MultiHeadAttention(Layer):
         value = key if value is None else value
         self._check(*(jnp.shape(x) for x in (query, key, value)))
         q, k, v = (self._split(x) for x in (self.query(query), self.key(key), self.value(value)))
-        scores = jnp.einsum("blhd,bmhd->bhlm", q * q.shape[-1] ** -0.5, k)
-        weights = self.dropout(jax.nn.softmax(self._masked(scores, mask), axis=-1))
+        scores = q.shape[-1] ** -0.5 * jnp.einsum("blhd,bmhd->bhlm", q, k, preferred_element_type=wide_dtype(q.dtype))
+        weights = self.dropout(jax.nn.softmax(self._masked(scores, mask), axis=-1).astype(v.dtype))
         read = jnp.einsum("bhlm,bmhd->blhd", weights, v)
         y = self.output(read.reshape(*read.shape[:2], -1))
         return (y, weights) if self.return_weights else y

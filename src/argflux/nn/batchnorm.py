@@ -14,6 +14,7 @@ from argflux.nn.activation import identity
 from argflux.nn.arguments import open_size
 from argflux.nn.mode import is_training
 from argflux.nn.normalising.moments import affine_pair, channels_of, follow, tracked_pair
+from argflux.nn.precision import wide_dtype, widened
 from argflux.nn.show import label, summary
 from argflux.nn.widths import fill
 from argflux.tree import Buffer
@@ -35,7 +36,7 @@ class BatchNorm(eqx.Module):
         eps: added to the variance.
         momentum: the weight of a new batch in the running statistics.
         training: None for automatic (see `trainmode`), True or False.
-        dtype: of all arrays.
+        dtype: of scale and bias; running statistics have 32 bits at least.
 
     Attributes:
         scale, bias: shape (channels,), or None.
@@ -96,13 +97,13 @@ class BatchNorm(eqx.Module):
         self = fill(self, x, self.label())
         x = self._checked(x)
         if self.mean is None or self.variance is None or is_training(self.training, self.label()):
-            mean, variance = self._of_batch(x)
+            mean, variance = self._of_batch(widened(x))
         else:
-            mean, variance = self.mean.value, self.variance.value
+            mean, variance = (buffer.value.astype(wide_dtype(x.dtype)) for buffer in (self.mean, self.variance))
         factor = (variance + self.eps) ** -0.5
-        factor = factor if self.scale is None else factor * self.scale
-        shift = -mean * factor if self.bias is None else self.bias - mean * factor
-        return self.activation(x * factor.astype(x.dtype) + shift.astype(x.dtype))
+        factor = factor if self.scale is None else factor * self.scale.astype(factor.dtype)
+        shift = -mean * factor if self.bias is None else self.bias.astype(factor.dtype) - mean * factor
+        return self.activation((widened(x) * factor + shift).astype(x.dtype))
 
     def _of_batch(self, x: Array) -> tuple[Array, Array]:
         """Return mean and variance of a batch, and let the running statistics follow."""
@@ -126,8 +127,7 @@ class BatchNorm(eqx.Module):
         if x.ndim < 2 or channels not in (None, x.shape[-1]):
             got, expected = f"an input of shape {x.shape}", f"(batch, …, {channels or '?'}), features last"
             raise ShapeError(got, expected, "change the input, or the number of channels", where=self.label())
-        own = self.scale if self.scale is not None else self.mean and self.mean.value
-        return x if own is None else x.astype(own.dtype)
+        return x if self.scale is None else x.astype(self.scale.dtype)
 
     def _channels(self) -> int | None:
         return channels_of(self.channels, self.scale, self.mean and self.mean.value)

@@ -11,6 +11,7 @@ from argflux.errors import ArgumentError, DtypeError
 from argflux.keywords import explained
 from argflux.nn.arguments import floating_input
 from argflux.nn.mode import is_training
+from argflux.nn.precision import in_single
 from argflux.nn.random import next_key
 
 _SELU_LIMIT = -1.7580993408473766  # minus scale times alpha, what selu tends to
@@ -64,8 +65,10 @@ class Dropout(eqx.Module):
             raise DtypeError(f"an input of dtype {x.dtype}", "floating values", todo, where=self.label())
         if self.p == 0 or not is_training(self.training, self.label()):
             return x
+        if self.p == 1:
+            return jnp.zeros_like(x)
         kept = jax.random.bernoulli(next_key(key), 1 - self.p, self._mask_shape(x))
-        return jnp.where(kept, x * (1 / max(1 - self.p, 1e-30)), 0)
+        return jnp.where(kept, in_single(lambda x: x / (1 - self.p), x), 0)
 
     def _mask_shape(self, x: Array) -> tuple[int, ...]:
         if self.axes is None:
@@ -133,7 +136,7 @@ class AlphaDropout(eqx.Module):
             return jnp.zeros_like(x)
         kept = jax.random.bernoulli(next_key(key), 1 - self.p, x.shape)
         a = ((1 - self.p) * (1 + self.p * _SELU_LIMIT**2)) ** -0.5
-        return a * jnp.where(kept, x, _SELU_LIMIT) - a * _SELU_LIMIT * self.p
+        return in_single(lambda x: a * jnp.where(kept, x, _SELU_LIMIT) - a * _SELU_LIMIT * self.p, x)
 
     def label(self) -> str:
         """Write the layer in a few words.

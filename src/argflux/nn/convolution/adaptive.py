@@ -13,6 +13,7 @@ from argflux.nn.arguments import floating_input
 from argflux.nn.convolution.pooling import MaxPool, MeanPool, Pool
 from argflux.nn.convolution.window import each, split_axes
 from argflux.nn.layer import Layer
+from argflux.nn.precision import in_single
 
 
 class AdaptivePool(Layer):
@@ -155,7 +156,7 @@ class GlobalMeanPool(Layer):
     def __call__(self, x: ArrayLike) -> Array:
         """Map (batch, *spatial, channels) to (batch, 1, …, 1, channels)."""
         x = _with_spatial_axes(self.label(), x)
-        return jnp.mean(x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
+        return in_single(jnp.mean, x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
 def _with_spatial_axes(where: str, x: ArrayLike) -> Array:

@@ -9,6 +9,7 @@ from argflux.errors import DtypeError
 from argflux.keywords import explained
 from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
 from argflux.nn.losses.xlog import xlogx, xlogy
+from argflux.nn.precision import in_single
 
 
 @explained
@@ -32,8 +33,8 @@ def crossentropy(
         >>> round(float(crossentropy(jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0]]))), 4)
         0.6931
     """
-    yhat, y = compared("crossentropy", yhat, y)
-    return aggregated(agg, -jnp.sum(xlogy(y, yhat + tiny(eps, yhat)), axis=axis))
+    wide, y = compared("crossentropy", yhat, y)
+    return aggregated(agg, -jnp.sum(xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
 @explained
@@ -55,10 +56,10 @@ def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, 
         >>> round(float(logitcrossentropy(jnp.array([[2.0, 2.0]]), jnp.array([[1.0, 0.0]]))), 4)
         0.6931
     """
-    yhat, y = compared("logitcrossentropy", yhat, y)
-    logp = jax.nn.log_softmax(yhat, axis=axis)
+    wide, y = compared("logitcrossentropy", yhat, y)
+    logp = jax.nn.log_softmax(wide, axis=axis)
     logp = jnp.where((y == 0) & jnp.isneginf(logp), 0.0, logp)
-    return aggregated(agg, -jnp.sum(y * logp, axis=axis))
+    return aggregated(agg, -jnp.sum(y * logp, axis=axis), yhat)
 
 
 @explained
@@ -71,9 +72,9 @@ def binarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean,
         >>> round(float(binarycrossentropy(jnp.array([0.5]), jnp.array([1.0]))), 4)
         0.6931
     """
-    yhat, y = compared("binarycrossentropy", yhat, y)
-    eps = tiny(eps, yhat)
-    return aggregated(agg, -xlogy(y, yhat + eps) - xlogy(1.0 - y, 1.0 - yhat + eps))
+    wide, y = compared("binarycrossentropy", yhat, y)
+    eps = tiny(eps, wide)
+    return aggregated(agg, -xlogy(y, wide + eps) - xlogy(1.0 - y, 1.0 - wide + eps), yhat)
 
 
 @explained
@@ -86,8 +87,8 @@ def logitbinarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.
         >>> round(float(logitbinarycrossentropy(jnp.array([0.0]), jnp.array([1.0]))), 4)
         0.6931
     """
-    yhat, y = compared("logitbinarycrossentropy", yhat, y)
-    return aggregated(agg, y * jax.nn.softplus(-yhat) + (1.0 - y) * jax.nn.softplus(yhat))
+    wide, y = compared("logitbinarycrossentropy", yhat, y)
+    return aggregated(agg, y * jax.nn.softplus(-wide) + (1.0 - y) * jax.nn.softplus(wide), yhat)
 
 
 @explained
@@ -102,8 +103,8 @@ def kldivergence(
         >>> round(float(kldivergence(jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0]]))), 4)
         0.6931
     """
-    yhat, y = compared("kldivergence", yhat, y)
-    return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, yhat + tiny(eps, yhat)), axis=axis))
+    wide, y = compared("kldivergence", yhat, y)
+    return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
 @explained
@@ -130,4 +131,4 @@ def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Arr
         todo = "convert the one-hot rows with jnp.asarray(y, jnp.float32)"
         raise DtypeError(f"y of dtype {y.dtype}", "floating values", todo, where="label_smoothing")
     classes = 2 if axis is None else y.shape[axis]
-    return (1.0 - alpha) * y + alpha / classes
+    return in_single(lambda y: (1.0 - alpha) * y + alpha / classes, y)
