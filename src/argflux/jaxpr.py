@@ -18,7 +18,7 @@ from jax.interpreters import ad, batching, mlir
 
 __all__ = [
     "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "backward_pass", "batching",
-    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "has_tangents", "jaxpr_as_fun",
+    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "has_tangents", "is_mapped", "jaxpr_as_fun",
     "jaxprs_in_params", "mlir", "object_of", "scan_counts", "tangent_program",
 ]  # fmt: skip
 
@@ -131,3 +131,22 @@ def _tangent_of_object(eqn: Any, zeros: Sequence[bool]) -> tuple[ClosedJaxpr, li
 
 def _structs(variables: Sequence) -> list[jax.ShapeDtypeStruct]:
     return [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in variables]
+
+
+def is_mapped() -> bool:
+    """Say whether what runs now runs for many examples at once, inside `vmap` or `shard_map`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> seen = []
+        >>> _ = jax.vmap(lambda x: (seen.append(is_mapped()), x)[1])(jnp.ones(2))
+        >>> seen, is_mapped()
+        ([True], False)
+    """
+    reference = getattr(get_opaque_trace_state(convention="nnx"), "_trace_ref", lambda: None)
+    trace = reference()
+    while trace is not None:
+        if type(trace).__name__ in ("BatchTrace", "ShardMapTrace"):
+            return True
+        trace = getattr(trace, "parent_trace", None)
+    return False

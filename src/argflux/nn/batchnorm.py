@@ -1,5 +1,6 @@
 """BatchNorm: each feature brought to mean 0 and variance 1 over the batch."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from jax.typing import DTypeLike
 
 from argflux.errors import DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.activation import identity
 from argflux.nn.arguments import open_size
 from argflux.nn.mode import is_training
@@ -21,7 +23,7 @@ from argflux.tree import Buffer
 
 
 @explained
-class BatchNorm(eqx.Module):
+class BatchNorm(Module):
     """activation(scale · (x − mean) / √(variance + eps) + bias), for each feature of the last axis.
 
     In training, mean and variance are those of the batch, over all axes but the last, and the running statistics
@@ -107,7 +109,7 @@ class BatchNorm(eqx.Module):
 
     def _of_batch(self, x: Array) -> tuple[Array, Array]:
         """Return mean and variance of a batch, and let the running statistics follow."""
-        count = x.size // x.shape[-1]
+        count = math.prod(x.shape[:-1])
         if count < 2:
             got, todo = f"a batch of shape {x.shape}, one value to a feature", "pass more, or use testmode(model)"
             raise ShapeError(got, "at least two values to a feature in training", todo, where=self.label())
@@ -126,7 +128,9 @@ class BatchNorm(eqx.Module):
         channels = self._channels()
         if x.ndim < 2 or channels not in (None, x.shape[-1]):
             got, expected = f"an input of shape {x.shape}", f"(batch, …, {channels or '?'}), features last"
-            raise ShapeError(got, expected, "change the input, or the number of channels", where=self.label())
+            one = x.ndim == 1 and channels in (None, x.shape[0])
+            todo = "add the axis of the batch: x[None]" if one else "change the input, or the number of channels"
+            raise ShapeError(got, expected, todo, where=self.label())
         return x if self.scale is None else x.astype(self.scale.dtype)
 
     def _channels(self) -> int | None:

@@ -9,6 +9,7 @@ from jax import Array
 
 from argflux.errors import ArgumentError, DtypeError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.arguments import floating_input
 from argflux.nn.mode import is_training
 from argflux.nn.precision import in_single
@@ -18,7 +19,7 @@ _SELU_LIMIT = -1.7580993408473766  # minus scale times alpha, what selu tends to
 
 
 @explained
-class Dropout(eqx.Module):
+class Dropout(Module):
     """Sets each value to 0 with probability p and divides the others by 1 - p; the identity outside training.
 
     Args:
@@ -91,7 +92,7 @@ class Dropout(eqx.Module):
 
 
 @explained
-class AlphaDropout(eqx.Module):
+class AlphaDropout(Module):
     """Dropout for networks of selu: dropped values become selu's lower limit, and mean 0 and variance 1 are kept.
 
     y = a (x where kept, else α) + b with α = -1.7581, a = ((1 - p)(1 + p α²))^(-1/2) and b = -a α p, in training; the

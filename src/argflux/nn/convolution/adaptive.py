@@ -163,5 +163,10 @@ def _with_spatial_axes(where: str, x: ArrayLike) -> Array:
     x = floating_input(where, x)
     if x.ndim < 3 or 0 in x.shape[1:-1]:
         got, expected = f"an input of shape {x.shape}", "(batch, *spatial, channels)"
-        raise ShapeError(got, expected, "pass all axes, channels last", where=where)
+        todo = (
+            "for a single example, add the axis of the batch: x[None]"
+            if x.ndim == 2
+            else "pass all axes, channels last"
+        )
+        raise ShapeError(got, expected, todo, where=where)
     return x

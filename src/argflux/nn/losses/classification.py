@@ -2,12 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from argflux.errors import DtypeError
+from argflux.errors import DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.keywords import explained
-from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
+from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, several_classes, tiny
 from argflux.nn.losses.xlog import xlogx, xlogy
 from argflux.nn.precision import in_single
 
@@ -34,6 +36,7 @@ def crossentropy(
         0.6931
     """
     wide, y = compared("crossentropy", yhat, y)
+    several_classes("crossentropy", wide, axis, "binarycrossentropy")
     return aggregated(agg, -jnp.sum(xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
@@ -57,6 +60,7 @@ def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, 
         0.6931
     """
     wide, y = compared("logitcrossentropy", yhat, y)
+    several_classes("logitcrossentropy", wide, axis, "logitbinarycrossentropy")
     logp = jax.nn.log_softmax(wide, axis=axis)
     logp = jnp.where((y == 0) & jnp.isneginf(logp), 0.0, logp)
     return aggregated(agg, -jnp.sum(y * logp, axis=axis), yhat)
@@ -104,6 +108,7 @@ def kldivergence(
         0.6931
     """
     wide, y = compared("kldivergence", yhat, y)
+    several_classes("kldivergence", wide, axis, "binarycrossentropy")
     return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
@@ -115,6 +120,10 @@ def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Arr
         y: one-hot rows or probabilities, shape (..., classes).
         alpha: the share, in [0, 1].
         axis: the axis of the classes; None for the probability of one class out of two.
+
+    Raises:
+        ShapeError: for a single class, as a column of binary labels has: pass axis=None.
+        DataError: for values that do not add up to 1 over the classes (not checked under jit).
 
     Reference:
         Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2016.
@@ -130,5 +139,22 @@ def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Arr
     if not jnp.issubdtype(y.dtype, jnp.floating):
         todo = "convert the one-hot rows with jnp.asarray(y, jnp.float32)"
         raise DtypeError(f"y of dtype {y.dtype}", "floating values", todo, where="label_smoothing")
+    if axis is not None:
+        _check_distributions(y, axis)
     classes = 2 if axis is None else y.shape[axis]
     return in_single(lambda y: (1.0 - alpha) * y + alpha / classes, y)
+
+
+def _check_distributions(y: Array, axis: int) -> None:
+    """Raise for binary labels, which smoothing over classes would take for something else."""
+    todo = "pass axis=None if y has the probability of one class out of two"
+    if y.shape[axis] < 2:
+        got = f"y of shape {y.shape}, {y.shape[axis]} classes along axis {axis}"
+        raise ShapeError(got, "two classes or more", todo, where="label_smoothing")
+    if isinstance(y, Tracer) or not y.size:
+        return
+    totals = np.sum(np.asarray(y, np.float64), axis)
+    if not np.allclose(totals, 1, atol=0.02):
+        got, worst = f"y of shape {y.shape}", totals.ravel()[np.argmax(np.abs(totals - 1))]
+        got += f" whose values along axis {axis} add up to {worst:g}"
+        raise DataError(got, "one-hot rows or probabilities, which add up to 1", todo, where="label_smoothing")

@@ -63,6 +63,23 @@ def aggregated(agg: Aggregate, values: Array, yhat: ArrayLike) -> Array:
     return rounded(jnp.sum(values) if agg is builtins.sum else agg(values), yhat)
 
 
+def several_classes(loss: str, yhat: Array, axis: int, binary: str) -> None:
+    """Refuse an axis of the classes that is not there, or that has a single class, of which every loss is the same.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import several_classes
+        >>> several_classes("crossentropy", jnp.ones((3, 2)), -1, "binarycrossentropy")
+    """
+    if not -yhat.ndim <= axis < yhat.ndim:
+        raise ArgumentError(
+            f"axis={axis}", f"an axis of shape {yhat.shape}", "pass the axis of the classes", where=loss
+        )
+    if yhat.shape[axis] == 1:
+        got = f"yhat of shape {yhat.shape}, one class along axis {axis}"
+        raise ShapeError(got, "two classes or more", f"call {binary}", where=loss)
+
+
 def rounded(loss: Array, yhat: ArrayLike) -> Array:
     """Return a loss in the dtype of the prediction, where that is one of fewer bits.
 

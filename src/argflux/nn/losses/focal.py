@@ -5,7 +5,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.keywords import explained
-from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
+from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, several_classes, tiny
 from argflux.nn.losses.xlog import xlogy
 
 
@@ -31,6 +31,7 @@ def focal_loss(
         0.1733
     """
     wide, y = compared("focal_loss", yhat, y)
+    several_classes("focal_loss", wide, axis, "binary_focal_loss")
     require("focal_loss", gamma >= 0, f"gamma={gamma}", "gamma >= 0")
     terms = _powered(1.0 - wide, gamma) * xlogy(y, wide + tiny(eps, wide))
     return aggregated(agg, -jnp.sum(terms, axis=axis), yhat)

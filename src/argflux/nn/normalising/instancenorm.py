@@ -107,7 +107,8 @@ class InstanceNorm(Layer):
             y = (widened(x) - mean) * lax.rsqrt(variance + self.eps)
             return self.activation(scaled(y, self.scale, self.bias).astype(x.dtype))
         if math.prod(x.shape[1:-1]) < 2:
-            got, todo = f"an input of shape {x.shape}, one value a channel", "use LayerNorm, or keep the spatial axes"
+            got = f"an input of shape {x.shape}, one value a channel"
+            todo = "keep the spatial axes (for a single example: x[None]), or use LayerNorm"
             raise ShapeError(got, "(batch, *spatial, channels) with two values or more", todo, where=where)
         self._follow(x, where)
         y = normalised(x, range(1, x.ndim - 1), self.eps)
@@ -118,6 +119,8 @@ class InstanceNorm(Layer):
 
     def _follow(self, x: Array, where: str) -> None:
         """Let the running statistics follow those of a batch."""
+        if x.shape[0] == 0:
+            return
         x, axes = widened(x), tuple(range(1, x.ndim - 1))
         moments = ((self.mean, lambda: jnp.mean(x, axes)), (self.variance, lambda: jnp.var(x, axes, ddof=1)))
         for buffer, moment in moments:
