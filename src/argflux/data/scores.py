@@ -27,7 +27,7 @@ def accuracy(scores: Any, y: Any) -> jax.Array:
         A scalar, float32, between 0 and 1.
 
     Raises:
-        ShapeError: when the shapes do not fit.
+        ShapeError: when the shapes do not fit, or for scores of a single class, of which every row would be right.
         DtypeError: for labels that are not integers.
         DataError: for an empty batch, or a label outside 0 to k-1.
 
