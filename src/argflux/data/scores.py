@@ -58,7 +58,10 @@ def _check_shapes(scores: jax.Array, y: jax.Array) -> None:
         )
         raise ShapeError(got, expected, todo, where="accuracy")
     if scores.shape[-1] == 1:
-        got, todo = f"scores of shape {scores.shape}, of one class", "take jnp.mean((scores > 0) == y) of binary scores"
+        got, todo = (
+            f"scores of shape {scores.shape}, of one class",
+            "take jnp.mean((scores > 0) == (y > 0)) of binary scores",
+        )
         raise ShapeError(got, "scores of two classes or more", todo, where="accuracy")
     if scores.size == 0:
         got, todo = f"scores of shape {scores.shape}", "check the filter that made this batch"

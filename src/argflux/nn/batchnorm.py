@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import DTypeLike
+from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import DtypeError, ShapeError
 from argflux.keywords import explained
@@ -93,7 +92,7 @@ class BatchNorm(Module):
         self.channels, self.activation, self.eps, self.momentum = channels, activation, float(eps), float(momentum)
         self.training = training
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """Return the normalised x."""
         x = jnp.asarray(x)
         self = fill(self, x, self.label())

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, DtypeError
 from argflux.keywords import explained
@@ -58,7 +59,7 @@ class Dropout(Module):
         self.axes = (axes,) if isinstance(axes, int) else axes
         self.training = training
 
-    def __call__(self, x: Any, *, key: Array | None = None) -> Array:
+    def __call__(self, x: ArrayLike, *, key: Array | None = None) -> Array:
         """Return x with some of its values zero, in training."""
         x = jnp.asarray(x)
         if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -128,7 +129,7 @@ class AlphaDropout(Module):
     def __init__(self, p: float = 0.5, *, training: bool | None = None):
         self.p, self.training = checked_probability(p, "AlphaDropout"), training
 
-    def __call__(self, x: Any, *, key: Array | None = None) -> Array:
+    def __call__(self, x: ArrayLike, *, key: Array | None = None) -> Array:
         """Return x with some of its values at selu's lower limit, in training."""
         x = floating_input(self.label(), x)
         if self.p == 0 or not is_training(self.training, self.label()):

@@ -46,11 +46,14 @@ def test_losses_of_one_class(loss):
         f(COLUMN.T, COLUMN.T, axis=0)
     with pytest.raises(ArgumentError, match=f"{loss}: got axis=5"):
         f(COLUMN, COLUMN, axis=5)
+    with pytest.raises(ShapeError, match="one class"):
+        jax.jit(f)(COLUMN, COLUMN)
+    assert f(jnp.ones((4, 1)), jnp.ones((4, 1))).shape == ()
     assert f(jnp.full((4, 2), 0.5), jnp.full((4, 2), 0.5)).shape == ()
 
 
 def test_accuracy_of_one_class():
     scores = jnp.array([[-1.0], [2.0], [1.0], [3.0]])
-    with pytest.raises(ShapeError, match=r"one class; .*take jnp.mean\(\(scores > 0\) == y\)"):
+    with pytest.raises(ShapeError, match=r"one class; .*take jnp.mean\(\(scores > 0\) == \(y > 0\)\)"):
         accuracy(scores, COLUMN)
-    assert float(jnp.mean((scores > 0) == COLUMN)) == 0.75
+    assert float(jnp.mean((scores > 0) == (COLUMN > 0))) == 0.75

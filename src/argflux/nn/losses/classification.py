@@ -36,7 +36,7 @@ def crossentropy(
         0.6931
     """
     wide, y = compared("crossentropy", yhat, y)
-    several_classes("crossentropy", wide, axis, "binarycrossentropy")
+    several_classes("crossentropy", y, axis, "binarycrossentropy")
     return aggregated(agg, -jnp.sum(xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
@@ -60,7 +60,7 @@ def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, 
         0.6931
     """
     wide, y = compared("logitcrossentropy", yhat, y)
-    several_classes("logitcrossentropy", wide, axis, "logitbinarycrossentropy")
+    several_classes("logitcrossentropy", y, axis, "logitbinarycrossentropy")
     logp = jax.nn.log_softmax(wide, axis=axis)
     logp = jnp.where((y == 0) & jnp.isneginf(logp), 0.0, logp)
     return aggregated(agg, -jnp.sum(y * logp, axis=axis), yhat)
@@ -108,7 +108,7 @@ def kldivergence(
         0.6931
     """
     wide, y = compared("kldivergence", yhat, y)
-    several_classes("kldivergence", wide, axis, "binarycrossentropy")
+    several_classes("kldivergence", y, axis, "binarycrossentropy")
     return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.nn.precision import wide_dtype, widened
 
 Aggregate = Callable[[Array], Array]
@@ -63,20 +65,20 @@ def aggregated(agg: Aggregate, values: Array, yhat: ArrayLike) -> Array:
     return rounded(jnp.sum(values) if agg is builtins.sum else agg(values), yhat)
 
 
-def several_classes(loss: str, yhat: Array, axis: int, binary: str) -> None:
-    """Refuse an axis of the classes that is not there, or that has a single class, of which every loss is the same.
+def several_classes(loss: str, y: Array, axis: int, binary: str) -> None:
+    """Refuse an axis of the classes that is not there, or binary labels in a column, which are no single class.
+
+    A single class has probability 1; where that cannot be seen, under jit, one class is refused.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux.nn.losses.compare import several_classes
-        >>> several_classes("crossentropy", jnp.ones((3, 2)), -1, "binarycrossentropy")
+        >>> several_classes("crossentropy", jnp.eye(2), -1, "binarycrossentropy")
     """
-    if not -yhat.ndim <= axis < yhat.ndim:
-        raise ArgumentError(
-            f"axis={axis}", f"an axis of shape {yhat.shape}", "pass the axis of the classes", where=loss
-        )
-    if yhat.shape[axis] == 1:
-        got = f"yhat of shape {yhat.shape}, one class along axis {axis}"
+    if not -y.ndim <= axis < y.ndim:
+        raise ArgumentError(f"axis={axis}", f"an axis of shape {y.shape}", "pass the axis of the classes", where=loss)
+    if y.shape[axis] == 1 and (isinstance(y, Tracer) or np.any(np.asarray(y) != 1)):
+        got = f"labels of shape {y.shape}, one class along axis {axis}"
         raise ShapeError(got, "two classes or more", f"call {binary}", where=loss)
 
 

@@ -31,7 +31,7 @@ def focal_loss(
         0.1733
     """
     wide, y = compared("focal_loss", yhat, y)
-    several_classes("focal_loss", wide, axis, "binary_focal_loss")
+    several_classes("focal_loss", y, axis, "binary_focal_loss")
     require("focal_loss", gamma >= 0, f"gamma={gamma}", "gamma >= 0")
     terms = _powered(1.0 - wide, gamma) * xlogy(y, wide + tiny(eps, wide))
     return aggregated(agg, -jnp.sum(terms, axis=axis), yhat)
