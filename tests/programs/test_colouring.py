@@ -17,7 +17,7 @@ from argflux.programs.colouring import Coloured
 from argflux.programs.extract import Affine
 from argflux.programs.pattern import Pattern
 
-pytest.importorskip("asdex")
+pytest.importorskip("asdex", exc_type=ImportError)
 pytest.importorskip("clarabel")
 
 

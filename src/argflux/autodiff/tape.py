@@ -13,7 +13,7 @@ from argflux.autodiff.source import user_frame, user_line
 from argflux.errors import DtypeError, MissingRuleError, RuleError
 from argflux.jaxpr import Literal
 
-HOLDS_PROGRAMS = {"jit", "closed_call", "scan", "cond", "remat2"}
+HOLDS_PROGRAMS = {"jit", "closed_call", "eval_jaxpr", "scan", "cond", "remat2"}
 
 
 class Node:
@@ -114,7 +114,7 @@ class Tape:
             return self._call(rule.call, eqn, nodes)
         operands = [node.value for node in nodes]
         if rule is None:
-            ys, back = bind(eqn, operands), _missing_rule(eqn, user_line(eqn, self.origin))
+            ys, back = bind(eqn, operands), missing_rule(eqn, user_line(eqn, self.origin))
         elif rule.forward is not None:
             ys, back = _run_user_rule(rule, eqn, operands)
         else:
@@ -247,7 +247,8 @@ def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
             )
 
 
-def _missing_rule(eqn, line: str):
+def missing_rule(eqn, line: str):
+    """Return a pullback that names the primitive that has none, and the user's line."""
     name = eqn.primitive.name
 
     def back(dys):

@@ -1,10 +1,9 @@
 """Scores of predictions against labels."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from argflux.errors import DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
@@ -12,7 +11,7 @@ from argflux.keywords import explained
 
 
 @explained
-def accuracy(scores: Any, y: Any) -> jax.Array:
+def accuracy(scores: ArrayLike, y: ArrayLike) -> jax.Array:
     r"""Return the part of the rows whose largest score is at the label.
 
     $\frac1n \sum_i [\arg\max_k s_{ik} = y_i]$, where [·] is 1 if true and 0 if not.

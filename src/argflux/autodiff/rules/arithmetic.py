@@ -103,6 +103,23 @@ def integer_pow_back(dy, yy, x, *, y):
     return (lambda: lax.mul(dy, lax.mul(scalar(y, x), lax.integer_pow(x, y - 1))),)
 
 
+elementwise("one_minus_square", lambda dy, y, x: lax.mul(dy, lax.mul(scalar(-2, x), x)), singular=True)
+
+
+@pulls_back("polynomial", transparent=True, singular=True)
+def polynomial_back(dy, y, x, *coefficients, unroll=None):
+    """Multiply by the polynomial's derivative, and by `x^k` for the coefficient of that power."""
+
+    def of_x():
+        slope = lax.full_like(y, 0)
+        for k, c in reversed(list(enumerate(coefficients))[1:]):
+            slope = lax.add(lax.mul(slope, x), lax.mul(scalar(k, c), c))
+        return unbroadcast(lax.mul(dy, slope), x)
+
+    of_coefficient = lambda k, c: lambda: unbroadcast(lax.mul(dy, lax.integer_pow(x, k)), c)
+    return of_x, *(of_coefficient(k, c) for k, c in enumerate(coefficients))
+
+
 def _pow_base(dy, y, x, b):
     """Multiply by `b x^(b-1)`, with an exponent of 1 where that is to vanish."""
     b = lax.convert_element_type(b, x.dtype)

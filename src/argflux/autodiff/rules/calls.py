@@ -26,6 +26,7 @@ def jit_call(tape: Tape, eqn, nodes):
 
 
 @runs("closed_call")
+@runs("eval_jaxpr")
 def closed_call(tape: Tape, eqn, nodes):
     """Run the program in place, on the same record."""
     return tape.run_closed(eqn.params["call_jaxpr"], nodes)

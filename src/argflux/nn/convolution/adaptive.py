@@ -16,6 +16,7 @@ from argflux.nn.layer import Layer
 from argflux.nn.precision import in_single
 
 
+@explained
 class AdaptivePool(Layer):
     """A pooling whose window is chosen for a number of outputs."""
 

@@ -22,6 +22,7 @@ from argflux.nn.precision import widened
 MOST_TAPS = 16  # of windows that are compared tap by tap, whose derivative XLA compiles to far faster code on the CPU
 
 
+@explained
 class Pool(Layer):
     """A window that slides over the spatial axes, by default from one to the next without overlap."""
 
