@@ -48,8 +48,8 @@ _NAMES = {
         study_initialisations
     """,
     "programs": """
-        Polyhedron Program ProgramLayer Solution Status affine box halfspace increasing project simplex soft_rank
-        soft_sort solve_lp solve_qp
+        Polyhedron Program ProgramLayer Solution Status affine box fenchel_young_loss halfspace increasing
+        perturbed_loss project regret simplex soft_rank soft_sort solve_lp solve_qp spo_plus_loss
     """,
     "training": """
         AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov OptimiserChain

@@ -95,12 +95,7 @@ class Snapshot:
         Raises:
             LoadError: when the file is damaged, no checkpoint, or that of another model, rule or data.
         """
-        arrays, notes = read_arrays(path)
-        if notes.get("format") != _FORMAT:
-            got, todo = notes.get("format", "a file without a format"), "pass the file of a checkpoint"
-            raise LoadError(got, _FORMAT, todo, where=str(path))
-        state, *lines = bytes(arrays.pop("run")).decode().split("\n")
-        run = json.loads(state)
+        arrays, run, lines = _read(path)
         self._check_setting(run["setting"], str(path))
         history = History(History.parse(lines, str(path)).records, arrays.pop("history"))
         history.stopped = run["stopped"]
@@ -117,6 +112,27 @@ class Snapshot:
                 got, expected = f"a run with {name} {found.get(name)}", f"{name} {wanted}"
                 todo = "go on with the same settings, or start anew with resume=False"
                 raise LoadError(got, expected, todo, where=where)
+
+
+def epochs_begun(path: str | Path) -> int:
+    """Return how many epochs the run of a checkpoint had begun.
+
+    Raises:
+        LoadError: when the file is damaged or no checkpoint.
+    """
+    _, run, _ = _read(path)
+    position = Position(**run["position"])
+    return position.epoch + (position.batch > 0)
+
+
+def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return the arrays of a checkpoint, its state and the lines of its history."""
+    arrays, notes = read_arrays(path)
+    if notes.get("format") != _FORMAT:
+        got, todo = notes.get("format", "a file without a format"), "pass the file of a checkpoint"
+        raise LoadError(got, _FORMAT, todo, where=str(path))
+    state, *lines = bytes(arrays.pop("run")).decode().split("\n")
+    return arrays, json.loads(state), lines
 
 
 def _number(value: Any) -> Any:
