@@ -22,7 +22,8 @@ def keep_silence(dys: Sequence, dx: Any, batched: bool) -> Any:
     dys = [dy for dy in dys if dy is not None]
     shapes = [dx.shape, *(dy.shape for dy in dys)]
     shared = 0
-    while batched and all(len(shape) > shared + 2 and shape[shared] == dx.shape[shared] for shape in shapes):
+    leading = max(map(len, shapes)) - 2 if batched else 0
+    while shared < leading and all(len(shape) > shared and shape[shared] == dx.shape[shared] for shape in shapes):
         shared += 1
     silent = None
     for dy in dys:

@@ -72,7 +72,8 @@ class Tape:
     `run` evaluates a jaxpr on nodes and appends a `Step` for every equation that a derivative may pass;
     `reverse` takes cotangents of some slots to cotangents of others. Array constants for which `wants` says yes
     are variables too, wherever in the program they are met; `captured` holds their nodes by identity. `trusted` says
-    that what is computed holds no infinities or NaN unless what it is made of does.
+    that what is computed holds no infinities or NaN unless what it is made of does. `seeded` holds the slots where
+    the way back began.
     """
 
     wants: Callable[[Any], bool] | None = None
@@ -82,6 +83,7 @@ class Tape:
     origin: Any = None
     trusted: bool = False
     masked: set = field(default_factory=set)
+    seeded: set = field(default_factory=set)
 
     def variable(self, value: Any, wild: bool = False, bounds: Range = ANYTHING) -> Node:
         """Make a node whose cotangent is wanted."""
@@ -181,6 +183,7 @@ class Tape:
         `masked` holds the slots in whose cotangents exact zeros of a selection may lie; it grows on the way.
         """
         cotangents = dict(seeds)
+        self.seeded = set(seeds)
         keep = {slot for slot in wanted if slot is not None}
         masked = set() if masked is None else masked
         for step in reversed(self.steps):
@@ -194,6 +197,15 @@ class Tape:
                     if mask:
                         masked.add(slot)
         return [None if slot is None else cotangents.get(slot) for slot in wanted]
+
+    def unread(self, slot: int | None, axis: int, size: int) -> np.ndarray:
+        """Say which places along an axis of a value nothing reads, of which every use is a slice."""
+        unread = np.full(size, slot not in self.seeded)
+        for step in self.steps:
+            if slot in step.inputs:
+                part = step.eqn.params if step.eqn.primitive.name == "slice" else None
+                unread[slice(part["start_indices"][axis], part["limit_indices"][axis]) if part else slice(None)] = False
+        return unread
 
     def _add(self, cotangents: dict, slot: int, dx: Any) -> None:
         dx, previous = self._fit(dx, slot), cotangents.get(slot)
