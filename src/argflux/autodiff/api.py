@@ -84,6 +84,21 @@ def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
     return value, back
 
 
+def pullback_of_arguments(f: Callable, *args: Any) -> tuple[Any, Callable]:
+    """Like `pullback`, with respect to the arguments alone: what `f` captured may go through anything.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> w = jnp.array([2.0, 1.0])
+        >>> value, back = pullback_of_arguments(lambda x: jnp.abs(jnp.fft.fft(w)) * x, jnp.ones(2))
+        >>> [dx.tolist() for dx in back(jnp.ones(2))]
+        [[3.0, 1.0]]
+    """
+    run = _Run(trace(f, args, where="pullback"))
+    value = run.value
+    return value, lambda dy: run.traced.inputs.gradients(run.pull(_check_seed(value, dy))[1])[1]
+
+
 def gradient(f: Callable, *args: Any) -> tuple:
     """Return the gradient of a scalar function, one entry per argument.
 
