@@ -1,4 +1,4 @@
-"""A pattern is never smaller than the derivative: custom rules, refusals and a finder that does not import are dense."""
+"""A pattern is never smaller than the derivative: custom rules, and what the finder refuses, are dense."""
 
 import jax
 import jax.numpy as jnp
@@ -42,9 +42,7 @@ def test_rules_are_believed_whatever_the_value_does(n):
 @pytest.mark.parametrize("n", [64, 65])
 def test_sizes_beside_the_threshold_behave_alike(n):
     d = jnp.sin(jnp.arange(300.0))
-    fit = Program(
-        lambda w, d: jnp.sum((jnp.convolve(d, w, "valid")[:5] - 1) ** 2) + jnp.sum(w**2), variable=(n,)
-    )
+    fit = Program(lambda w, d: jnp.sum((jnp.convolve(d, w, "valid")[:5] - 1) ** 2) + jnp.sum(w**2), variable=(n,))
     rows = np.stack([np.asarray(d)[k : k + n][::-1] for k in range(5)])
     expected = np.linalg.solve(rows.T @ rows + np.eye(n), rows.sum(0))
     np.testing.assert_allclose(fit(d), expected, atol=1e-4)
