@@ -17,7 +17,7 @@ SAMPLE := tests/test_metadata.py tests/test_architecture.py tests/autodiff/test_
   tests/programs/test_degree.py tests/programs/test_program.py tests/programs/solvers tests/nn/test_chain.py \
   tests/training/test_checkpoint.py tests/patterns/test_sites.py
 
-.PHONY: help setup demo test test-newest test-oldest sample-newest sample-oldest docs benchmark clean
+.PHONY: help setup demo test test-times test-newest test-oldest sample-newest sample-oldest docs benchmark clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ test: setup      ## format check, lint, types, then every test on all cores
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest -n auto --dist worksteal
+
+test-times: setup ## CPU seconds, compiled programs and memory of the tests, by file; TESTS= names some
+	$(BIN)/python -m pytest -p tests.costs $(TESTS)
 
 test-newest:     ## the tests on the newest versions that the metadata allows; TESTS= names some
 	$(PYTHON_NEWEST) -m venv $(NEWEST)

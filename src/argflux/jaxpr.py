@@ -18,8 +18,8 @@ from jax.interpreters import ad, batching, mlir
 
 __all__ = [
     "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "backward_pass", "batching",
-    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "jaxpr_as_fun", "jaxprs_in_params", "mlir",
-    "object_pullback", "scan_counts", "tangent_program",
+    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "jaxpr_as_fun",
+    "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "tangent_program",
 ]  # fmt: skip
 
 _CALLS = {
@@ -116,3 +116,22 @@ def _expanded(eqn: Any) -> ClosedJaxpr:
     prim = eqn.params["_prim"]
     call = lambda *flat: jax.tree.leaves(prim.expand(*prim.in_tree.unflatten(flat)))
     return jax.make_jaxpr(call)(*[jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars])
+
+
+def is_mapped() -> bool:
+    """Say whether what runs now runs for many examples at once, inside `vmap` or `shard_map`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> seen = []
+        >>> _ = jax.vmap(lambda x: (seen.append(is_mapped()), x)[1])(jnp.ones(2))
+        >>> seen, is_mapped()
+        ([True], False)
+    """
+    reference = getattr(get_opaque_trace_state(convention="nnx"), "_trace_ref", lambda: None)
+    trace = reference()
+    while trace is not None:
+        if type(trace).__name__ in ("BatchTrace", "ShardMapTrace"):
+            return True
+        trace = getattr(trace, "parent_trace", None)
+    return False

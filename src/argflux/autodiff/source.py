@@ -4,12 +4,16 @@ import os
 import sysconfig
 from typing import Any
 
+import equinox
+import jax
+import jaxlib
+
 _ENGINE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SITES = {sysconfig.get_path(kind) + os.sep for kind in ("purelib", "platlib")}
 _STANDARD = sysconfig.get_path("stdlib") + os.sep
-_TRACERS = tuple(site + name + os.sep for site in _SITES for name in ("jax", "jaxlib", "equinox"))
-_ELSEWHERE = (_OWN, *_SITES, _STANDARD)
+_TRACERS = tuple(os.path.dirname(os.path.abspath(str(m.__file__))) + os.sep for m in (jax, jaxlib, equinox))
+_ELSEWHERE = (_OWN, *_TRACERS, *_SITES, _STANDARD)
 
 
 def user_frame(eqn: Any) -> Any:

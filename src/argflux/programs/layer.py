@@ -8,13 +8,14 @@ import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.programs.program import Program
 from argflux.programs.solution import Solution
 from argflux.tree import is_array, is_differentiable, named_leaves
 
 
 @explained
-class ProgramLayer(eqx.Module):
+class ProgramLayer(Module):
     """A program whose parameters are partly learned and partly the layer's input, as in OptNet.
 
     `layer(x)` is the minimiser at the input and the learned parameters, for every example of the batch.

@@ -38,10 +38,10 @@ class Structure(NamedTuple):
 
 @functools.cache
 def available() -> bool:
-    """Whether the package that finds patterns is installed, and works with this JAX."""
+    """Whether the package that finds patterns is installed and imports, which not all versions do with every JAX."""
     try:
         importlib.import_module("asdex")
-    except Exception:  # among others an ImportError of names that JAX no longer has
+    except (ImportError, AttributeError):
         return False
     return True
 
