@@ -53,8 +53,8 @@ _NAMES = {
     """,
     "training": """
         AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov OptimiserChain
-        RAdam RMSProp WeightDecay adjust compiler_options early_stopping export freeze join_processes load loadmodel
-        patience plateau save setup thaw throttle train update
+        RAdam RMSProp WeightDecay adjust compiler_options early_stopping every_steps export freeze join_processes
+        keep_best load loadmodel patience plateau save setup thaw throttle train update
     """,
 }
 _HOMES = {name: package for package, names in _NAMES.items() for name in names.split()}

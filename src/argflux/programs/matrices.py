@@ -12,6 +12,7 @@ from argflux.keywords import explained
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.double import vary_together
 from argflux.programs.form import Blocks, Form, Patterns
+from argflux.programs.ledger import leaves_its_status
 from argflux.programs.parts import independent_parts, solve_parts
 from argflux.programs.solution import Residuals, Solution, check_start
 from argflux.programs.solve import Optimum, solve_p
@@ -22,6 +23,7 @@ MAX_ITERATIONS = 100_000
 
 
 @explained
+@leaves_its_status
 def solve_qp(
     P: Any,
     q: Any,
@@ -93,6 +95,7 @@ def solve_qp(
 
 
 @explained
+@leaves_its_status
 def solve_lp(
     c: Any,
     A: Any = None,
