@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
-from argflux.programs import Program
+from argflux.programs import Program, Status
 
 cp = pytest.importorskip("cvxpy")
 
@@ -106,7 +106,7 @@ def test_bad_values():
     with pytest.raises(ShapeError, match=r"parameter F: got shape \[3, 4\].*shape \[4, 3\].*vmap"):
         program(y, t, F.T)
     with pytest.raises(ArgumentError, match="made of a CVXPY problem"):
-        program.forward_differentiate(y, t, F, tangents={"t": 1.0})
+        program.forward_differentiate(y, t, F, objective=lambda x, y, t, F: 0.0)
 
 
 def test_one_parameter_or_variable_needs_no_list():
@@ -124,3 +124,67 @@ def test_canonicalisation_of_a_hundred_unknowns_is_quick():
     start = time.perf_counter()
     Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum_squares(root @ x) + q @ x)), [root, q], [x])
     assert time.perf_counter() - start < 10
+
+
+def named(name, *shape, **attributes):
+    return cp.Parameter(shape, name=name, **attributes)
+
+
+Z, W, M = cp.Variable(2, complex=True, name="z"), named("w", 2, complex=True), cp.Variable((2, 2), PSD=True, name="M")
+NAMED = {
+    "complex variable": (cp.sum_squares(cp.real(Z) - P), [], [P], [Z], "got complex z; expected real"),
+    "complex parameter": (cp.sum_squares(X - cp.real(W)), [], [W], [X], "got complex w; expected real"),
+    "expression as variable": (cp.sum_squares(X - P), [], [P], [X[0]], r"`x\[0\]`, an expression.*list x itself"),
+    "expression as parameter": (cp.sum_squares(X - P), [], [2 * P], [X], r"an expression among the parameters"),
+    "value as parameter": (cp.sum_squares(X - P), [], [np.ones(2)], [X], "a ndarray among the parameters"),
+    "matrix inequality": (cp.sum(X), [cp.diag(X) >> 0, X >= P], [P], [X], "diag_vec.* a matrix inequality"),
+    "semidefinite variable": (cp.trace(M), [], [], [M], "semidefinite variables M"),
+    "one name twice": (cp.sum_squares(X - P - named("p", 2)), [], None, [X], "two parameters of the name p"),
+    "another library's option": (cp.sum_squares(X - P), [], [P], [X], "keyword eps=1e-06.*write tolerance="),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_what_cannot_be_taken_is_named(case):
+    objective, constraints, parameters, variables, message = NAMED[case]
+    problem = cp.Problem(cp.Minimize(objective), constraints)
+    options = {"eps": 1e-6} if case == "another library's option" else {}
+    with pytest.raises((ArgumentError, DtypeError), match=message):
+        Program.from_cvxpy(problem, problem.parameters() if parameters is None else parameters, variables, **options)
+
+
+ROOT = np.array([[2.0, 0.3], [0.3, 1.0]])
+DECLARED = {
+    "nonneg": ({"nonneg": True}, (2,), np.ones(2), np.array([-1.0, 1.0]), lambda p: p @ cp.abs(X - 1)),
+    "nonpos": ({"nonpos": True}, (2,), -np.ones(2), np.array([-1.0, 1.0]), lambda p: cp.sum_squares(X - p)),
+    "bounds": ({"bounds": [0, 2]}, (2,), np.ones(2), np.array([3.0, 1.0]), lambda p: cp.sum_squares(X - p)),
+    "integer": ({"integer": True}, (2,), np.ones(2), np.array([0.5, 1.0]), lambda p: cp.sum_squares(X - p)),
+    "symmetric": ({"symmetric": True}, (2, 2), ROOT, np.triu(ROOT), lambda p: cp.sum_squares(p @ X - 1)),
+    "diag": ({"diag": True}, (2, 2), np.diag([2.0, 3.0]), ROOT, lambda p: cp.sum_squares(p @ X - 1)),
+    "PSD": ({"PSD": True}, (2, 2), ROOT, -ROOT, lambda p: cp.quad_form(X, p) - cp.sum(X)),
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_declared_attributes_are_held(x64, name):
+    attributes, shape, good, bad, objective = DECLARED[name]
+    parameter = named("s", *shape, **attributes)
+    problem = cp.Problem(cp.Minimize(objective(parameter) + 0.1 * cp.sum_squares(X)), [X >= -5])
+    program = Program.from_cvxpy(problem, [parameter], [X])
+    parameter.value = good
+    problem.solve(cp.CLARABEL)
+    np.testing.assert_allclose(program(good), X.value, atol=1e-5)
+    with pytest.raises(ArgumentError, match="Program parameter s: got a value that is not"):
+        program(bad)
+    run = jax.jit(jax.vmap(lambda value: (program.solve(value).status, jax.grad(lambda v: jnp.sum(program(v)))(value))))
+    status, slope = run(jnp.stack([good, bad]))
+    assert status.tolist() == [Status.SOLVED, Status.BAD_DATA]
+    assert np.isfinite(slope).all()
+    np.testing.assert_array_equal(slope[1], 0.0)
+
+
+def test_tangents_of_parameters(x64):
+    program = Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum_squares(X - 2 * P)), [X >= 0]), [P], [X])
+    moved = program.forward_differentiate(jnp.array([1.0, -1.0]), tangents={"p": jnp.ones(2)})
+    np.testing.assert_allclose(moved.x, [2.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(moved.z[0], [0.0, -4.0], atol=1e-5)

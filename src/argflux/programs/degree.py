@@ -9,6 +9,7 @@ from argflux.autodiff.source import user_line
 from argflux.jaxpr import ClosedJaxpr, Literal, called_program, scan_counts
 
 NONLINEAR = 3
+_CUSTOM = ("custom_jvp_call", "custom_vjp_call")
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Kind:
             on the same one at the same place.
         diagonal: whether the Hessian of every element is diagonal.
         cause: the primitive and the user's line at which the degree rose last.
+        custom: whether a derivative rule of the user's lies on the way, which need not follow the value's structure.
     """
 
     degree: int
     token: Hashable = None
     diagonal: bool = True
     cause: str = ""
+    custom: bool = False
 
     @property
     def nonlinear(self) -> bool:
@@ -75,7 +78,10 @@ def _equation(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
         found = _walk(program, kinds, origin or eqn)
     else:
         found = [Kind(NONLINEAR)] * len(eqn.outvars)
-    return [_with_cause(kind, worst, eqn, origin) for kind in found]
+    found = [_with_cause(kind, worst, eqn, origin) for kind in found]
+    if name in _CUSTOM or any(kind.custom for kind in kinds):
+        return [Kind(kind.degree, None, not kind.degree, kind.cause, custom=True) for kind in found]
+    return found
 
 
 def _with_cause(kind: Kind, before: Kind, eqn: Any, origin: Any) -> Kind:

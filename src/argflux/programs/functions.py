@@ -117,7 +117,8 @@ class Statement:
         groups, colours, lasting = (), Colours(), not any(f.captures for f in found.values())
         entries = _entries(variable, layouts, curvature)
         if entries > sparsity.WORTHWHILE:
-            looked = self._look(variable, layouts, curvature, params) if lasting and sparsity.available() else None
+            plain = lasting and not any(f.kind.custom for f in found.values())
+            looked = self._look(variable, layouts, curvature, params) if plain and sparsity.available() else None
             groups, curvature, colours = looked or ((), curvature, colours)
             if entries > sparsity.MOST_DENSE and not groups and colours == Colours():
                 refuse_dense(variable.size, entries, lasting)
@@ -151,7 +152,8 @@ class Statement:
         kinds = degrees(jaxpr, len(variable.leaves))
         worst = max(kinds, key=lambda kind: kind.degree, default=Kind(0))
         check_degree(worst, what)
-        kind = Kind(worst.degree, None, all(kind.diagonal for kind in kinds), worst.cause)
+        diagonal, custom = all(kind.diagonal for kind in kinds), any(kind.custom for kind in kinds)
+        kind = Kind(worst.degree, None, diagonal, worst.cause, custom)
         return Found(kind, out, any(isinstance(const, Tracer) for const in jaxpr.consts))
 
     def _look(self, variable: Layout, layouts: dict[str, Layout | None], curvature: str, params: tuple) -> Any:
@@ -162,7 +164,7 @@ class Statement:
         try:
             P = sparsity.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
             A, G = (layout and sparsity.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items())
-        except NotImplementedError:
+        except Exception:  # whatever the finder of patterns cannot look through
             return None
         if P is not None and P.diagonal:
             P, curvature = None, "diagonal"

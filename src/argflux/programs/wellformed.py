@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,6 +100,7 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
             "pip install 'argflux[sparse]'; asdex 0.5.2 and older do not import with JAX 0.12",
             where="Program",
         )
+    warnings.warn(f"Program: got {got}, in whose functions no zeros could be found; all are computed", stacklevel=2)
 
 
 def check_parts(parts: tuple) -> None:
