@@ -1,4 +1,4 @@
-"""Functions of a matrix at equal eigenvalues and singular values: right, or NaN, but never a finite wrong number."""
+"""Functions of a matrix at equal eigenvalues and singular values: right, or NaN where the cotangents do not tell."""
 
 import jax
 import jax.numpy as jnp
