@@ -57,12 +57,13 @@ def to_triangle(da, is_lower=True):
 
 def is_symmetrised(tape, node):
     """Say whether the last steps on the tape made a matrix symmetric, `(a + aᵀ) / 2`."""
-    flipped, total, half = tape.steps[-3:] if len(tape.steps) > 2 else (None, None, None)
-    names = [step.eqn.primitive.name for step in (flipped, total, half) if step]
+    steps = tape.steps[-3:]
+    if [step.eqn.primitive.name for step in steps] != ["transpose", "add", "div"]:
+        return False
+    flipped, total, half = steps
     return (
-        names == ["transpose", "add", "div"]
-        and half.outputs == (node.slot,)
+        half.outputs == (node.slot,)
         and half.inputs[0] == total.outputs[0]
         and set(total.inputs) == {flipped.inputs[0], flipped.outputs[0]}
-        and flipped.eqn.params["permutation"] == (*range(node.value.ndim - 2), node.value.ndim - 1, node.value.ndim - 2)
+        and flipped.eqn.params["permutation"][-2:] == (node.value.ndim - 1, node.value.ndim - 2)
     )
