@@ -42,7 +42,7 @@ def keep_count() -> None:
     jax.monitoring.register_event_duration_secs_listener(_count)
 
 
-def _count(event: str, duration: float, **_) -> None:
+def _count(event: str, duration_secs: float, **_) -> None:
     global _compiled
     _compiled += event == "/jax/core/compile/backend_compile_duration"
 

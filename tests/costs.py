@@ -11,7 +11,7 @@ import sys
 import pytest
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
-_costs = collections.defaultdict(collections.Counter)
+_costs = collections.defaultdict(lambda: dict.fromkeys(("seconds", "tests", "programs", "memory"), 0.0))
 _programs = 0
 
 
@@ -21,7 +21,7 @@ def pytest_configure() -> None:
     jax.monitoring.register_event_duration_secs_listener(_count)
 
 
-def _count(event: str, duration: float, **_) -> None:
+def _count(event: str, duration_secs: float, **_) -> None:
     global _programs
     _programs += event == COMPILED
 
@@ -50,7 +50,7 @@ def _megabytes() -> float:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    line = "{seconds:9.1f} {tests:6d} {programs:9d} {memory:7.0f}  {file}".format
+    line = "{seconds:9.1f} {tests:6.0f} {programs:9.0f} {memory:7.0f}  {file}".format
     terminalreporter.write_line("  seconds  tests  programs  memory  file")
     for file, cost in sorted(_costs.items(), key=lambda pair: -pair[1]["seconds"]):
         terminalreporter.write_line(line(file=file, **cost))

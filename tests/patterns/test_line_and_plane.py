@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -121,3 +122,37 @@ def test_not_finite():
 
     with pytest.raises(DataError, match="got nan at"):
         line_regions(network(2, 4, 2), jnp.ones(2), jnp.array([jnp.nan, 0.0]))
+
+
+def cones(weights):
+    """Count the regions of units without biases on the plane, in float64: they are the cones between rays."""
+    rays, count = np.arange(4) * np.pi / 2, 0
+    for depth, weight in enumerate(weights):
+        rays, found = np.sort(rays), []
+        for start, end in zip(rays, np.append(rays[1:], rays[0] + 2 * np.pi), strict=True):
+            middle, matrix = np.array([np.cos((start + end) / 2), np.sin((start + end) / 2)]), np.eye(2)
+            for before in weights[:depth]:
+                matrix = before @ matrix
+                matrix = matrix * (matrix @ middle > 0)[:, None]
+            a, b = (weight @ matrix).T
+            angles = (np.arctan2(-a, b)[:, None] + np.pi * np.arange(-3, 6))[np.hypot(a, b) > 0]
+            found += angles[(angles > start + 1e-12) & (angles < end - 1e-12)].tolist()
+        rays, count = np.concatenate([rays, found]), count + len(found)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("hidden", "number", "regions"),
+    [((16, 16), 0, 66), ((16, 16), 1, 64), ((16, 16), 2, 62), ((8, 8, 8), 0, 68), ((24, 24), 6, 98)],
+)
+def test_units_without_biases_make_cones_and_no_slivers(hidden, number, regions):
+    keys = jax.random.split(jax.random.key(number), 9)
+    pairs = zip((2, *hidden), (*hidden, 2), (*keys[: len(hidden)], keys[8]), strict=False)
+    layers = [nn.Dense(i, o, nn.relu, key=k) for i, o, k in pairs][: len(hidden)]
+    model = nn.Chain(*layers, nn.Dense(hidden[-1], 2, key=keys[8]))
+    found = plane_regions(model)
+    assert cones([np.asarray(layer.weight, np.float64) for layer in layers]) == regions
+    assert len(found) == regions
+    assert sum(map(area, found.polygons)) == pytest.approx(4.0)
+    assert repr(found).startswith(f"PlaneRegions({regions} regions: ")
+    assert len(repr(found)) < 100

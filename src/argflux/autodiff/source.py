@@ -2,6 +2,7 @@
 
 import os
 import sysconfig
+import traceback
 from typing import Any
 
 import equinox
@@ -19,6 +20,17 @@ _ELSEWHERE = (_OWN, *_TRACERS, *_SITES, _STANDARD)
 def user_frame(eqn: Any) -> Any:
     """Return the innermost traceback frame outside argflux and installed packages, or `None`."""
     return next((frame for frame in _frames(eqn) if not frame.file_name.startswith(_ELSEWHERE)), None)
+
+
+def line_of_error(error: BaseException) -> str:
+    """Name the user's innermost line on the way to where an exception was raised: `train.py:12 (loss)`."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_ELSEWHERE)]
+    lines = dict(traceback.walk_tb(error.__traceback__))
+    if not own:
+        return "a line outside your own files"
+    code = own[-1].f_code
+    return f"{os.path.basename(code.co_filename)}:{lines[own[-1]]} ({code.co_name})"
 
 
 def _library_frame(eqn: Any) -> Any:

@@ -119,7 +119,7 @@ def require(loss: str, holds: bool, got: str, expected: str) -> None:
 
 
 def magnitude(x: Any) -> Array:
-    """Return |x|, whose derivative at 0 is 0.
+    """Return |x|, whose derivative at 0 is 0; of NaN it is NaN.
 
     Example:
         >>> import jax.numpy as jnp
@@ -127,4 +127,4 @@ def magnitude(x: Any) -> Array:
         >>> magnitude(jnp.array([-2.0, 3.0])).tolist()
         [2.0, 3.0]
     """
-    return jnp.where(x > 0, x, jnp.where(x < 0, -x, jnp.zeros_like(x)))
+    return jnp.where(x > 0, x, jnp.where(x == 0, jnp.zeros_like(x), -x))
