@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.registry import ZERO_DERIVATIVE
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot
-from argflux.jaxpr import ClosedJaxpr, Literal
+from argflux.jaxpr import ClosedJaxpr, Literal, struct
 
 ARITHMETIC = {"add", "sub", "mul", "neg", "square", "integer_pow"}
 
@@ -82,12 +82,9 @@ def split(
     """
     count = len(closed.jaxpr.outvars)
     present, masked = present or [True] * count, masked or [False] * count
-    avals = [jax.ShapeDtypeStruct(node.value.shape, node.value.dtype) for node in captured.values()]
-    avals += [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    avals = [struct(node.value) for node in captured.values()] + [struct(v.aval) for v in closed.jaxpr.invars]
     active = [True] * len(captured) + list(active)
-    seeds = [
-        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars
-    ]
+    seeds = [struct(v.aval, None if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars]
     found: list[list[bool]] = []
 
     def joint(values, dys):

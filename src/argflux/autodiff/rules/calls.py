@@ -15,7 +15,7 @@ from argflux.autodiff.registry import RULES, pulls_back, runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 from argflux.errors import RuleError
-from argflux.jaxpr import ClosedJaxpr, ad, backward_pass, closed, forward_pass, jaxpr_as_fun, tangent_program
+from argflux.jaxpr import ClosedJaxpr, ad, backward_pass, closed, forward_pass, jaxpr_as_fun, tangent_program, vary_like, zeros
 
 
 @runs("jit")
@@ -71,7 +71,7 @@ def _tangent(node: Node) -> Node:
     shape, dtype = np.shape(node.value), node.value.dtype
     if not jnp.issubdtype(dtype, jnp.floating):
         return Node(np.zeros(shape, jax.dtypes.float0))
-    return Node(lax.full(shape, 0, dtype), node.slot)
+    return Node(vary_like(lax.full(shape, 0, dtype), node.value), node.slot)
 
 
 @runs("custom_vjp_call")
@@ -143,9 +143,7 @@ def _is_saved(policy: Any, eqn) -> bool:
 
 def zeros_for_seeds(dys, halves) -> list:
     """Fill missing output cotangents of a split program with zeros."""
-    return [
-        lax.full(v.aval.shape, 0, v.aval.dtype) if dy is None else dy for dy, v in zip(dys, halves.seeds, strict=True)
-    ]
+    return [zeros(v.aval) if dy is None else dy for dy, v in zip(dys, halves.seeds, strict=True)]
 
 
 @runs("linear_call")

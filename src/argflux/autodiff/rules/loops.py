@@ -13,7 +13,7 @@ from argflux.autodiff.products import products, without
 from argflux.autodiff.registry import RULES, runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
 from argflux.autodiff.tape import Tape
-from argflux.jaxpr import Literal, scan_counts
+from argflux.jaxpr import Literal, scan_counts, zeros
 
 
 @runs("cond", selects=True, moves=True)
@@ -64,7 +64,7 @@ def cond(tape: Tape, eqn, nodes):
 
 
 def _zeros(variables: list) -> list:
-    return [jnp.zeros(v.aval.shape, v.aval.dtype) for v in variables]
+    return [zeros(v.aval) for v in variables]
 
 
 @dataclass(frozen=True)
