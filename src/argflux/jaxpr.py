@@ -168,10 +168,15 @@ def zeros(aval: Any) -> jax.Array:
     return vary_like(lax.full(aval.shape, 0, aval.dtype), aval)
 
 
-def struct(x: Any, dtype: Any = None) -> jax.ShapeDtypeStruct:
-    """Return shape, dtype and varying axes of a value or an aval, to trace a program with."""
-    kind = getattr(x if hasattr(x, "manual_axis_type") else jax.typeof(x), "manual_axis_type", None)
-    return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype, manual_axis_type=kind)
+def struct(x: Any, dtype: Any = None, like: Any = None) -> jax.ShapeDtypeStruct:
+    """Return shape, dtype and varying axes (of another value, if they are more) of an aval, to trace a program with."""
+    aval = x if hasattr(x, "manual_axis_type") else jax.typeof(x)
+    if like is not None and varying_axes(like) - varying_axes(aval):
+        aval = jax.typeof(like)
+    if not varying_axes(aval):
+        return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype)
+    kinds = {"sharding": aval.sharding, "manual_axis_type": aval.manual_axis_type}
+    return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype, **kinds)
 
 
 def aval_like(avals: Sequence, shape: tuple[int, ...], dtype: Any) -> ShapedArray:

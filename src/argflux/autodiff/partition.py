@@ -67,6 +67,7 @@ def split(
     present: Sequence[bool] | None = None,
     masked: Sequence[bool] | None = None,
     wild: Sequence[bool] = (),
+    met: Sequence | None = None,
 ) -> Halves:
     """Trace a program together with its pullback and cut it where the cotangents come in.
 
@@ -79,10 +80,13 @@ def split(
         present: which outputs have a cotangent; all, if not given.
         masked: in which of these zeros of a selection may lie; in none, if not given.
         wild: which of the captured constants and the inputs may hold infinities or NaN; none, if not given.
+        met: values of the inputs, which inside `shard_map` may differ along more axes than the program's own.
     """
     count = len(closed.jaxpr.outvars)
     present, masked = present or [True] * count, masked or [False] * count
-    avals = [struct(node.value) for node in captured.values()] + [struct(v.aval) for v in closed.jaxpr.invars]
+    met = [None] * len(closed.jaxpr.invars) if met is None else met
+    avals = [struct(node.value) for node in captured.values()]
+    avals += [struct(v.aval, like=x) for v, x in zip(closed.jaxpr.invars, met, strict=True)]
     active = [True] * len(captured) + list(active)
     seeds = [struct(v.aval, None if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars]
     found: list[list[bool]] = []

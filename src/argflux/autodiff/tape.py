@@ -206,7 +206,9 @@ class Tape:
 
 
 def bind(eqn, operands: Sequence) -> list:
-    """Apply an equation's primitive, without derivative."""
+    """Apply an equation's primitive, without derivative; operands may vary along more axes of a mesh than declared."""
+    if eqn.primitive.name == "pvary":
+        return [vary_like(operands[0], eqn.outvars[0].aval)]
     operands = [vary_like(x, v.aval) for x, v in zip(operands, eqn.invars, strict=True)]
     ys = eqn.primitive.bind(*operands, **eqn.primitive.get_bind_params(eqn.params))
     return ys if eqn.primitive.multiple_results else [ys]

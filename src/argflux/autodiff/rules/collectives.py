@@ -7,7 +7,7 @@ was used as varying are summed.
 from jax import lax
 
 from argflux.autodiff.registry import pulls_back, zero_derivative
-from argflux.jaxpr import vary_like
+from argflux.jaxpr import vary_like, varying_axes
 
 zero_derivative("axis_index")
 
@@ -15,7 +15,8 @@ zero_derivative("axis_index")
 @pulls_back("pvary", moves=True)
 def pvary_back(dy, y, x, *, axes):
     """Sum over the devices on which the value was used."""
-    return (lambda: lax.psum(vary_like(dy, y), axes),)
+    used = tuple(axis for axis in axes if axis not in varying_axes(x))
+    return (lambda: lax.psum(vary_like(dy, y), used) if used else dy,)
 
 
 @pulls_back("psum_invariant", moves=True)
