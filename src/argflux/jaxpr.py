@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+from jax import lax
 from jax.core import ShapedArray, Tracer
 from jax.extend.core import (
     ClosedJaxpr,
@@ -17,9 +18,10 @@ from jax.extend.core import (
 from jax.interpreters import ad, batching, mlir
 
 __all__ = [
-    "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "backward_pass", "batching",
+    "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "aval_like", "backward_pass", "batching",
     "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "jaxpr_as_fun",
-    "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "tangent_program",
+    "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct", "tangent_program", "vary_like",
+    "vary_together", "varying_axes", "zeros",
 ]  # fmt: skip
 
 _CALLS = {
@@ -115,7 +117,7 @@ def object_pullback(eqn: Any, active: Sequence[bool], values: Sequence) -> tuple
 def _expanded(eqn: Any) -> ClosedJaxpr:
     prim = eqn.params["_prim"]
     call = lambda *flat: jax.tree.leaves(prim.expand(*prim.in_tree.unflatten(flat)))
-    return jax.make_jaxpr(call)(*[jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars])
+    return jax.make_jaxpr(call)(*[struct(v.aval) for v in eqn.invars])
 
 
 def is_mapped() -> bool:
@@ -135,3 +137,52 @@ def is_mapped() -> bool:
             return True
         trace = getattr(trace, "parent_trace", None)
     return False
+
+
+def varying_axes(x: Any) -> frozenset:
+    """Return the axes of a mesh along which a value, or what an aval stands for, differs inside `shard_map`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> sorted(varying_axes(jnp.ones(2)))
+        []
+    """
+    kind = getattr(x if hasattr(x, "manual_axis_type") else jax.typeof(x), "manual_axis_type", None)
+    return frozenset() if kind is None else kind.varying
+
+
+def vary_like(x: Any, *others: Any) -> Any:
+    """Inside `shard_map`, let a value differ along the axes that others, values or avals, do."""
+    axes = frozenset().union(*map(varying_axes, others))
+    missing = axes and axes - varying_axes(x)
+    return lax.pcast(x, tuple(sorted(missing)), to="varying") if missing else x
+
+
+def vary_together(operands: Sequence) -> list:
+    """Inside `shard_map`, let operands differ along the axes that any of them does; their cotangents are summed."""
+    return [vary_like(x, *operands) for x in operands]
+
+
+def zeros(aval: Any) -> jax.Array:
+    """Return zeros for an aval, which inside `shard_map` differ along the same axes."""
+    return vary_like(lax.full(aval.shape, 0, aval.dtype), aval)
+
+
+def struct(x: Any, dtype: Any = None, like: Any = None) -> jax.ShapeDtypeStruct:
+    """Return shape, dtype and varying axes (of another value, if they are more) of an aval, to trace a program with."""
+    aval = x if hasattr(x, "manual_axis_type") else jax.typeof(x)
+    if like is not None and varying_axes(like) - varying_axes(aval):
+        aval = jax.typeof(like)
+    if not varying_axes(aval):
+        return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype)
+    kinds = {"sharding": aval.sharding, "manual_axis_type": aval.manual_axis_type}
+    return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype, **kinds)
+
+
+def aval_like(avals: Sequence, shape: tuple[int, ...], dtype: Any) -> ShapedArray:
+    """Return the aval of what was computed from others: inside `shard_map` it differs along the axes that they do."""
+    most = max(avals, key=lambda aval: len(varying_axes(aval)), default=None)
+    if most is None or not varying_axes(most):
+        return ShapedArray(shape, dtype)
+    sharding = most.sharding.update(spec=jax.P(*[None] * len(shape)))
+    return most.update(shape=shape, dtype=dtype, weak_type=False, sharding=sharding)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.registry import ZERO_DERIVATIVE
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot
-from argflux.jaxpr import ClosedJaxpr, Literal
+from argflux.jaxpr import ClosedJaxpr, Literal, struct
 
 ARITHMETIC = {"add", "sub", "mul", "neg", "square", "integer_pow"}
 
@@ -67,6 +67,7 @@ def split(
     present: Sequence[bool] | None = None,
     masked: Sequence[bool] | None = None,
     wild: Sequence[bool] = (),
+    met: Sequence | None = None,
 ) -> Halves:
     """Trace a program together with its pullback and cut it where the cotangents come in.
 
@@ -79,15 +80,15 @@ def split(
         present: which outputs have a cotangent; all, if not given.
         masked: in which of these zeros of a selection may lie; in none, if not given.
         wild: which of the captured constants and the inputs may hold infinities or NaN; none, if not given.
+        met: values of the inputs, which inside `shard_map` may differ along more axes than the program's own.
     """
     count = len(closed.jaxpr.outvars)
     present, masked = present or [True] * count, masked or [False] * count
-    avals = [jax.ShapeDtypeStruct(node.value.shape, node.value.dtype) for node in captured.values()]
-    avals += [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    met = [None] * len(closed.jaxpr.invars) if met is None else met
+    avals = [struct(node.value) for node in captured.values()]
+    avals += [struct(v.aval, like=x) for v, x in zip(closed.jaxpr.invars, met, strict=True)]
     active = [True] * len(captured) + list(active)
-    seeds = [
-        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars
-    ]
+    seeds = [struct(v.aval, None if _is_float(v) else jnp.float32) for v in closed.jaxpr.outvars]
     found: list[list[bool]] = []
 
     def joint(values, dys):

@@ -13,12 +13,12 @@ from argflux.autodiff.registry import runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import zeros_for
 from argflux.errors import MissingRuleError, RuleError
-from argflux.jaxpr import Primitive, ShapedArray, ad, batching, mlir
+from argflux.jaxpr import Primitive, ad, aval_like, batching, mlir, vary_together
 
 opaque_p = Primitive("opaque")
 opaque_p.multiple_results = True
 opaque_p.def_impl(lambda *xs, function: function.value(*xs))
-opaque_p.def_abstract_eval(lambda *avals, function: [ShapedArray(*o) for o in function.outputs(avals)])
+opaque_p.def_abstract_eval(lambda *avals, function: [aval_like(avals, *o) for o in function.outputs(avals)])
 mlir.register_lowering(
     opaque_p, mlir.lower_fun(lambda *xs, function: function.staged_value(*xs), multiple_results=True)
 )
@@ -126,7 +126,7 @@ class PrimitiveFunction:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Evaluate the function; keywords are options, without derivative."""
         flat, arrays = Flat.of(self._opaque, args, keywords)
-        ys = opaque_p.bind(*arrays, function=flat)
+        ys = opaque_p.bind(*vary_together(arrays), function=flat)
         return flat.out_tree(arrays).unflatten(ys)
 
     def __repr__(self) -> str:

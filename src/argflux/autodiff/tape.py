@@ -15,7 +15,7 @@ from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE, Ru
 from argflux.autodiff.source import user_frame, user_line
 from argflux.autodiff.wild import is_wild_constant, makes_wild
 from argflux.errors import DtypeError, MissingRuleError, RuleError
-from argflux.jaxpr import Literal
+from argflux.jaxpr import Literal, vary_like, zeros
 
 
 class Node:
@@ -234,7 +234,10 @@ class Tape:
 
 
 def bind(eqn, operands: Sequence) -> list:
-    """Apply an equation's primitive, without derivative."""
+    """Apply an equation's primitive, without derivative; operands may vary along more axes of a mesh than declared."""
+    if eqn.primitive.name == "pvary":
+        return [vary_like(operands[0], eqn.outvars[0].aval)]
+    operands = [vary_like(x, v.aval) for x, v in zip(operands, eqn.invars, strict=True)]
     ys = eqn.primitive.bind(*operands, **eqn.primitive.get_bind_params(eqn.params))
     return ys if eqn.primitive.multiple_results else [ys]
 
@@ -251,7 +254,7 @@ def sum_by_slot(outputs: Sequence[Node], dys: Sequence) -> dict[int, Any]:
 def zeros_for(dys: Sequence, variables: Sequence) -> list:
     """Replace missing cotangents of float variables by zeros; other variables keep `None`."""
     return [
-        jnp.zeros(v.aval.shape, v.aval.dtype) if dy is None and is_float(v.aval) else dy
+        zeros(v.aval) if dy is None and is_float(v.aval) else dy
         for dy, v in zip(dys, variables, strict=True)
     ]
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from argflux.jaxpr import Primitive, ShapedArray, batching, mlir
+from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, mlir
 
 
 def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
@@ -35,10 +35,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
         return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
 
     def abstract(*avals, **params):
-        varying = max(avals, key=lambda aval: len(aval.manual_axis_type.varying))
-        if varying.manual_axis_type.empty:
-            return [ShapedArray(*kind) for kind in declared(avals, params)]
-        return [_like(varying, *kind) for kind in declared(avals, params)]
+        return [aval_like(avals, *kind) for kind in declared(avals, params)]
 
     def lower(ctx, *args, **params):
         ctx = ctx.replace(avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in])
@@ -62,22 +59,6 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
 
 def _widen(x: Any) -> Any:
     return lax.convert_element_type(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
-
-
-def _like(aval: ShapedArray, shape: tuple[int, ...], dtype: Any) -> ShapedArray:
-    """An array that differs from device to device as another one does."""
-    sharding = aval.sharding.update(spec=jax.P(*[None] * len(shape)))
-    return aval.update(shape=shape, dtype=dtype, weak_type=False, sharding=sharding)
-
-
-def vary_together(operands: list) -> list:
-    """Inside `shard_map`, let operands differ along the axes that any of them does; their cotangents are summed."""
-    varying = [jax.typeof(x).manual_axis_type.varying for x in operands]
-    axes = frozenset().union(*varying)
-    if not axes:
-        return operands
-    missing = [tuple(sorted(axes - own)) for own in varying]
-    return [lax.pcast(x, names, to="varying") if names else x for x, names in zip(operands, missing, strict=True)]
 
 
 def _batch(primitive: Primitive, values: Any, axes: Any, **params: Any) -> tuple[list, list[int]]:

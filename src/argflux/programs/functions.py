@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.rules.sparse import without_sparse
 from argflux.errors import ArgumentError
-from argflux.jaxpr import Tracer
+from argflux.jaxpr import Tracer, vary_like
 from argflux.programs import sparsity
 from argflux.programs.colouring import Coloured
 from argflux.programs.degree import Kind, degrees
@@ -25,11 +25,11 @@ FUNCTIONS = ("objective", "equality", "inequality")
 
 
 class Found(NamedTuple):
-    """What tracing one of the functions says: its degree, its outputs, whether it captured values being traced."""
+    """What tracing one of the functions says: its degree, its outputs, the values being traced that it captured."""
 
     kind: Kind
     out: Any
-    captures: bool
+    captured: tuple = ()
 
     @property
     def layout(self) -> Layout | None:
@@ -114,7 +114,7 @@ class Statement:
         layouts = {what: found[what].layout for what in FUNCTIONS[1:]}
         objective = found["objective"].kind
         curvature = "none" if objective.degree < 2 else "diagonal" if objective.diagonal else "dense"
-        groups, colours, lasting = (), Colours(), not any(f.captures for f in found.values())
+        groups, colours, lasting = (), Colours(), not any(f.captured for f in found.values())
         entries = _entries(variable, layouts, curvature)
         if entries > sparsity.WORTHWHILE:
             plain = lasting and not any(f.kind.custom for f in found.values())
@@ -122,8 +122,13 @@ class Statement:
             groups, curvature, colours = looked or ((), curvature, colours)
             if entries > sparsity.MOST_DENSE and not groups and colours == Colours():
                 refuse_dense(variable.size, entries, lasting)
-        zero = functools.partial(jnp.zeros, variable.size, variable.dtype)
-        run = lambda params: extract(self.flat(variable, params), zero(), curvature, groups, colours)
+        captured = [x for f in found.values() for x in f.captured]
+
+        def run(params: tuple) -> tuple:
+            met = [leaf for leaf in jax.tree.leaves(params) if hasattr(leaf, "dtype")]
+            zero = vary_like(jnp.zeros(variable.size, variable.dtype), *met, *captured)
+            return extract(self.flat(variable, params), zero, curvature, groups, colours)
+
         return Plan(
             curvature, variable, layouts["equality"], layouts["inequality"], groups, run, lasting, options=options
         )
@@ -144,7 +149,7 @@ class Statement:
         """Trace a function and find the worst kind among its outputs."""
         function = getattr(self, what)
         if function is None:
-            return Found(Kind(0), None, False)
+            return Found(Kind(0), None)
         tree = variable.treedef.unflatten(variable.leaves)
         arrays, rebuild = _take_apart(params)
         jaxpr, out = jax.make_jaxpr(lambda x, arrays: function(x, *rebuild(arrays)), return_shape=True)(tree, arrays)
@@ -154,7 +159,7 @@ class Statement:
         check_degree(worst, what)
         diagonal, custom = all(kind.diagonal for kind in kinds), any(kind.custom for kind in kinds)
         kind = Kind(worst.degree, None, diagonal, worst.cause, custom)
-        return Found(kind, out, any(isinstance(const, Tracer) for const in jaxpr.consts))
+        return Found(kind, out, tuple(const for const in jaxpr.consts if isinstance(const, Tracer)))
 
     def _look(self, variable: Layout, layouts: dict[str, Layout | None], curvature: str, params: tuple) -> Any:
         """Find independent parts, the kind of curvature, and colours of what stays sparse; `None` if it cannot."""

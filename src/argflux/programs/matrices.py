@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgumentError
-from argflux.jaxpr import Tracer
+from argflux.jaxpr import Tracer, vary_together
 from argflux.keywords import explained
 from argflux.programs.blocks import check_options, check_values, read_blocks
-from argflux.programs.double import vary_together
 from argflux.programs.form import Blocks, Form, Patterns
 from argflux.programs.ledger import leaves_its_status
 from argflux.programs.parts import independent_parts, solve_parts

@@ -3,6 +3,7 @@
 from argflux.autodiff.rules import (
     arithmetic,
     calls,
+    collectives,
     contraction,
     convolution,
     cumulative,
@@ -26,6 +27,7 @@ from argflux.autodiff.rules import (
 __all__ = [
     "arithmetic",
     "calls",
+    "collectives",
     "contraction",
     "convolution",
     "cumulative",

@@ -15,7 +15,7 @@ from argflux.autodiff.registry import RULES, pulls_back, runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 from argflux.errors import RuleError
-from argflux.jaxpr import ClosedJaxpr, ad, backward_pass, closed, forward_pass, jaxpr_as_fun, tangent_program
+from argflux.jaxpr import ClosedJaxpr, ad, backward_pass, closed, forward_pass, jaxpr_as_fun, tangent_program, vary_like, varying_axes, zeros
 
 
 @runs("jit")
@@ -71,7 +71,7 @@ def _tangent(node: Node) -> Node:
     shape, dtype = np.shape(node.value), node.value.dtype
     if not jnp.issubdtype(dtype, jnp.floating):
         return Node(np.zeros(shape, jax.dtypes.float0))
-    return Node(lax.full(shape, 0, dtype), node.slot)
+    return Node(vary_like(lax.full(shape, 0, dtype), node.value), node.slot)
 
 
 @runs("custom_vjp_call")
@@ -128,10 +128,17 @@ def remat(tape: Tape, eqn, nodes):
 
     def remat_back(dys):
         kept = [env[v] for v in halves.residuals]
-        kept, seeds = lax.optimization_barrier((kept, zeros_for_seeds(dys, halves)))
-        return halves.backward(dict(zip(halves.residuals, kept, strict=True)), seeds)
+        values = _barrier([*kept, *zeros_for_seeds(dys, halves)])
+        return halves.backward(dict(zip(halves.residuals, values, strict=False)), values[len(kept) :])
 
     return tape.record(eqn, RULES["remat2"], nodes, ys, remat_back)
+
+
+def _barrier(values: list) -> list:
+    """Keep what is computed again from being merged with what was; values that vary alike are held together."""
+    kinds = [varying_axes(x) for x in values]
+    held = {kind: iter(lax.optimization_barrier([x for x, k in zip(values, kinds) if k == kind])) for kind in set(kinds)}
+    return [next(held[kind]) for kind in kinds]
 
 
 def _is_saved(policy: Any, eqn) -> bool:
@@ -143,9 +150,7 @@ def _is_saved(policy: Any, eqn) -> bool:
 
 def zeros_for_seeds(dys, halves) -> list:
     """Fill missing output cotangents of a split program with zeros."""
-    return [
-        lax.full(v.aval.shape, 0, v.aval.dtype) if dy is None else dy for dy, v in zip(dys, halves.seeds, strict=True)
-    ]
+    return [zeros(v.aval) if dy is None else dy for dy, v in zip(dys, halves.seeds, strict=True)]
 
 
 @runs("linear_call")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -12,8 +13,8 @@ from argflux.autodiff.partition import Halves, activity, evaluate, invariant, re
 from argflux.autodiff.products import products, without
 from argflux.autodiff.registry import RULES, runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
-from argflux.autodiff.tape import Tape
-from argflux.jaxpr import Literal, scan_counts
+from argflux.autodiff.tape import Node, Tape
+from argflux.jaxpr import Literal, scan_counts, struct, vary_like, varying_axes, zeros
 
 
 @runs("cond", selects=True, moves=True)
@@ -23,10 +24,11 @@ def cond(tape: Tape, eqn, nodes):
 
     Every branch returns the residuals of all: its own filled in, the places of the others zero.
     """
-    captured = tape.captured_in(eqn)
-    active = [node.slot is not None for node in nodes[1:]]
-    nodes = [nodes[0], *captured.values(), *nodes[1:]]
-    demand = {"masked": tape.masks(eqn), "wild": [node.wild for node in nodes[1:]]}
+    captured = {key: _varied(tape, node, nodes[0]) for key, node in tape.captured_in(eqn).items()}
+    given = [_varied(tape, node, nodes[0]) for node in nodes[1:]]
+    active = [node.slot is not None for node in given]
+    nodes = [nodes[0], *captured.values(), *given]
+    demand = {"masked": tape.masks(eqn), "wild": [node.wild for node in nodes[1:]], "met": [n.value for n in given]}
     branches = [split(branch, active, captured, **demand) for branch in eqn.params["branches"]]
     index, operands = nodes[0].value, [node.value for node in nodes[1:]]
     saved = [[v for v in halves.residuals if v not in set(halves.inputs)] for halves in branches]
@@ -63,8 +65,16 @@ def cond(tape: Tape, eqn, nodes):
     return tape.record(eqn, RULES["cond"], nodes, ys, cond_back)
 
 
+def _varied(tape: Tape, node: Node, index: Node) -> Node:
+    """Let an operand vary as the index does: devices that choose differently cannot sum cotangents in a branch."""
+    axes = varying_axes(index.value)
+    if node.slot is None or not axes - varying_axes(node.value):
+        return node
+    return tape.run_closed(jax.make_jaxpr(lambda x: vary_like(x, index.value))(struct(node.value)), [node])[0]
+
+
 def _zeros(variables: list) -> list:
-    return [jnp.zeros(v.aval.shape, v.aval.dtype) for v in variables]
+    return [zeros(v.aval) for v in variables]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ zero_derivative("eq", "ne", "lt", "le", "gt", "ge", "eq_to", "le_to", "lt_to")
 zero_derivative("and", "or", "xor", "not", "reduce_and", "reduce_or", "reduce_xor", "population_count", "clz")
 zero_derivative("shift_left", "shift_right_arithmetic", "shift_right_logical", "mulhi")
 zero_derivative("random_bits", "random_seed", "random_split", "random_fold_in", "random_wrap", "random_unwrap")
-zero_derivative("random_clone", "threefry2x32", "rng_bit_generator", "axis_index")
+zero_derivative("random_clone", "threefry2x32", "rng_bit_generator")
 
 
 @pulls_back("select_n", selects=True, moves=True)
