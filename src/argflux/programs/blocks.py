@@ -18,6 +18,7 @@ from argflux.programs.sparseblocks import read_sparse, shared_patterns
 from argflux.programs.sparsekkt import curvature_of
 
 FAILURES = ("zero", "nan", "closest")
+ROUNDING = 16
 
 
 def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Blocks]:
@@ -122,7 +123,7 @@ def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
     return jnp.broadcast_to(value, (n,))
 
 
-def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, where: str) -> Settings:
+def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, dtype: Any, where: str) -> Settings:
     """Check the options of a solve.
 
     Raises:
@@ -162,7 +163,8 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
             where=where,
         )
     failure = "zero" if on_failure == "closest" else on_failure
-    return Settings(solver, float(tolerance), int(max_iterations), failure)
+    slack = np.inf if on_failure == "closest" else max(float(tolerance), ROUNDING * float(jnp.finfo(dtype).eps))
+    return Settings(solver, float(tolerance), int(max_iterations), failure, slack)
 
 
 def _one_of(name: str, value, allowed: tuple, where: str) -> None:

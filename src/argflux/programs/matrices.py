@@ -83,7 +83,9 @@ def solve_qp(
         Amos and Kolter, "OptNet: differentiable optimization as a layer in neural networks" (2017).
     """
     form, blocks = read_blocks(P, q, A, b, G, h, lower, upper, where="solve_qp")
-    settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_qp")
+    settings = check_options(
+        form, solver, tolerance, max_iterations, on_failure, dtype=blocks.q.dtype, where="solve_qp"
+    )
     _check_start(form, start, where="solve_qp")
     check_values(form, blocks, where="solve_qp")
     return _solve_found(form, settings, blocks, start, on_failure)
@@ -149,7 +151,9 @@ def solve_lp(
             )
         P = jnp.broadcast_to(jnp.asarray(smoothing, jnp.asarray(c).dtype), jnp.shape(c))
     form, blocks = read_blocks(P, c, A, b, G, h, lower, upper, where="solve_lp")
-    settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_lp")
+    settings = check_options(
+        form, solver, tolerance, max_iterations, on_failure, dtype=blocks.q.dtype, where="solve_lp"
+    )
     _check_start(form, start, where="solve_lp")
     check_values(form, blocks, where="solve_lp")
     return _solve_found(form, settings, blocks, start, on_failure)
