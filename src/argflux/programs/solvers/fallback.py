@@ -15,6 +15,7 @@ from argflux.programs.solvers.polish import polish
 from argflux.programs.status import Status
 
 LIMIT = 100
+ACCURACY = 1e-8
 
 
 def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answer: Answer) -> Answer:
@@ -53,7 +54,7 @@ def solve_dense(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tu
     limit = min(settings.max_iterations, LIMIT)
     with np.errstate(all="ignore"):
         *found, status, steps = _solve(
-            form, limit, settings.tolerance, _dense(form, P, len(q)), q, A, b, G, h, lower, upper
+            form, limit, min(settings.tolerance, ACCURACY), _dense(form, P, len(q)), q, A, b, G, h, lower, upper
         )
     if limit < settings.max_iterations:  # the limit is ours, not the user's
         status = np.where(status == int(Status.ITERATION_LIMIT), int(Status.NUMERICAL_ERROR), status)

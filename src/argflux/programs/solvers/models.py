@@ -14,7 +14,10 @@ _greeted = False
 
 
 def new_model(options: dict[str, Any]) -> Any:
-    """A model without output; options that HiGHS refuses are errors here, which says nothing about them itself."""
+    """A model without output and on one thread, to be run in a thread of our own (see `run_simplex`).
+
+    Options that HiGHS refuses are errors here; itself it only returns a status.
+    """
     model = _silent_model()
     for name, value in {"output_flag": False, "threads": 1, **options}.items():
         if model.setOptionValue(name, value) == highspy.HighsStatus.kError:

@@ -8,7 +8,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 ROUNDS = 4
 NEAR = 16.0
@@ -87,7 +87,7 @@ def _inverse(v: np.ndarray) -> np.ndarray:
 
 
 def _largest(M: Any, axis: int) -> np.ndarray:
-    if not isinstance(M, csr_array):
+    if not issparse(M):
         return M.max(axis, initial=0.0)
     places = M.indices if axis == 0 else np.repeat(np.arange(M.shape[0]), np.diff(M.indptr))
     largest = np.zeros(M.shape[1 - axis])
@@ -96,13 +96,13 @@ def _largest(M: Any, axis: int) -> np.ndarray:
 
 
 def _by_columns(M: Any, columns: np.ndarray) -> Any:
-    if isinstance(M, csr_array):
+    if issparse(M):
         return csr_array((M.data * columns[M.indices], M.indices, M.indptr), shape=M.shape)
     return M * columns
 
 
 def _by_rows(M: Any, rows: np.ndarray) -> Any:
-    if isinstance(M, csr_array):
+    if issparse(M):
         return csr_array((M.data * np.repeat(rows, np.diff(M.indptr)), M.indices, M.indptr), shape=M.shape)
     return M * rows[:, None]
 

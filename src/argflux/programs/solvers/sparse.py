@@ -179,7 +179,7 @@ def _options(settings: Any) -> Any:
     options = clarabel.DefaultSettings()
     options.verbose = False
     options.max_iter = min(settings.max_iterations, 500)
-    options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = ACCURACY * settings.tolerance
+    options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = ACCURACY * min(settings.tolerance, 1e-8)
     options.direct_solve_method = "faer"
     return options
 
