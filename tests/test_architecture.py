@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import argflux
 
 ROOT = pathlib.Path(argflux.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-LAYERS = ["errors", "tree", "userlayer", "compilation", "autodiff", "data"]
+LAYERS = ["errors", "kinds", "othernames", "keywords", "tree", "userlayer", "compilation", "jaxpr", "autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
 FORBIDDEN = {
     "grad", "value_and_grad", "vjp", "linearize", "linear_transpose", "jacrev", "jacobian", "hessian",
@@ -90,6 +91,11 @@ def test_the_engine_never_calls_jax_reverse_mode():
 
 def test_nothing_private_of_jax_is_imported():
     assert not [path for path in FILES if "jax._src" in path.read_text()]
+
+
+def test_one_file_knows_how_jax_spells_programs():
+    hidden = r"jax\.(core|extend|interpreters)\b|from jax import .*\b(core|extend|interpreters)\b"
+    assert [path.name for path in FILES if re.search(hidden, path.read_text())] == ["jaxpr.py"]
 
 
 @pytest.mark.parametrize("name", argflux.__all__)

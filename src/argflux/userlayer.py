@@ -13,12 +13,14 @@ import jax
 from jax.tree_util import GetAttrKey
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.tree import is_array, named_leaves
 
 T = TypeVar("T")
 _STRUCTURE_TYPES = (int, bool, str, "int", "bool", "str")
 
 
+@explained
 def register_layers(model: T) -> T:
     """Make every ordinary dataclass inside a model a tree node, and return the model.
 

@@ -141,5 +141,5 @@ def test_bad_input(call, kind, message):
 
 
 def test_a_mistyped_keyword_is_an_error():
-    with pytest.raises(TypeError, match="batch_size"):
+    with pytest.raises(ArgumentError, match=r"write batchsize= \(batch_size in"):
         DataLoader(X, batch_size=2)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, jaxprs_in_params
 
 from argflux.autodiff.partition import Halves, read, split
 from argflux.autodiff.tape import Node, Tape, bind
 from argflux.compilation import compiler_options
 from argflux.errors import ArgfluxError
+from argflux.jaxpr import ClosedJaxpr, Tracer, jaxprs_in_params, scan_counts
 
 ON_THE_HOST = {"opaque", "hook"}
 FEW = 4
@@ -138,7 +137,7 @@ def _identity(eqn) -> tuple[Any, tuple]:
         first, *others = p["branches"]
         return first, tuple(map(weakref.ref, others))
     if eqn.primitive.name == "scan":
-        return p["jaxpr"], (p["length"], p["reverse"], p["unroll"], p["num_consts"], p["num_carry"])
+        return p["jaxpr"], (p["length"], p["reverse"], p["unroll"], *scan_counts(eqn))
     return p["jaxpr"], ()
 
 

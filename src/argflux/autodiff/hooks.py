@@ -7,11 +7,10 @@ from typing import Any
 import jax
 from jax import lax
 from jax.custom_derivatives import linear_call
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
 from argflux.autodiff.registry import pulls_back
 from argflux.autodiff.trace import Leaves
+from argflux.jaxpr import Primitive, ad, batching, mlir
 from argflux.tree import is_differentiable
 
 hook_p = Primitive("hook")

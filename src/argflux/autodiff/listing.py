@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from argflux.autodiff.source import user_line
+from argflux.jaxpr import ClosedJaxpr, Jaxpr, Literal
 
 _HIDDEN = {
     "num_consts",

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.autodiff.tape import check_cotangents
 from argflux.errors import ArgumentError, RuleError
+from argflux.jaxpr import Tracer
 from argflux.tree import is_array
 
 _REMEMBERED = 16

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Literal
 
 from argflux.autodiff.registry import ZERO_DERIVATIVE
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot
+from argflux.jaxpr import ClosedJaxpr, Literal
 
 ARITHMETIC = {"add", "sub", "mul", "neg", "square", "integer_pow"}
 

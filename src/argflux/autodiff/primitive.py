@@ -6,16 +6,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 from jax.custom_derivatives import linear_call
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
 from argflux.autodiff.opaque import Flat, Opaque
 from argflux.autodiff.registry import runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import zeros_for
 from argflux.errors import MissingRuleError, RuleError
+from argflux.jaxpr import Primitive, ShapedArray, ad, batching, mlir
 
 opaque_p = Primitive("opaque")
 opaque_p.multiple_results = True

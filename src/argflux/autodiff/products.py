@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jax import Array, lax
-from jax.extend.core import Literal
 
 from argflux.autodiff.partition import Halves, live_equations
+from argflux.jaxpr import Literal
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Literal
 
 from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE, Rule
 from argflux.autodiff.source import user_frame, user_line
 from argflux.errors import DtypeError, MissingRuleError, RuleError
+from argflux.jaxpr import Literal
 
 HOLDS_PROGRAMS = {"jit", "closed_call", "scan", "cond", "remat2"}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr
 
 from argflux.errors import DtypeError
+from argflux.jaxpr import ClosedJaxpr
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import jax
 
+from argflux.keywords import explained
 
+
+@explained
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -6,8 +6,10 @@ from argflux.data.arguments import check_integer
 from argflux.data.dataset import Dataset
 from argflux.data.observations import take
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 
 
+@explained
 def load_digits(split: float = 0.8, *, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Load scikit-learn's 8x8 handwritten digits, divided into training and test set class by class.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from argflux.errors import DataError
+from argflux.keywords import explained
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_DIMENSIONS = 64
@@ -17,6 +18,7 @@ LARGEST = 2**56
 GZIP_MAGIC = b"\x1f\x8b"
 
 
+@explained
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Read one IDX file, gzipped or not (told by its first bytes, not by its name).
 

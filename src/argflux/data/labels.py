@@ -6,12 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 from argflux.tree import is_array
 
 
+@explained
 def onehotbatch(labels: Any, classes: Iterable[Hashable], dtype: Any = jnp.float32) -> jax.Array:
     """Encode labels as rows with a one at the label's place among the classes and zeros elsewhere.
 
@@ -43,6 +45,7 @@ def onehotbatch(labels: Any, classes: Iterable[Hashable], dtype: Any = jnp.float
     return jnp.asarray(_positions(labels, columns)[..., None] == np.arange(len(columns)), dtype)
 
 
+@explained
 def onehot(label: Any, classes: Iterable[Hashable], dtype: Any = jnp.float32) -> jax.Array:
     """Encode one label as a vector with a one at the label's place among the classes.
 
@@ -70,6 +73,7 @@ def onehot(label: Any, classes: Iterable[Hashable], dtype: Any = jnp.float32) ->
     return onehotbatch(label, classes, dtype)
 
 
+@explained
 def onecold(y: Any, classes: Iterable[Hashable] | None = None) -> Any:
     """Return the label of the largest entry of every row; the first of them in a tie.
 

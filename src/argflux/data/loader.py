@@ -8,8 +8,10 @@ import numpy as np
 from argflux.data.arguments import check_integer
 from argflux.data.observations import count_observations, take
 from argflux.errors import DataError
+from argflux.keywords import explained
 
 
+@explained
 class DataLoader:
     """Goes through the observations of a tree of arrays in batches, once an iteration.
 

@@ -9,6 +9,7 @@ from argflux.data.dataset import Dataset
 from argflux.data.download import cache_folder, download
 from argflux.data.idx import read_idx
 from argflux.errors import DataError
+from argflux.keywords import explained
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -22,6 +23,7 @@ CHECKSUMS = {  # SHA-256 of the unpacked files
 }
 
 
+@explained
 def load_mnist(data: str | os.PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
     """Load MNIST, or any set in the same four IDX files, gzipped or not.
 

@@ -5,8 +5,10 @@ import numpy as np
 from argflux.data.arguments import check_integer
 from argflux.data.dataset import Dataset
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 
 
+@explained
 def make_moons(n: int = 200, noise: float = 0.1, *, seed: int = 0) -> Dataset:
     r"""Make two interleaved half circles at uniform angles, the usual test of a non-linear classifier.
 

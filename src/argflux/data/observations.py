@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from argflux.errors import DataError, DtypeError
+from argflux.keywords import explained
 from argflux.tree import is_array, is_differentiable, named_leaves
 
 
@@ -44,6 +45,7 @@ def take(data: Any, index: np.ndarray) -> Any:
     return jax.tree.map(lambda leaf: leaf[index], data)
 
 
+@explained
 def check_data(*data: Any) -> None:
     """Check that data can be learned from: equally many rows everywhere, at least one, all numbers finite.
 

@@ -5,11 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 
 
+@explained
 def accuracy(scores: Any, y: Any) -> jax.Array:
     r"""Return the part of the rows whose largest score is at the label.
 

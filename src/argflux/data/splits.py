@@ -8,8 +8,10 @@ import numpy as np
 from argflux.data.arguments import check_integer
 from argflux.data.observations import count_observations, take
 from argflux.errors import ArgumentError, DataError
+from argflux.keywords import explained
 
 
+@explained
 def splitobs(data: Any, at: float | Sequence[float] = 0.7, *, shuffle: bool = False, seed: int = 0) -> tuple[Any, ...]:
     """Divide the observations of a tree of arrays into two or more parts.
 
@@ -46,6 +48,7 @@ def splitobs(data: Any, at: float | Sequence[float] = 0.7, *, shuffle: bool = Fa
     return tuple(take(data, part) for part in parts)
 
 
+@explained
 def kfolds(data: Any, k: int = 5, *, shuffle: bool = False, seed: int = 0) -> Iterator[tuple[Any, Any]]:
     """Go through k divisions of the data, each with another k-th of the observations held out.
 

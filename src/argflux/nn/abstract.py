@@ -9,9 +9,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.tree import is_array, is_differentiable
 
 
+@explained
 def outputsize(model: Any, *inputs: Any, dtype: DTypeLike | None = None) -> Any:
     """Return the shape of a model's output for inputs of given shapes, without computing anything.
 

@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.arguments import checked_size
 from argflux.nn.dense import Dense
 from argflux.nn.dropout import Dropout
@@ -19,6 +20,7 @@ from argflux.nn.random import next_key
 TODO = "call MultiHeadAttention(64, heads=8)"
 
 
+@explained(options="init dtype")
 class MultiHeadAttention(Layer):
     """Attention with several heads: softmax(Q Kᵀ / √d) V in each, from linear maps of the inputs, then another.
 

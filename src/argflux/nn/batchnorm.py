@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from argflux.errors import DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import open_size
 from argflux.nn.mode import is_training
@@ -18,6 +19,7 @@ from argflux.nn.widths import fill
 from argflux.tree import Buffer
 
 
+@explained
 class BatchNorm(eqx.Module):
     """activation(scale · (x − mean) / √(variance + eps) + bias), for each feature of the last axis.
 

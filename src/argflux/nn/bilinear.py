@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -26,6 +27,7 @@ from argflux.nn.show import label
 TODO = "call Bilinear((5, 7), 3), or Bilinear(5, 3) for two inputs of one width"
 
 
+@explained
 class Bilinear(Layer):
     """Layer of two inputs, linear in each: y_i = activation(xᵀ W_i z + b_i).
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn.arguments import checked_size
 from argflux.nn.chain import Layers, checked_layers
 from argflux.nn.connection import held, joined
@@ -50,6 +51,7 @@ class Branches(eqx.Module):
         return summary(self)
 
 
+@explained
 class Parallel(Branches):
     """Layers side by side, their outputs joined: connection(f(x), g(x), …).
 
@@ -91,6 +93,7 @@ class Parallel(Branches):
         return joined(where, self.connection, *outputs)
 
 
+@explained
 class PairwiseFusion(Branches):
     """Layers that each join a new input to what the layer before gave: yᵢ = fᵢ(connection(yᵢ₋₁, xᵢ)), y₁ = f₁(x₁).
 
@@ -132,6 +135,7 @@ class PairwiseFusion(Branches):
         return tuple(outputs)
 
 
+@explained
 class Maxout(Branches):
     """The largest output of several layers, entry by entry: max(f(x), g(x), …).
 

@@ -8,6 +8,7 @@ import jax
 from jax.tree_util import DictKey, SequenceKey
 
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError
+from argflux.keywords import explained
 from argflux.nn.show import label, summary
 from argflux.userlayer import is_function, register_layers
 
@@ -72,6 +73,7 @@ def _unflatten(structure: tuple, children: Iterable[Any]) -> Layers:
 jax.tree_util.register_pytree_with_keys(Layers, _flatten_with_keys, _unflatten)
 
 
+@explained
 class Chain(eqx.Module):
     """Layers one after another: `Chain(f, g)(x)` is g(f(x)).
 
@@ -156,7 +158,11 @@ def _check_layer(where: str, layer: Any) -> None:
         todo = f"make one: {layer.__name__}(…)"
         raise DtypeError(f"the class {layer.__name__}", "a layer", todo, where=where)
     if not callable(layer):
-        todo = "pass a layer or a function"
+        container, todo = where.split()[0], "pass a layer or a function"
+        if isinstance(layer, dict):
+            todo = f"unpack it: {container}(**layers)"
+        elif isinstance(layer, Iterable) and not isinstance(layer, str):
+            todo = f"unpack it: {container}(*layers)"
         raise DtypeError(f"{type(layer).__name__} {layer!r}", "something callable", todo, where=where)
 
 

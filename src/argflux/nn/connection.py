@@ -10,10 +10,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.show import label
 from argflux.userlayer import is_function, register_layers
 
 
+@explained
 def cat(*arrays: Array) -> Array:
     """Concatenate along the last axis, the features.
 

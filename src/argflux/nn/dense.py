@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -30,6 +31,7 @@ from argflux.tree import is_array
 TODO = "call Dense(10, 5, relu), or Dense(matrix, relu)"
 
 
+@explained
 class Dense(Layer):
     """Fully connected layer, activation(x Wᵀ + b), on the last axis of x; any axes may come before it.
 

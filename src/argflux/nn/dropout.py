@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import ArgumentError, DtypeError
+from argflux.keywords import explained
 from argflux.nn.arguments import floating_input
 from argflux.nn.mode import is_training
 from argflux.nn.random import next_key
@@ -15,6 +16,7 @@ from argflux.nn.random import next_key
 _SELU_LIMIT = -1.7580993408473766  # minus scale times alpha, what selu tends to
 
 
+@explained
 class Dropout(eqx.Module):
     """Sets each value to 0 with probability p and divides the others by 1 - p; the identity outside training.
 
@@ -85,6 +87,7 @@ class Dropout(eqx.Module):
         return self.label()
 
 
+@explained
 class AlphaDropout(eqx.Module):
     """Dropout for networks of selu: dropped values become selu's lower limit, and mean 0 and variance 1 are kept.
 

@@ -6,10 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.core import Tracer
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError
+from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 from argflux.nn.arguments import checked_dtype, checked_size, drawn
 from argflux.nn.initialisers import normal
 from argflux.nn.layer import Layer
@@ -17,6 +18,7 @@ from argflux.nn.layer import Layer
 TODO = "call Embedding(1000, 64): how many entries, and the width of their vectors"
 
 
+@explained
 class Embedding(Layer):
     """A vector for every entry of a vocabulary: the rows of the weight at the given indices.
 

@@ -17,12 +17,14 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.keywords import explained, unknown_keyword
 from argflux.nn.random import next_key
 
 Initialiser = Callable[..., Any]
 INITIALISERS: list[Initialiser] = []
 
 
+@explained
 def nfan(shape: Sequence[int]) -> tuple[int, int]:
     """Return (fan-in, fan-out) of a weight of shape (outputs, inputs, *window).
 
@@ -41,8 +43,9 @@ def nfan(shape: Sequence[int]) -> tuple[int, int]:
 
 def initialiser(draw: Initialiser) -> Initialiser:
     """Let `draw(key, shape, dtype, *, options)` be called with options alone, and check what it is given."""
-    options_of_draw = set(inspect.signature(draw).parameters) - {"key", "shape", "dtype"}
+    known = list(inspect.signature(draw).parameters)
 
+    @explained
     @functools.wraps(draw)
     def draw_or_wait(
         key: Array | None = None,
@@ -50,20 +53,14 @@ def initialiser(draw: Initialiser) -> Initialiser:
         dtype: DTypeLike = jnp.float32,
         **options: Any,
     ) -> Any:
-        _check_options(draw.__name__, options, options_of_draw)
+        if unknown := [name for name in options if name not in known]:
+            raise unknown_keyword(draw.__name__, unknown[0], options[unknown[0]], known)
         if shape is None and key is None:
             return functools.partial(draw_or_wait, **options)
         return draw(key, _shape(draw.__name__, shape), _floating(draw.__name__, dtype), **options)
 
     INITIALISERS.append(draw_or_wait)
     return draw_or_wait
-
-
-def _check_options(name: str, given: dict[str, Any], known: set[str]) -> None:
-    for option in given:
-        if option not in known:
-            names = ", ".join(sorted(known)) or "no options"
-            raise ArgumentError(f"option {option}={given[option]!r}", names, "correct its name", where=name)
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:

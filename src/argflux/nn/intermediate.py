@@ -3,10 +3,12 @@
 from typing import Any
 
 from argflux.errors import DtypeError
+from argflux.keywords import explained
 from argflux.nn.chain import Chain
 from argflux.nn.show import label
 
 
+@explained
 def activations(chain: Chain, x: Any) -> tuple:
     """Return the output of every layer of a chain, in order; the last is that of the chain.
 

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import jax
 from jax import Array
-from jax.extend.core import get_opaque_trace_state
 
 from argflux.autodiff import differentiating
 from argflux.errors import ArgumentError
+from argflux.jaxpr import get_opaque_trace_state
+from argflux.keywords import explained
 from argflux.nn.random import drawing_from, next_key
 from argflux.tree import Buffer, buffer_flags
 from argflux.userlayer import register_layers
@@ -80,6 +81,7 @@ def with_buffers(model: M, arrays: list) -> M:
     return treedef.unflatten([next(fresh) if held else leaf for leaf, held in zip(leaves, flags, strict=True)])
 
 
+@explained
 def is_training(training: bool | None, where: str) -> bool:
     """Say whether a layer whose field `training` has this value trains here and now.
 
@@ -106,6 +108,7 @@ def is_training(training: bool | None, where: str) -> bool:
     return False
 
 
+@explained
 def current(buffer: Buffer, where: str) -> Array:
     """Return what a buffer holds here and now: in a training pass, what was last recorded in it.
 
@@ -119,6 +122,7 @@ def current(buffer: Buffer, where: str) -> Array:
     return buffer.value if now is None else now.value(buffer, where)
 
 
+@explained
 def record(buffer: Buffer, value: Array, where: str) -> None:
     """Give a buffer its next value, which the model has when the training pass is over; nothing happens outside one.
 
@@ -147,6 +151,7 @@ def record(buffer: Buffer, value: Array, where: str) -> None:
         now.record(buffer, jax.lax.stop_gradient(value), where)
 
 
+@explained
 def withstate(f: Callable) -> Callable:
     """Return f as training runs it: with the value comes the model, its running statistics brought up to date.
 
@@ -184,6 +189,7 @@ def withstate(f: Callable) -> Callable:
     return run
 
 
+@explained
 def trainmode(model: M, training: bool | None = True) -> M:
     """Return the model with every layer that has a choice in training behaviour, wherever it is used.
 
@@ -201,6 +207,7 @@ def trainmode(model: M, training: bool | None = True) -> M:
     return _with_mode(register_layers(model), training)
 
 
+@explained
 def testmode(model: M) -> M:
     """Return the model with every layer that has a choice in test behaviour, also inside `train`.
 

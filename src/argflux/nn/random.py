@@ -8,10 +8,10 @@ from contextvars import ContextVar
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.core import Tracer
-from jax.extend.core import get_opaque_trace_state
 
 from argflux.errors import ArgumentError, DtypeError
+from argflux.jaxpr import Tracer, get_opaque_trace_state
+from argflux.keywords import explained
 
 
 class _Stream:
@@ -72,6 +72,7 @@ def drawing_from(key: Callable[[], Array]) -> Iterator[None]:
         _drawn.reset(token)
 
 
+@explained
 def seed(number: int) -> None:
     """Start the default stream of keys again from a seed; the same seed gives the same models.
 
@@ -99,6 +100,7 @@ def run_key(key: Array | None = None) -> tuple[int, int]:
     return first, second
 
 
+@explained
 def next_key(key: Array | None = None) -> Array:
     """Return the given key, or else the next one of the default stream; in training, of the run's own key.
 

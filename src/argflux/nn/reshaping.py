@@ -10,12 +10,14 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.arguments import checked_size, floating_input
 from argflux.nn.layer import Layer
 
 MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear"}
 
 
+@explained
 class Flatten(Layer):
     """All axes but the first, the batch, in one.
 
@@ -58,6 +60,7 @@ class Flatten(Layer):
         return f"Flatten({'channels_first=True' if self.channels_first else ''})"
 
 
+@explained
 class Upsample(Layer):
     """Larger spatial axes, by repeating entries or by interpolating between them.
 
@@ -148,6 +151,7 @@ class Upsample(Layer):
         return f"Upsample({sizes}, {self.mode!r}{corners})"
 
 
+@explained
 class PixelShuffle(Layer):
     """Channels moved into the spatial axes, which grow r times: (batch, *spatial, c · rᵈ) to (batch, *spatial · r, c).
 

@@ -7,6 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -21,6 +22,7 @@ from argflux.nn.layer import Layer
 from argflux.nn.show import label
 
 
+@explained
 class Scale(Layer):
     """Elementwise affine map, activation(x · scale + bias): a Dense with a diagonal matrix.
 

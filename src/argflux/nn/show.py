@@ -7,12 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
+from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 from argflux.tree import buffer_flags, tied_names
 from argflux.userlayer import register_layers
 
 
+@explained
 def show(model: Any) -> None:
     """Print a model's layers with their parameter counts, as `summary` writes them.
 
@@ -25,6 +27,7 @@ def show(model: Any) -> None:
     print(summary(model))
 
 
+@explained
 def summary(model: Any) -> str:
     """Write a model as a tree: a layer a line, its number of parameters, the totals at the end.
 
@@ -49,6 +52,7 @@ def summary(model: Any) -> str:
     return "\n".join([*(_with_note(*line, width=width) for line in lines), f"{last}  # {_totals(model)}"])
 
 
+@explained
 def label(layer: Any) -> str:
     """Write a layer, function or value in a few words: `Dense(10 => 5, relu)`, `relu`, `(3, 2)`.
 

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation
 from argflux.nn.connection import held, joined
@@ -14,6 +15,7 @@ from argflux.nn.show import label, summary
 from argflux.tree import is_differentiable
 
 
+@explained
 class SkipConnection(eqx.Module):
     """A layer and what joins its output to its input: activation(connection(layer(x), x)).
 

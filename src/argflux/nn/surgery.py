@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.tree import is_array, path_name
 from argflux.userlayer import register_layers
 
 M = TypeVar("M")
 
 
+@explained
 def replace_at(model: M, path: str, value: Any) -> M:
     """Return a model with another value at a path; the given model stays as it is.
 

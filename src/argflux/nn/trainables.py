@@ -10,10 +10,12 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from argflux.errors import DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.tree import named_leaves, trainable_flags
 from argflux.userlayer import register_layers
 
 
+@explained
 def trainables(model: Any) -> list[tuple[str, Array]]:
     """Return (name, array) for every floating array of a model, in order; those of a `Buffer` are not trained.
 
@@ -29,6 +31,7 @@ def trainables(model: Any) -> list[tuple[str, Array]]:
     return [item for item, moves in zip(named_leaves(model), trainable_flags(model), strict=True) if moves]
 
 
+@explained
 def destructure(model: Any) -> tuple[Array, Callable[[Array], Any]]:
     """Return the trainable arrays as one vector, and the function that rebuilds the model from such a vector.
 

@@ -11,6 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.abstract import abstract_output
 from argflux.tree import path_name
 from argflux.userlayer import register_layers
@@ -96,6 +97,7 @@ def fill(layer: M, x: ArrayLike, where: str) -> M:
     return jax.tree.map(lambda node: filled(node, x, where), layer, is_leaf=_is_unfilled)
 
 
+@explained
 def infer(model: M, *inputs: Any) -> M:
     """Fill in the widths that a model was made without, from the input that it will get.
 

@@ -8,22 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import ClosedJaxpr, Literal, jaxprs_in_params
 
 from argflux.autodiff.tape import bind
+from argflux.jaxpr import ClosedJaxpr, Literal, called_program, jaxprs_in_params, scan_counts
 from argflux.tree import is_array, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
-CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
 CUT = "stop_gradient"
 SWITCHES = {"max", "min", "abs", "sign", "clamp", "gt", "ge", "lt", "le", "reduce_max", "reduce_window_max"}
 LONGEST_LOOP = 64
@@ -162,10 +152,8 @@ def _constant(flat: Flat, aval: Any, value: Any) -> int:
 
 def _equation(flat: Flat, eqn: Any, inputs: list[int], guarded: bool) -> list[int]:
     name = eqn.primitive.name
-    if name in CALLS:
-        inner = eqn.params[CALLS[name]]
-        closed = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
-        return _inline(flat, closed, inputs, guarded or name.startswith("custom"))
+    if (program := called_program(eqn)) is not None:
+        return _inline(flat, program, inputs, guarded or name.startswith("custom"))
     if name == "scan" and eqn.params["length"] <= LONGEST_LOOP and _has_switches(eqn):
         return _unroll(flat, eqn, inputs, guarded)
     return _append(flat, eqn, name, inputs, [v.aval for v in eqn.outvars], lambda values: bind(eqn, values), guarded)
@@ -190,7 +178,7 @@ def _has_switches(eqn: Any) -> bool:
 
 
 def _unroll(flat: Flat, eqn: Any, inputs: list[int], guarded: bool) -> list[int]:
-    consts, count, length = (eqn.params[name] for name in ("num_consts", "num_carry", "length"))
+    (consts, count), length = scan_counts(eqn), eqn.params["length"]
     fixed, carry, stacks = inputs[:consts], inputs[consts : consts + count], inputs[consts + count :]
     order = range(length)[::-1] if eqn.params["reverse"] else range(length)
     rows: dict[int, list[int]] = {}

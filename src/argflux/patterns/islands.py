@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
+from argflux.jaxpr import Tracer
 from argflux.patterns.flat import Flat, Step
 
 COMPARISONS = {"gt", "ge", "lt", "le"}

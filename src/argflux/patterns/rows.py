@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.core import Tracer
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.nn.show import label
 from argflux.patterns.sites import find_sites, preactivations
 from argflux.tree import is_array, path_name

@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Sparse
 from argflux.programs.solvers import Settings

@@ -4,10 +4,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr, Literal
-
 from argflux.autodiff.rules.sparse import PLAIN, plain_program
 from argflux.autodiff.source import user_line
+from argflux.jaxpr import ClosedJaxpr, Literal, called_program, scan_counts
 
 NONLINEAR = 3
 
@@ -72,6 +71,8 @@ def _equation(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
         found = _CALLS[name](eqn, kinds, origin or eqn)
     elif name in _ROWS:
         found = [_ROWS[name](eqn, kinds)] * len(eqn.outvars)
+    elif (program := called_program(eqn)) is not None:
+        found = _walk(program, kinds, origin or eqn)
     else:
         found = [Kind(NONLINEAR)] * len(eqn.outvars)
     return [_with_cause(kind, worst, eqn, origin) for kind in found]
@@ -228,14 +229,6 @@ _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
 }
 
 
-def _call(key: str) -> Callable:
-    def row(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
-        inner = eqn.params[key]
-        return _walk(inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ()), kinds, origin)
-
-    return row
-
-
 def _cond(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
     if kinds[0].degree:
         return [Kind(NONLINEAR)] * len(eqn.outvars)
@@ -258,7 +251,7 @@ def _level(kind: Kind) -> tuple:
 
 
 def _scan(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
-    consts, count = eqn.params["num_consts"], eqn.params["num_carry"]
+    consts, count = scan_counts(eqn)
     plain = [_merge([kind]) for kind in kinds]
     fixed, carry, rows = plain[:consts], plain[consts : consts + count], plain[consts + count :]
     step = lambda carry: _walk(eqn.params["jaxpr"], [*fixed, *carry, *rows], origin)
@@ -286,8 +279,6 @@ def _sparse(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
 
 
 _CALLS: dict[str, Callable[[Any, list[Kind], Any], list[Kind]]] = {
-    **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "remat2"), _call("jaxpr")),
-    **dict.fromkeys(("custom_jvp_call", "custom_vjp_call"), _call("call_jaxpr")),
     "cond": _cond,
     "scan": _scan,
     "while": _while,

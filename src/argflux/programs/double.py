@@ -7,9 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
+
+from argflux.jaxpr import Primitive, ShapedArray, batching, mlir
 
 
 def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from argflux.autodiff.rules.sparse import without_sparse
 from argflux.errors import ArgumentError
+from argflux.jaxpr import Tracer
 from argflux.programs import sparsity
 from argflux.programs.colouring import Coloured
 from argflux.programs.degree import Kind, degrees

@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import mlir
+
+from argflux.jaxpr import Primitive, ShapedArray, mlir
 
 host_p = Primitive("argflux_host")
 host_p.multiple_results = True

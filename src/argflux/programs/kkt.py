@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.interpreters import ad
 
 from argflux.autodiff.registry import pulls_back
+from argflux.jaxpr import ad
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
 from argflux.programs.hostcall import host_call

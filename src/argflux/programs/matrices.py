@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgumentError
+from argflux.jaxpr import Tracer
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form, Patterns
 from argflux.programs.parts import independent_parts, solve_parts

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
+from argflux.jaxpr import Tracer
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Pattern, Sparse
 from argflux.programs.solution import Residuals, Solution

@@ -8,9 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgumentError, DataError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
 from argflux.programs.wellformed import called

@@ -6,9 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs.status import Status
 from argflux.tree import is_array, named_leaves
 

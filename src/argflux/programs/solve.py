@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.interpreters import ad
 
 from argflux.autodiff.registry import runs
+from argflux.jaxpr import ad
 from argflux.programs.double import double_primitive
 from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent

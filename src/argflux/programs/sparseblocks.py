@@ -4,10 +4,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.experimental import sparse
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs.form import Patterns
 from argflux.programs.pattern import Pattern, Sparse
 

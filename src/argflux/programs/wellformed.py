@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs import sparsity
 from argflux.programs.degree import Kind
 from argflux.tree import named_leaves

@@ -1,6 +1,6 @@
 """Rules of the primitives that call a program once: jit, custom derivatives, remat, linear calls and solves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,8 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
-from jax.interpreters import ad
 
 from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import read, split
@@ -17,6 +15,7 @@ from argflux.autodiff.registry import pulls_back, runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 from argflux.errors import RuleError
+from argflux.jaxpr import ClosedJaxpr, ad, backward_pass, closed, forward_pass, jaxpr_as_fun, tangent_program
 
 
 @runs("jit")
@@ -42,11 +41,16 @@ def custom_jvp_call(tape: Tape, eqn, nodes):
     operands = nodes[eqn.params["num_consts"] :]
     symbolic = eqn.params["symbolic_zeros"]
     zeros = [symbolic and node.slot is None for node in operands]
-    jaxpr, consts, zero_outs = eqn.params["jvp_jaxpr_fun"].call_wrapped(*zeros)
+    with _self_contained(tape, eqn):
+        return run_tangent_map(tape, tangent_program(eqn, zeros), operands, zeros)
+
+
+def run_tangent_map(tape: Tape, found: tuple[ClosedJaxpr, Sequence[bool]], operands: list, zeros: list) -> list[Node]:
+    """Run what `tangent_program` found for some operands at zero tangents that have the operands' slots."""
+    program, zero_outs = found
     tangents = [_tangent(node) for node, zero in zip(operands, zeros, strict=True) if not zero]
     primals = [Node(node.value) for node in operands]
-    with _self_contained(tape, eqn):
-        outputs = tape.run(jaxpr, [Node(c) for c in consts], primals + tangents)
+    outputs = tape.run(program.jaxpr, [Node(c) for c in program.consts], primals + tangents)
     values, dots = outputs[: len(zero_outs)], iter(outputs[len(zero_outs) :])
     return [Node(y.value, None if zero else next(dots).slot) for y, zero in zip(values, zero_outs, strict=True)]
 
@@ -63,9 +67,9 @@ def custom_vjp_call(tape: Tape, eqn, nodes):
     """Call the function's own forward and backward passes."""
     num_consts = eqn.params["num_consts"]
     operands = nodes[num_consts:]
-    jaxpr, consts = eqn.params["fwd_jaxpr_thunk"].call_wrapped(*[node.slot is not None for node in operands])
+    program = forward_pass(eqn, [node.slot is not None for node in operands])
     with _self_contained(tape, eqn):
-        flat = jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*[node.value for node in operands])
+        flat = jaxpr_as_fun(program)(*[node.value for node in operands])
     _, residual_tree, forwarded = eqn.params["out_trees"]()
     count = residual_tree.num_leaves - sum(position is not None for position in forwarded)
     computed, ys = iter(flat[:count]), flat[count:]
@@ -73,7 +77,7 @@ def custom_vjp_call(tape: Tape, eqn, nodes):
 
     def custom_vjp_back(dys):
         with _self_contained(tape, eqn):
-            dxs = eqn.params["bwd"].call_wrapped(*residuals, *zeros_for(dys, eqn.outvars))
+            dxs = backward_pass(eqn, [*residuals, *zeros_for(dys, eqn.outvars)])
         return [None] * num_consts + [None if _is_zero(dx) else dx for dx in dxs]
 
     return tape.record(eqn, None, nodes, ys, custom_vjp_back)
@@ -104,7 +108,7 @@ def remat(tape: Tape, eqn, nodes):
     jaxpr, policy = eqn.params["jaxpr"], eqn.params["policy"]
     captured = tape.captured_in(eqn)
     active = [node.slot is not None for node in nodes]
-    halves = split(ClosedJaxpr(jaxpr, ()), active, captured, lambda e: _is_saved(policy, e))
+    halves = split(closed(jaxpr), active, captured, lambda e: _is_saved(policy, e))
     nodes = [*captured.values(), *nodes]
     env = halves.forward([node.value for node in nodes])
     ys = [read(env, atom) for atom in halves.outputs]

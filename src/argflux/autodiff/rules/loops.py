@@ -5,7 +5,6 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Literal
 
 from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import Halves, activity, evaluate, invariant, read, split
@@ -13,6 +12,7 @@ from argflux.autodiff.products import products, without
 from argflux.autodiff.registry import runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
 from argflux.autodiff.tape import Tape
+from argflux.jaxpr import Literal, scan_counts
 
 
 @runs("cond")
@@ -88,9 +88,10 @@ def scan(tape: Tape, eqn, nodes):
     """
     p = eqn.params
     captured = tape.captured_in(eqn)
-    active = _active_inputs(p["jaxpr"].jaxpr, _Layout(p["num_consts"], p["num_carry"]), nodes, bool(captured))
+    constants, carries = scan_counts(eqn)
+    active = _active_inputs(p["jaxpr"].jaxpr, _Layout(constants, carries), nodes, bool(captured))
     halves = split(p["jaxpr"], active, captured)
-    layout = _Layout(len(captured) + p["num_consts"], p["num_carry"])
+    layout = _Layout(len(captured) + constants, carries)
     nodes = [*captured.values(), *nodes]
     consts, carry, xs = layout.inputs([node.value for node in nodes])
     const_vars, carry_vars, x_vars = layout.inputs(halves.inputs)

@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.extend.core import ClosedJaxpr
 
 from argflux.autodiff.partition import read
 from argflux.autodiff.registry import runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Tape, bind
 from argflux.errors import MissingRuleError
+from argflux.jaxpr import ClosedJaxpr
 
 
 def plain_program(eqn: Any) -> ClosedJaxpr:

@@ -6,8 +6,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 
 
+@explained
 def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Turn scores into probabilities, exp(x) / Σ exp(x) along an axis.
 
@@ -20,6 +22,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     return jax.nn.softmax(x, axis=axis)
 
 
+@explained
 def logsoftmax(x: ArrayLike, axis: int = -1) -> Array:
     """Logarithm of the softmax, x - log Σ exp(x) along an axis.
 
@@ -32,6 +35,7 @@ def logsoftmax(x: ArrayLike, axis: int = -1) -> Array:
     return jax.nn.log_softmax(x, axis=axis)
 
 
+@explained
 def logsumexp(x: ArrayLike, axis: int = -1, keepdims: bool = False) -> Array:
     """Smooth maximum, log Σ exp(x) along an axis, which is dropped unless `keepdims`.
 
@@ -44,6 +48,7 @@ def logsumexp(x: ArrayLike, axis: int = -1, keepdims: bool = False) -> Array:
     return jax.nn.logsumexp(x, axis=axis, keepdims=keepdims)
 
 
+@explained
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """Gated linear unit: the first half along an axis times the sigmoid of the second half.
 

@@ -8,7 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 
+
+@explained
 def relu(x: ArrayLike) -> Array:
     """Rectified linear unit, max(0, x), with relu'(0) = 0.
 
@@ -21,6 +24,7 @@ def relu(x: ArrayLike) -> Array:
     return jax.nn.relu(x)
 
 
+@explained
 def leakyrelu(x: ArrayLike, slope: float = 0.01) -> Array:
     """Leaky rectified linear unit: x for positive x, slope · x for the rest.
 
@@ -34,6 +38,7 @@ def leakyrelu(x: ArrayLike, slope: float = 0.01) -> Array:
     return jnp.where(x > 0, x, slope * x)
 
 
+@explained
 def relu6(x: ArrayLike) -> Array:
     """Rectified linear unit capped at six, min(max(0, x), 6); the derivative is 0 at both corners.
 
@@ -47,6 +52,7 @@ def relu6(x: ArrayLike) -> Array:
     return jnp.where(x > 0, jnp.where(x < 6, x, 6.0), 0.0)
 
 
+@explained
 def trelu(x: ArrayLike, theta: float = 1.0) -> Array:
     """Thresholded rectified linear unit: x above theta, 0 at or below it.
 
@@ -60,6 +66,7 @@ def trelu(x: ArrayLike, theta: float = 1.0) -> Array:
     return jnp.where(x > theta, x, 0.0)
 
 
+@explained
 def hardtanh(x: ArrayLike) -> Array:
     """Piecewise linear tanh, min(max(-1, x), 1); the derivative is 0 at both corners.
 
@@ -73,6 +80,7 @@ def hardtanh(x: ArrayLike) -> Array:
     return jnp.where(x > -1, jnp.where(x < 1, x, 1.0), -1.0)
 
 
+@explained
 def hardsigmoid(x: ArrayLike) -> Array:
     """Piecewise linear sigmoid, min(max(0, (x + 3) / 6), 1).
 
@@ -85,6 +93,7 @@ def hardsigmoid(x: ArrayLike) -> Array:
     return relu6(jnp.asarray(x) + 3.0) / 6.0
 
 
+@explained
 def hardswish(x: ArrayLike) -> Array:
     """Piecewise quadratic swish, x · hardsigmoid(x).
 
@@ -98,6 +107,7 @@ def hardswish(x: ArrayLike) -> Array:
     return x * hardsigmoid(x)
 
 
+@explained
 def softshrink(x: ArrayLike, threshold: float = 0.5) -> Array:
     """Soft thresholding: shrinks |x| by the threshold and leaves 0 where |x| is below it.
 
@@ -111,6 +121,7 @@ def softshrink(x: ArrayLike, threshold: float = 0.5) -> Array:
     return jax.nn.relu(x - threshold) - jax.nn.relu(-x - threshold)
 
 
+@explained
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Exponential linear unit: x for positive x, alpha · (exp(x) - 1) for the rest.
 
@@ -123,6 +134,7 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     return jax.nn.elu(x, alpha)
 
 
+@explained
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Continuously differentiable elu: x for positive x, alpha · (exp(x / alpha) - 1) for the rest.
 
@@ -135,6 +147,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     return jax.nn.celu(x, alpha)
 
 
+@explained
 def selu(x: ArrayLike) -> Array:
     """Self-normalising elu, 1.0507 · elu(x, 1.6733).
 

@@ -7,7 +7,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 
+
+@explained
 def identity(x: ArrayLike) -> Array:
     """Return x unchanged.
 
@@ -19,6 +22,7 @@ def identity(x: ArrayLike) -> Array:
     return x  # type: ignore[return-value]
 
 
+@explained
 def tanh(x: ArrayLike) -> Array:
     """Hyperbolic tangent.
 
@@ -30,6 +34,7 @@ def tanh(x: ArrayLike) -> Array:
     return jnp.tanh(x)
 
 
+@explained
 def sigmoid(x: ArrayLike) -> Array:
     """Logistic function, 1 / (1 + exp(-x)).
 
@@ -41,6 +46,7 @@ def sigmoid(x: ArrayLike) -> Array:
     return jax.nn.sigmoid(x)
 
 
+@explained
 def logsigmoid(x: ArrayLike) -> Array:
     """Logarithm of the sigmoid, -log(1 + exp(-x)).
 
@@ -52,6 +58,7 @@ def logsigmoid(x: ArrayLike) -> Array:
     return jax.nn.log_sigmoid(x)
 
 
+@explained
 def softplus(x: ArrayLike) -> Array:
     """Smooth relu, log(1 + exp(x)).
 
@@ -63,6 +70,7 @@ def softplus(x: ArrayLike) -> Array:
     return jax.nn.softplus(x)
 
 
+@explained
 def softsign(x: ArrayLike) -> Array:
     """Rational sigmoid, x / (1 + |x|).
 
@@ -74,6 +82,7 @@ def softsign(x: ArrayLike) -> Array:
     return jax.nn.soft_sign(x)
 
 
+@explained
 def swish(x: ArrayLike) -> Array:
     """Self-gated unit, x · sigmoid(x), also called SiLU.
 
@@ -85,6 +94,7 @@ def swish(x: ArrayLike) -> Array:
     return jax.nn.silu(x)
 
 
+@explained
 def gelu(x: ArrayLike) -> Array:
     """Gaussian error linear unit; the same as `gelu_tanh`.
 
@@ -99,6 +109,7 @@ def gelu(x: ArrayLike) -> Array:
     return gelu_tanh(x)
 
 
+@explained
 def gelu_tanh(x: ArrayLike) -> Array:
     """Gaussian error linear unit by its tanh approximation, x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
 
@@ -110,6 +121,7 @@ def gelu_tanh(x: ArrayLike) -> Array:
     return jax.nn.gelu(x, approximate=True)
 
 
+@explained
 def gelu_erf(x: ArrayLike) -> Array:
     """Gaussian error linear unit, exactly: x · Φ(x), with Φ the standard normal distribution function.
 
@@ -121,6 +133,7 @@ def gelu_erf(x: ArrayLike) -> Array:
     return jax.nn.gelu(x, approximate=False)
 
 
+@explained
 def gelu_sigmoid(x: ArrayLike) -> Array:
     """Gaussian error linear unit by its sigmoid approximation, x · sigmoid(1.702 x).
 
@@ -133,6 +146,7 @@ def gelu_sigmoid(x: ArrayLike) -> Array:
     return x * jax.nn.sigmoid(1.702 * x)
 
 
+@explained
 def mish(x: ArrayLike) -> Array:
     """Self-regularised unit, x · tanh(softplus(x)).
 
@@ -144,6 +158,7 @@ def mish(x: ArrayLike) -> Array:
     return jax.nn.mish(x)
 
 
+@explained
 def lisht(x: ArrayLike) -> Array:
     """Linearly scaled tanh, x · tanh(x).
 
@@ -156,6 +171,7 @@ def lisht(x: ArrayLike) -> Array:
     return x * jnp.tanh(x)
 
 
+@explained
 def tanhshrink(x: ArrayLike) -> Array:
     """What tanh takes away, x - tanh(x).
 
@@ -168,6 +184,7 @@ def tanhshrink(x: ArrayLike) -> Array:
     return x - jnp.tanh(x)
 
 
+@explained
 def logcosh(x: ArrayLike) -> Array:
     """Logarithm of cosh, computed as x + softplus(-2x) - log 2 so that it does not overflow.
 

@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.arguments import floating_input
 from argflux.nn.convolution.pooling import MaxPool, MeanPool, Pool
 from argflux.nn.convolution.window import each, split_axes
@@ -52,6 +53,7 @@ class AdaptivePool(Layer):
         return f"{type(self).__name__}({self.sizes})"
 
 
+@explained
 class AdaptiveMaxPool(AdaptivePool):
     """Max pooling to a given number of outputs: stride ⌊size / outputs⌋, and the window that then covers all.
 
@@ -82,6 +84,7 @@ class AdaptiveMaxPool(AdaptivePool):
         return MaxPool(window, stride=stride)
 
 
+@explained
 class AdaptiveMeanPool(AdaptivePool):
     """Mean pooling to a given number of outputs: stride ⌊size / outputs⌋, and the window that then covers all.
 
@@ -112,6 +115,7 @@ class AdaptiveMeanPool(AdaptivePool):
         return MeanPool(window, stride=stride)
 
 
+@explained
 class GlobalMaxPool(Layer):
     """The largest entry over all spatial axes, which stay as axes of size 1; Flatten removes them.
 
@@ -131,6 +135,7 @@ class GlobalMaxPool(Layer):
         return jnp.max(x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
+@explained
 class GlobalMeanPool(Layer):
     """The mean over all spatial axes, which stay as axes of size 1; Flatten removes them.
 

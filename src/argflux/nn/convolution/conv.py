@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -29,6 +30,7 @@ from argflux.nn.widths import filled, for_width
 TODO = "call Conv((3, 3), 1, 32, relu): the window, the channels in, the channels out"
 
 
+@explained
 class Conv(Layer):
     """Convolution over any number of spatial axes, channels last: activation(w ⋆ x + b).
 
@@ -140,6 +142,7 @@ class Conv(Layer):
         return self.groups > 1
 
 
+@explained(options="stride padding dilation bias init key dtype")
 class DepthwiseConv(Conv):
     """Convolution of every channel by itself: a Conv of as many groups as channels.
 

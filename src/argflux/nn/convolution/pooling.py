@@ -13,6 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn.arguments import floating_input
 from argflux.nn.convolution.window import Sizes, Window, check_fits, sliding
 from argflux.nn.layer import Layer
@@ -58,6 +59,7 @@ class Pool(Layer):
         return f"{type(self).__name__}({self.window.size}{shown.label()})"
 
 
+@explained
 class MaxPool(Pool):
     """The largest entry of every window, channel by channel.
 
@@ -98,6 +100,7 @@ class MaxPool(Pool):
         return _over_windows(x, self.window, lax.max, -np.inf)
 
 
+@explained
 class MeanPool(Pool):
     """The mean of every window, channel by channel.
 

@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -30,6 +31,7 @@ from argflux.nn.widths import filled, for_width
 TODO = "call ConvTranspose((3, 3), 32, 1, relu): the window, the channels in, the channels out"
 
 
+@explained
 class ConvTranspose(Layer):
     """Transposed convolution, channels last: every entry of the input puts down the kernel, times itself.
 

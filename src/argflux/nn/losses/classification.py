@@ -6,10 +6,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import DtypeError
+from argflux.keywords import explained
 from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
 from argflux.nn.losses.xlog import xlogx, xlogy
 
 
+@explained
 def crossentropy(
     yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, axis: int = -1, eps: float | None = None
 ) -> Array:
@@ -34,6 +36,7 @@ def crossentropy(
     return aggregated(agg, -jnp.sum(xlogy(y, yhat + tiny(eps, yhat)), axis=axis))
 
 
+@explained
 def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, axis: int = -1) -> Array:
     """Cross entropy of scores, agg(-Σ y logsoftmax(ŷ)), summed over the axis of the classes.
 
@@ -58,6 +61,7 @@ def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, 
     return aggregated(agg, -jnp.sum(y * logp, axis=axis))
 
 
+@explained
 def binarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, eps: float | None = None) -> Array:
     """Cross entropy of the probability of one class, agg(-y log(ŷ + ε) - (1 - y) log(1 - ŷ + ε)).
 
@@ -72,6 +76,7 @@ def binarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean,
     return aggregated(agg, -xlogy(y, yhat + eps) - xlogy(1.0 - y, 1.0 - yhat + eps))
 
 
+@explained
 def logitbinarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     """Cross entropy of the score of one class, agg(y softplus(-ŷ) + (1 - y) softplus(ŷ)).
 
@@ -85,6 +90,7 @@ def logitbinarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.
     return aggregated(agg, y * jax.nn.softplus(-yhat) + (1.0 - y) * jax.nn.softplus(yhat))
 
 
+@explained
 def kldivergence(
     yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, axis: int = -1, eps: float | None = None
 ) -> Array:
@@ -100,6 +106,7 @@ def kldivergence(
     return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, yhat + tiny(eps, yhat)), axis=axis))
 
 
+@explained
 def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Array:
     """Move a share of the probability to all classes alike: (1 - α) y + α / classes.
 

@@ -4,10 +4,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
 from argflux.nn.losses.xlog import xlogy
 
 
+@explained
 def focal_loss(
     yhat: ArrayLike,
     y: ArrayLike,
@@ -34,6 +36,7 @@ def focal_loss(
     return aggregated(agg, -jnp.sum(terms, axis=axis))
 
 
+@explained
 def binary_focal_loss(
     yhat: ArrayLike,
     y: ArrayLike,

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 from argflux.nn.losses.compare import Aggregate, aggregated, compared, require
 
 
+@explained
 def hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     """Hinge loss, agg(max(0, 1 - ŷ y)), for labels y of -1 and 1.
 
@@ -21,6 +23,7 @@ def hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Arra
     return aggregated(agg, jax.nn.relu(1.0 - yhat * y))
 
 
+@explained
 def squared_hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     """Squared hinge loss, agg(max(0, 1 - ŷ y)²), for labels y of -1 and 1.
 
@@ -34,6 +37,7 @@ def squared_hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean)
     return aggregated(agg, jnp.square(jax.nn.relu(1.0 - yhat * y)))
 
 
+@explained
 def siamese_contrastive_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, margin: float = 1.0) -> Array:
     """Contrastive loss of distances, agg((1 - y) ŷ² + y max(0, margin - ŷ)²).
 

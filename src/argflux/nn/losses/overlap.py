@@ -4,9 +4,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 from argflux.nn.losses.compare import compared, require
 
 
+@explained
 def dice_coeff_loss(yhat: ArrayLike, y: ArrayLike, *, smooth: float = 1.0) -> Array:
     """One minus the Dice coefficient, 1 - (2 Σ ŷ y + s) / (Σ ŷ² + Σ y² + s), over all entries.
 
@@ -30,6 +32,7 @@ def dice_coeff_loss(yhat: ArrayLike, y: ArrayLike, *, smooth: float = 1.0) -> Ar
     return 1.0 - shared / (jnp.sum(jnp.square(yhat)) + jnp.sum(jnp.square(y)) + smooth)
 
 
+@explained
 def tversky_loss(yhat: ArrayLike, y: ArrayLike, *, beta: float = 0.7) -> Array:
     """One minus the Tversky index, 1 - (T + 1) / (T + β Σ y (1 - ŷ) + (1 - β) Σ (1 - y) ŷ + 1), T = Σ ŷ y.
 

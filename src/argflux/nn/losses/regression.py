@@ -4,10 +4,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 from argflux.nn.losses.compare import Aggregate, aggregated, compared, magnitude, require, tiny
 from argflux.nn.losses.xlog import xlogy
 
 
+@explained
 def mse(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     """Mean squared error, agg((ŷ - y)²).
 
@@ -29,6 +31,7 @@ def mse(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     return aggregated(agg, jnp.square(yhat - y))
 
 
+@explained
 def mae(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     """Mean absolute error, agg(|ŷ - y|); the derivative is 0 where ŷ = y.
 
@@ -42,6 +45,7 @@ def mae(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     return aggregated(agg, magnitude(yhat - y))
 
 
+@explained
 def huber_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, delta: float = 1.0) -> Array:
     """Squared for small errors, linear for large ones: agg(e² / 2) if |e| < δ, else agg(δ (|e| - δ / 2)).
 
@@ -61,6 +65,7 @@ def huber_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, delt
     return aggregated(agg, inner * (error - 0.5 * inner))
 
 
+@explained
 def msle(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, eps: float | None = None) -> Array:
     """Mean squared logarithmic error, agg((log(ŷ + ε) - log(y + ε))²), for values that are not negative.
 
@@ -75,6 +80,7 @@ def msle(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, eps: float
     return aggregated(agg, jnp.square(jnp.log(yhat + eps) - jnp.log(y + eps)))
 
 
+@explained
 def poisson_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
     """Negative log-likelihood of counts y under Poisson rates ŷ > 0, up to a constant: agg(ŷ - y log ŷ).
 

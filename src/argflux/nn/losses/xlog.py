@@ -4,7 +4,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from argflux.keywords import explained
 
+
+@explained
 def xlogx(x: ArrayLike) -> Array:
     """Return x · log(x), and 0 at x = 0, where the derivative is taken as 0.
 
@@ -18,6 +21,7 @@ def xlogx(x: ArrayLike) -> Array:
     return x * jnp.log(jnp.where(x == 0, 1.0, x))
 
 
+@explained
 def xlogy(x: ArrayLike, y: ArrayLike) -> Array:
     """Return x · log(y), and 0 at x = 0 whatever y, with finite derivatives there.
 

@@ -7,6 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -24,6 +25,7 @@ from argflux.nn.widths import fill
 TODO = "call GroupNorm(32, 4): the channels, and the groups that they are split into"
 
 
+@explained
 class GroupNorm(Layer):
     """Every example normalised over groups of channels and all spatial axes, then scaled and shifted by channel.
 

@@ -9,6 +9,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_width, floating_input, open_size
 from argflux.nn.layer import Layer
@@ -27,6 +28,7 @@ from argflux.nn.widths import fill
 from argflux.tree import Buffer
 
 
+@explained
 class InstanceNorm(Layer):
     """Every channel of every example normalised over the spatial axes.
 

@@ -7,6 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, floating_input, open_size
 from argflux.nn.layer import Layer
@@ -15,6 +16,7 @@ from argflux.nn.show import label
 from argflux.nn.widths import filled
 
 
+@explained
 class LayerNorm(Layer):
     """Every example normalised over its last axes: activation((x - mean) / √(variance + eps) · scale + bias).
 

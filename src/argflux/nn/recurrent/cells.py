@@ -11,6 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import tanh
 from argflux.nn.arguments import (
     checked_activation,
@@ -147,6 +148,7 @@ class Cell(Layer):
         return f"{'?' if inputs is None else inputs} => {hidden}{shown}{', bias=False' if self.bias is None else ''}"
 
 
+@explained(options="bias init state_init key dtype")
 class RNNCell(Cell):
     """A step of the simple recurrent layer: h' = activation(W x + V h + b), which is both output and state.
 
@@ -192,6 +194,7 @@ class RNNCell(Cell):
         return h, h
 
 
+@explained(options="bias init state_init key dtype")
 class LSTMCell(Cell):
     """A step of the long short-term memory: c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g), h' = σ(o) ⊙ tanh(c').
 
@@ -270,6 +273,7 @@ class LSTMCell(Cell):
         return super().checked_state(h), super().checked_state(c)
 
 
+@explained(options="bias init state_init key dtype")
 class GRUCell(Cell):
     """A step of the gated recurrent unit: h' = (1 - σ(z)) ⊙ n + σ(z) ⊙ h with n = tanh(n_x + σ(r) ⊙ (n_h + d)).
 

@@ -10,12 +10,14 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from argflux.errors import DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.nn.activation import tanh
 from argflux.nn.layer import Layer
 from argflux.nn.recurrent.cells import Cell, GRUCell, LSTMCell, RNNCell
 from argflux.nn.show import label
 
 
+@explained
 class Recurrence(Layer):
     """A cell taken along the second axis of the input, which is time; the first is the batch.
 
@@ -95,6 +97,7 @@ class Recurrence(Layer):
         return [("", self.cell)] if type(self) is Recurrence else []
 
 
+@explained(options="bias init state_init key dtype")
 class RNN(Recurrence):
     """The simple recurrent layer along a sequence: h_t = activation(W x_t + V h_{t-1} + b).
 
@@ -127,6 +130,7 @@ class RNN(Recurrence):
         super().__init__(RNNCell(inputs, hidden, activation, **options), return_state=return_state)
 
 
+@explained(options="bias init state_init key dtype")
 class LSTM(Recurrence):
     """The long short-term memory along a sequence; see `LSTMCell`.
 
@@ -151,6 +155,7 @@ class LSTM(Recurrence):
         super().__init__(LSTMCell(inputs, hidden, **options), return_state=return_state)
 
 
+@explained(options="bias init state_init key dtype")
 class GRU(Recurrence):
     """The gated recurrent unit along a sequence; see `GRUCell`.
 

@@ -1,0 +1,159 @@
+"""Calls that explain themselves: unknown keywords, missing arguments and values of a wrong kind.
+
+`@explained` stands above public functions and classes. A call that is right costs nothing more; one that Python, JAX or
+NumPy refused is looked at again, against the signature and its annotations, and raised anew as an error of the library.
+Imports only the errors and the names that other libraries use.
+"""
+
+import difflib
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, overload
+
+from argflux.errors import ArgfluxError, ArgumentError, DtypeError
+from argflux.kinds import fits, in_words, shortened
+from argflux.othernames import OTHER_NAMES
+
+C = TypeVar("C", bound=Callable)
+
+
+@overload
+def explained(target: C) -> C: ...
+
+
+@overload
+def explained(*, options: str) -> Callable[[C], C]: ...
+
+
+def explained(target: Any = None, *, options: str = "") -> Any:
+    """Decorate a function, or a class for its constructor and `__call__`, so that wrong calls are explained.
+
+    Args:
+        target: the function or class; its name, signature and docstring stay.
+        options: the names that `**options` takes, separated by spaces, where there is one that not all names suit.
+
+    Raises:
+        ArgumentError: at a call, for an unknown keyword (with the nearest right one, or ours for what another library
+            calls so), a missing argument or one too many.
+        DtypeError: at a call that failed, for an argument that is not what its annotation says.
+
+    Example:
+        >>> from argflux.keywords import explained
+        >>> @explained
+        ... def load(data, batchsize=1): ...
+        >>> load([], batch_size=2)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        argflux.errors.ArgumentError: load: got keyword batch_size=2; expected data, batchsize; write batchsize= (...)
+    """
+    if target is None:
+        return lambda decorated: _decorated(decorated, options.split())
+    return _decorated(target, [])
+
+
+def _decorated(target: Any, options: list[str]) -> Any:
+    if not isinstance(target, type):
+        return _wrapped(target, options)
+    for name, of_method in (("__init__", options), ("__call__", [])):
+        method = inspect.getattr_static(target, name, None)
+        if name in vars(target) and isinstance(method, types.FunctionType):
+            setattr(target, name, _wrapped(method, of_method))
+    return target
+
+
+def _wrapped(f: Callable, options: list[str], explanation: Callable | None = None) -> Callable:
+    explanation = explanation or _explanation
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if options and kwargs and (wrong := explanation(f, options, args, kwargs, None)):
+            raise wrong
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            better = explanation(f, options, args, kwargs, error)
+            if better is None:
+                raise
+        raise better
+
+    in_the_module_of_f = types.FunctionType(  # where doctest looks for examples
+        call.__code__, f.__globals__, f.__name__, None, call.__closure__
+    )
+    return functools.wraps(f)(in_the_module_of_f)
+
+
+def _explanation(
+    f: Callable, options: list[str], args: tuple, kwargs: dict[str, Any], error: Exception | None
+) -> ArgfluxError | None:
+    """Return what is wrong with a call, or None if nothing can be seen from outside; `error` is what it ended in."""
+    if isinstance(error, ArgfluxError):
+        return None
+    signature = inspect.signature(f)
+    where = _where(f, args)
+    parameters = [p for name, p in signature.parameters.items() if name != "self"]
+    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)] + options
+    takes_all = not options and any(p.kind is p.VAR_KEYWORD for p in parameters)
+    if not takes_all and (unknown := [name for name in kwargs if name not in known]):
+        return unknown_keyword(where, unknown[0], kwargs[unknown[0]], known)
+    if error is None:
+        return None
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as refused:
+        shown = ", ".join(map(_as_written, parameters))
+        return ArgumentError(f"a call with {refused}", f"arguments ({shown})", "correct the call", where=where)
+    return _misfit(where, bound)
+
+
+def unknown_keyword(where: str, name: str, value: Any, known: Iterable[str]) -> ArgumentError:
+    """Return the error for a keyword that nothing reads, with the right one where it can be told.
+
+    Args:
+        where: what was called.
+        name: the keyword.
+        value: what it was given.
+        known: the names that there are.
+
+    Example:
+        >>> from argflux.keywords import unknown_keyword
+        >>> print(unknown_keyword("Conv", "strides", 2, ["window", "stride"]).todo)
+        write stride= (strides in Keras and Flax)
+    """
+    names = list(known)
+    meant = [row for row in OTHER_NAMES.get(name, ()) if row[0].split("=")[0] in names or " " in row[0].split("=")[0]]
+    if meant:
+        ours, library = meant[0]
+        todo = ours if " " in ours.split("=")[0] else f"write {ours}{'' if '=' in ours else '='}"
+        todo += f" ({name} in {library})"
+    elif close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        todo = f"write {close[0]}="
+    else:
+        todo = "correct the name, or leave it out"
+    return ArgumentError(f"keyword {name}={shortened(value)}", ", ".join(names) or "no keyword", todo, where=where)
+
+
+def _where(f: Callable, args: tuple) -> str:
+    if f.__name__ in ("__init__", "__call__") and args:
+        return type(args[0]).__name__
+    return f.__name__
+
+
+def _as_written(parameter: inspect.Parameter) -> str:
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    return f"{stars}{parameter.name}{'' if parameter.default is parameter.empty else '=…'}"
+
+
+def _misfit(where: str, bound: inspect.BoundArguments) -> DtypeError | None:
+    """Return the error for the first argument that is not what its annotation says."""
+    given = {name: value for name, value in bound.arguments.items() if name != "self"}
+    for name, value in given.items():
+        parameter = bound.signature.parameters[name]
+        several = parameter.kind is parameter.VAR_POSITIONAL
+        for one in value if several else [value]:
+            if parameter.kind is not parameter.VAR_KEYWORD and not fits(one, parameter.annotation):
+                got = f"{name}={shortened(one)}"
+                expected = in_words(parameter.annotation)
+                return DtypeError(got, expected, f"pass {expected}", where=where)
+    return None
