@@ -165,23 +165,24 @@ def active_set(
     """Active rows of `[A; G]`, sides of the bounds that hold, and whether any of them has a zero dual.
 
     A constraint holds if its slack is nothing beside its own numbers or rounding beside the program's, in units, or
-    if its dual outweighs it.
+    if its dual outweighs it; a dual is zero if it is rounding beside the others, or nothing beside its unknown's.
     """
     z, terms = answer.dual[:, form.p :], stationarity(form, blocks, answer, products)
     sizes = sizes_of(form, blocks, answer.x, terms, unit)
-    norm, push = sizes.norm[:, form.p :], WEAK * sizes.force
+    norm, noise = sizes.norm[:, form.p :], NOISE * sizes.force
     slack, reach = blocks.h - products.below, norm * sizes.width
     near = slack <= jnp.maximum(NEAR * (jnp.abs(products.below) + finite(jnp.abs(blocks.h))), NOISE * reach)
     near = near | (z * norm * reach > slack * sizes.force)
     active = jnp.pad(near, ((0, 0), (form.p, 0)), constant_values=True)
-    weak = jnp.any(near & (z * norm <= push), 1)
+    weak = jnp.any(near & (z * norm <= noise), 1)
     if not form.bounded:
         return active.astype(jnp.int32), jnp.zeros(answer.x.shape, jnp.int32), weak
     lower, upper = bounds(form, blocks)
     below = _at_bound(answer.x, lower, answer.x - lower, -answer.bound, sizes)
     above = _at_bound(answer.x, upper, upper - answer.x, answer.bound, sizes)
+    idle = jnp.abs(answer.bound) * unit <= jnp.maximum(WEAK * sizes.push, noise)
     fixed = jnp.where(above & ((answer.bound >= 0) | ~below), 1, jnp.where(below, -1, 0))
-    weak = weak | jnp.any((fixed != 0) & (jnp.abs(answer.bound) * unit <= push) & (lower != upper), 1)
+    weak = weak | jnp.any((fixed != 0) & idle & (lower != upper), 1)
     return active.astype(jnp.int32), fixed.astype(jnp.int32), weak
 
 

@@ -18,12 +18,13 @@ class Sizes(NamedTuple):
     """What makes numbers in different units comparable, for each instance.
 
     `unit` is what each unknown is measured in, `norm` what the rows of `[A; G]` make of these units, `width` the
-    largest unknown in its unit, and `force` the largest term of stationarity per unit.
+    largest unknown in its unit, `push` the largest term of stationarity of each unknown per unit, `force` that of all.
     """
 
     unit: Any
     norm: Any
     width: Any
+    push: Any
     force: Any
 
 
@@ -72,9 +73,9 @@ def _inverse(v: jax.Array) -> jax.Array:
 def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, unit: jax.Array) -> Sizes:
     """Sizes at a point with these terms of stationarity."""
     norm = wide(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
-    pushes = functools.reduce(jnp.maximum, map(jnp.abs, terms)) * unit
-    width, force = largest(x / unit, pushes)
-    return Sizes(unit, norm, width[:, None], force[:, None])
+    push = functools.reduce(jnp.maximum, map(jnp.abs, terms)) * unit
+    width, force = largest(x / unit, push)
+    return Sizes(unit, norm, width[:, None], push, force[:, None])
 
 
 def wide(*parts: jax.Array) -> jax.Array:
