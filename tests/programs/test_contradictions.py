@@ -1,9 +1,13 @@
 """Constraints that agree only to rounding, or not at all: what is solved, what is said, and what is left."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.sparse import BCOO
 
 from argflux.programs import Polyhedron, ProgramError, Status, project, simplex, solve_lp, solve_qp
 
@@ -106,3 +110,38 @@ def test_projections_onto_nothing(name):
 def test_the_nearest_of_the_nearest():
     got = project(EMPTY["row"], on_failure="closest")(jnp.array([2.0, -1.0]))
     np.testing.assert_allclose(got, [1.0, 1.0], atol=1e-5)
+
+
+def test_a_sparse_program_without_a_point_does_not_fall(x64):
+    """Clarabel's ray says that the objective falls, not that there is a point to fall from."""
+    n = 120
+    curve = BCOO((jnp.ones(1), jnp.zeros((1, 2), jnp.int32)), shape=(n, n))
+    G = BCOO((jnp.array([1.0, -1.0]), jnp.array([[0, 0], [1, 0]])), shape=(2, n))
+    q = jnp.zeros(n).at[1].set(-100.0)
+    solve = lambda least: solve_qp(curve, q, G=G, h=jnp.stack([0.0 * least, -least]))
+    assert int(solve(jnp.asarray(0.01)).status) == Status.PRIMAL_INFEASIBLE
+    assert int(solve(jnp.asarray(-1.0)).status) == Status.DUAL_INFEASIBLE
+
+
+def test_other_threads_of_highs_do_no_harm():
+    """HiGHS refuses another number of threads in a thread in which it ran; neither we nor our users meet that."""
+    code = """
+import highspy, jax.numpy as jnp, numpy as np
+from argflux.programs import Status, solve_lp
+
+def run(threads):
+    model = highspy.Highs()
+    model.silent()
+    model.setOptionValue("threads", threads)
+    model.addVar(1.0, 2.0)
+    return model.run() == highspy.HighsStatus.kOk
+
+assert run(2)
+size = 700
+s = solve_lp(-jnp.ones(size), G=jnp.eye(size), h=jnp.ones(size))
+assert int(s.status) == Status.SOLVED and np.allclose(s.x, 1), s
+assert run(2)
+print("fine")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "fine\n", done.stdout + done.stderr

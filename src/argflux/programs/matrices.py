@@ -55,7 +55,8 @@ def solve_qp(
         start: a solution of a similar program, whose active set is tried first.
         solver: "daqp", "pivoting", "interior", "separable", "highs" (linear programs) or "clarabel" (sparse ones);
             chosen by structure, size and device if `None`.
-        tolerance: largest relative residual of a solved instance.
+        tolerance: largest relative residual of a solved instance, and how far right sides that contradict each other
+            may be moved, beside their size; at least 16 roundings of the dtype of q for the latter.
         max_iterations: limit on the solver's steps.
         on_failure: "zero" gives instances that fail their last iterate and zero derivatives, "nan" NaN for both,
             "closest" the solution and derivatives of the program with the constraints moved as little as possible.

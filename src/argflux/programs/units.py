@@ -73,6 +73,8 @@ def _inverse(v: jax.Array) -> jax.Array:
 def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, unit: jax.Array) -> Sizes:
     """Sizes at a point with these terms of stationarity."""
     norm = wide(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
+    if form.curvature != "none":  # terms of `P x` may cancel
+        terms = [*terms, diagonal(form, blocks.P) * x]
     push = functools.reduce(jnp.maximum, map(jnp.abs, terms)) * unit
     width, force = largest(x / unit, push)
     return Sizes(unit, norm, width[:, None], push, force[:, None])
