@@ -1,20 +1,26 @@
 """Settings of the documentation: pages in Markdown, a reference made from the docstrings."""
 
 import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "argflux"
 author = "the argflux developers"
 copyright = "the argflux developers"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "formulas", "crosslinks"]
+html_math_renderer = "drawn"
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "package.md"]  # the latter is for package indexes
 nitpicky = False
 
 html_theme = "furo"
 html_title = "argflux"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 default_role = "code"
 autodoc_member_order = "bysource"

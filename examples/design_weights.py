@@ -64,11 +64,12 @@ def draw(before, after, curves) -> Figure:
         on = values > 0
         place.imshow(on[:, np.argsort(on.mean(0))].T, cmap="Greys_r", aspect="auto", interpolation="nearest")
         place.set(title=f"{name}: {1 - on.mean():.0%} off (black)", xlabel="digit", ylabel="unit", xticks=[], yticks=[])
-    for runs, colour in zip(curves.values(), (BLUE, VERMILLION), strict=True):
+    for (name, runs), colour in zip(curves.items(), (BLUE, VERMILLION), strict=True):
         epochs = np.arange(1, runs.shape[1] + 1)
         axes[3].fill_between(epochs, runs.min(0), runs.max(0), color=colour, alpha=0.2, lw=0)
-        axes[3].plot(epochs, runs.mean(0), color=colour, lw=1.8)
+        axes[3].plot(epochs, runs.mean(0), color=colour, lw=1.8, label=name)
     axes[3].set(title="test accuracy, mean and range", xlabel="epoch")
+    axes[3].legend(frameon=False, loc="lower right")
     return figure
 
 

@@ -14,7 +14,8 @@ import argflux
 
 ROOT = pathlib.Path(argflux.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-LAYERS = ["errors", "kinds", "othernames", "keywords", "tree", "userlayer", "compilation", "jaxpr", "autodiff", "data"]
+LAYERS = ["errors", "kinds", "othernames", "keywords", "tree", "module", "userlayer", "compilation", "jaxpr"]
+LAYERS += ["autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
 FORBIDDEN = {
     "grad", "value_and_grad", "vjp", "linearize", "linear_transpose", "jacrev", "jacobian", "hessian",
@@ -121,3 +122,19 @@ def test_packages_list_what_is_public(package):
     assert module.__doc__
     assert sorted(module.__all__) == sorted(set(module.__all__))
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_dir_holds_public_names_only():
+    assert set(dir(argflux)) == {*argflux.__all__, "__version__"}
+
+
+def test_types_are_published():
+    assert (ROOT / "py.typed").exists(), "type checkers read the annotations only with this file"
+
+
+def test_what_a_layer_gives_has_a_type():
+    public = [getattr(argflux.nn, name) for name in argflux.nn.__all__]
+    layers = [value for value in public if inspect.isclass(value) and issubclass(value, argflux.module.Module)]
+    given = {layer.__name__: inspect.signature(layer.__call__).return_annotation for layer in layers}
+    assert len(layers) > 30
+    assert not [name for name, kind in given.items() if kind is inspect.Signature.empty]

@@ -1,6 +1,7 @@
 """Dataclasses as layers: found however they are written and wherever they stand."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,9 @@ import jax.numpy as jnp
 import pytest
 
 from argflux import nn
+from argflux.autodiff import gradient
 from argflux.errors import ArgumentError
+from argflux.training import load, save
 from argflux.userlayer import is_function
 from tests.nn.layers import Affine, Gate, IdentitySkip, affine
 
@@ -193,3 +196,77 @@ def test_ordinary_class_without_arrays_is_a_function():
 )
 def test_is_function(value, expected):
     assert is_function(value) is expected
+
+
+def unsortable():
+    return {(1, None): jnp.ones(2), ("a", 2): object()}
+
+
+def test_what_an_object_remembers_is_no_part_of_its_tree(tmp_path):
+    @dataclasses.dataclass
+    class Remembering:
+        w: Any
+
+        def __post_init__(self):
+            self._plans, self._seen = unsortable(), [1, "a"]
+
+        @functools.cached_property
+        def norm(self):
+            return jnp.linalg.norm(self.w)
+
+        def __call__(self, x):
+            return self.w * x / self.norm
+
+    layer = Remembering(jnp.array([3.0, 4.0]))
+    m = nn.Chain(nn.Dense(2, 2), layer)
+    assert float(m[1].norm) == 5.0
+    assert names(m) == ["layers[0].weight", "layers[0].bias", "layers[1].w"]
+    assert "8 parameters" in str(m)
+    moved = jax.tree.map(lambda a: 2 * a, m)
+    assert float(moved[1].norm) == 10.0, "what was computed from the old arrays is forgotten"
+    assert moved[1]._plans is layer._plans
+    assert gradient(lambda m: jnp.sum(m[1].w ** 2), m)[0][1].w.tolist() == [6.0, 8.0]
+    save(tmp_path / "m.safetensors", m)
+    assert load(tmp_path / "m.safetensors", like=m)[1].w.tolist() == [3.0, 4.0]
+    assert jax.jit(lambda m: m[1].w)(m).tolist() == [3.0, 4.0]
+    assert nn.testmode(m)[1].w.tolist() == [3.0, 4.0]
+    assert jax.tree.structure(m) == jax.tree.structure(moved)
+
+
+def test_an_ordinary_object_that_remembers_arrays_is_a_function():
+    class Solver:
+        def __init__(self):
+            self._plans = unsortable()
+
+        def __call__(self, x):
+            return 2 * x
+
+    m = nn.Chain(nn.Dense(2, 2), Solver())
+    assert len(names(m)) == 2
+    assert str(m)
+
+
+def test_an_array_under_a_private_name_is_still_trained():
+    @dataclasses.dataclass
+    class Private:
+        width: int
+
+        def __post_init__(self):
+            self._w = jnp.ones(self.width)
+
+        def __call__(self, x):
+            return self._w * x
+
+    assert names(nn.Chain(Private(2))) == ["layers[0]._w"]
+
+
+def test_a_field_with_keys_of_several_kinds():
+    @dataclasses.dataclass
+    class Mixed:
+        parts: Any
+
+        def __call__(self, x):
+            return x
+
+    with pytest.raises(ArgumentError, match=r"a dict whose keys cannot be sorted.*name its entries"):
+        nn.Chain(Mixed(unsortable()))

@@ -48,13 +48,13 @@ _NAMES = {
         study_initialisations
     """,
     "programs": """
-        Polyhedron Program ProgramLayer Solution Status affine box halfspace increasing project simplex soft_rank
-        soft_sort solve_lp solve_qp
+        Polyhedron Program ProgramLayer Solution Status affine box fenchel_young_loss halfspace increasing
+        perturbed_loss project regret simplex soft_rank soft_sort solve_lp solve_qp spo_plus_loss
     """,
     "training": """
         AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov OptimiserChain
-        RAdam RMSProp WeightDecay adjust compiler_options early_stopping export freeze join_processes load loadmodel
-        patience plateau save setup thaw throttle train update
+        RAdam RMSProp WeightDecay adjust compiler_options early_stopping every_steps export freeze join_processes
+        keep_best load loadmodel patience plateau save setup thaw throttle train update
     """,
 }
 _HOMES = {name: package for package, names in _NAMES.items() for name in names.split()}
@@ -76,4 +76,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

@@ -50,6 +50,10 @@ class MissingRuleError(ArgfluxError, NotImplementedError):
     """A primitive that has no derivative rule."""
 
 
+class ControlFlowError(ArgfluxError, TypeError):
+    """Python's own control flow that asks for a value where only operations are known."""
+
+
 class RuleError(ArgfluxError, TypeError):
     """A derivative rule that broke its contract."""
 

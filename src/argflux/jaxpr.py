@@ -1,6 +1,6 @@
 """How JAX spells its programs, which changes between versions: the only file that imports from the parts it hides."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,8 +18,8 @@ from jax.interpreters import ad, batching, mlir
 
 __all__ = [
     "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "backward_pass", "batching",
-    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "has_tangents", "jaxpr_as_fun",
-    "jaxprs_in_params", "mlir", "object_of", "scan_counts", "tangent_program",
+    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "jaxpr_as_fun",
+    "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "tangent_program",
 ]  # fmt: skip
 
 _CALLS = {
@@ -27,6 +27,7 @@ _CALLS = {
     "pjit": "jaxpr",
     "closed_call": "call_jaxpr",
     "core_call": "call_jaxpr",
+    "eval_jaxpr": "call_jaxpr",
     "remat2": "jaxpr",
     "checkpoint": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
@@ -50,7 +51,7 @@ def called_program(eqn: Any) -> ClosedJaxpr | None:
     """
     if eqn.primitive.name in _CALLS:
         return closed(eqn.params[_CALLS[eqn.primitive.name]])
-    return None if object_of(eqn) is None else _expanded(eqn)
+    return _expanded(eqn) if eqn.primitive.name == "call_hi_primitive" else None
 
 
 def scan_counts(eqn: Any) -> tuple[int, int]:
@@ -81,53 +82,56 @@ def backward_pass(eqn: Any, values: Sequence) -> Sequence:
 
 
 def tangent_program(eqn: Any, zeros: Sequence[bool]) -> tuple[ClosedJaxpr, Sequence[bool]]:
-    """Return the tangent map of a call with a forward rule of its own, and which of its output tangents are zero.
+    """Return the tangent map of a `custom_jvp_call`, and which of its output tangents are zero.
 
     The program takes the operands and then the tangents of those that `zeros` does not call zero; it returns the
     outputs and then their tangents, without the zero ones.
     """
-    if object_of(eqn) is not None:
-        return _tangent_of_object(eqn, zeros)
     jaxpr, consts, zero_outs = eqn.params["jvp_jaxpr_fun"].call_wrapped(*zeros)
     return ClosedJaxpr(jaxpr, consts), zero_outs
 
 
-def object_of(eqn: Any) -> Any:
-    """Return the object that an equation stands for, where JAX's primitive is one (`searchsorted` from 0.12)."""
-    return eqn.params["_prim"] if eqn.primitive.name == "call_hi_primitive" else None
+def object_pullback(eqn: Any, active: Sequence[bool], values: Sequence) -> tuple[list, Callable] | None:
+    """Run an object that JAX keeps as a primitive, by its own forward pass; `None` if it has none.
 
+    Returns:
+        The outputs, and from their cotangents to those of the operands, `None` where they are zero.
+    """
+    prim = eqn.params["_prim"]
+    if type(prim).vjp_fwd is type(prim).__mro__[-2].vjp_fwd:
+        return None
+    ys, residuals, *_ = prim.vjp_fwd(prim.in_tree.unflatten(active), *prim.in_tree.unflatten(values))
 
-def has_tangents(eqn: Any) -> bool:
-    """Say whether an equation's object defines a tangent map."""
-    method = type(object_of(eqn)).jvp
-    return method is not type(object_of(eqn)).__mro__[-2].jvp
+    def back(dys: Sequence) -> list:
+        zero = lambda v: ad.Zero(v.aval.to_tangent_aval())
+        dys = [zero(v) if dy is None else dy for dy, v in zip(dys, eqn.outvars, strict=True)]
+        pull = getattr(prim, "vjp_bwd_retval_logs", lambda *given: (prim.vjp_bwd_retval(*given), None))
+        found, _ = pull(residuals, prim.out_tree.unflatten(dys))
+        return [None if isinstance(dx, ad.Zero) else dx for dx in prim.in_tree.flatten_up_to(found)]
+
+    return jax.tree.leaves(ys), back
 
 
 def _expanded(eqn: Any) -> ClosedJaxpr:
-    prim = object_of(eqn)
+    prim = eqn.params["_prim"]
     call = lambda *flat: jax.tree.leaves(prim.expand(*prim.in_tree.unflatten(flat)))
-    return jax.make_jaxpr(call)(*_structs(eqn.invars))
+    return jax.make_jaxpr(call)(*[jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars])
 
 
-def _tangent_of_object(eqn: Any, zeros: Sequence[bool]) -> tuple[ClosedJaxpr, list[bool]]:
-    prim, count = object_of(eqn), len(eqn.invars)
-    zero_outs: list[bool] = []
+def is_mapped() -> bool:
+    """Say whether what runs now runs for many examples at once, inside `vmap` or `shard_map`.
 
-    def call(*flat):
-        moving = iter(flat[count:])
-        dots = [
-            ad.Zero(v.aval.to_tangent_aval()) if zero else next(moving)
-            for v, zero in zip(eqn.invars, zeros, strict=True)
-        ]
-        ys, dys = prim.jvp(prim.in_tree.unflatten(flat[:count]), prim.in_tree.unflatten(dots))
-        dys = prim.out_tree.flatten_up_to(dys)
-        zero_outs[:] = [isinstance(dy, ad.Zero) or dy.dtype == jax.dtypes.float0 for dy in dys]
-        return jax.tree.leaves(ys), [dy for dy, zero in zip(dys, zero_outs, strict=True) if not zero]
-
-    structs = _structs(eqn.invars)
-    tangents = [x for x, zero in zip(structs, zeros, strict=True) if not zero]
-    return jax.make_jaxpr(call)(*structs, *tangents), zero_outs
-
-
-def _structs(variables: Sequence) -> list[jax.ShapeDtypeStruct]:
-    return [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in variables]
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> seen = []
+        >>> _ = jax.vmap(lambda x: (seen.append(is_mapped()), x)[1])(jnp.ones(2))
+        >>> seen, is_mapped()
+        ([True], False)
+    """
+    reference = getattr(get_opaque_trace_state(convention="nnx"), "_trace_ref", lambda: None)
+    trace = reference()
+    while trace is not None:
+        if type(trace).__name__ in ("BatchTrace", "ShardMapTrace"):
+            return True
+        trace = getattr(trace, "parent_trace", None)
+    return False

@@ -151,9 +151,64 @@ verbose | progress | Keras
 optimizer | rule | PyTorch and Keras
 opt | rule | Flux
 validation_data | validation | Keras
+c | q | SciPy
+Q | P | qpth
+H | P | CVXOPT and MATLAB
+f | q, objective | MATLAB
+A_ub | G | SciPy
+b_ub | h | SciPy
+A_eq | A | SciPy
+b_eq | b | SciPy
+bounds | lower=low and upper=high | SciPy
+lb | lower | qpsolvers
+ub | upper | qpsolvers
+l | lower | OSQP
+u | upper | OSQP
+eps | tolerance | SCS and cvxpylayers
+eps_abs | tolerance | OSQP
+eps_rel | tolerance | OSQP
+tol | tolerance, eps | SciPy and JAXopt
+tol_feas | tolerance | Clarabel
+tol_gap_abs | tolerance | Clarabel
+tol_gap_rel | tolerance | Clarabel
+abstol | tolerance | CVXOPT
+reltol | tolerance | CVXOPT
+feastol | tolerance | CVXOPT
+max_iter | max_iterations | OSQP and Clarabel
+max_iters | max_iterations | SCS
+maxiter | max_iterations, iterations | SciPy and JAXopt
+maxIter | max_iterations | qpth
+iterations | max_iterations | code for solvers
+method | solver | SciPy
+solver_args | pass solver= and tolerance= themselves | cvxpylayers
+solver_options | pass tolerance= and max_iterations= themselves | qpsolvers
+verbose | print the solution for its status and residuals | CVXPY and OSQP
+warm_start | start | CVXPY and OSQP
+warm_starts | start | cvxpylayers
+init_params | start | JAXopt
+initvals | start | qpsolvers
+x0 | start | SciPy
+fun | objective | SciPy
+cost | objective | CasADi
+loss | objective | code for JAX
+constraints | pass functions as equality= and inequality= | SciPy and CVXPY
+eq_constraints | equality | code for solvers
+ineq_constraints | inequality | code for solvers
+eq | equality | code for solvers
+ineq | inequality | code for solvers
+x | variable | code for solvers
+variables | variable | CVXPY
+parameters | let the functions take the parameters after the variable | CVXPY
+params | let the functions take the parameters after the variable | code for JAX
+reg | smoothing, strength | code for decision losses
+regularization | smoothing, strength | code for decision losses
+regularization_strength | strength | fast-soft-sort
+sigma | scale | PyEPO
+n_samples | samples | PyEPO
+num_samples | samples | Berthet et al.'s code
 """
 
 OTHER_NAMES: dict[str, list[tuple[str, str]]] = {}
 for _row in _ROWS.strip().splitlines():
     _name, _ours, _who = (part.strip() for part in _row.split("|"))
-    OTHER_NAMES[_name] = [(_one.strip(), _who) for _one in _ours.split(", ")]
+    OTHER_NAMES.setdefault(_name, []).extend((_one.strip(), _who) for _one in _ours.split(", "))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import argflux as af
-from argflux.errors import ArgumentError, DtypeError, MissingRuleError, ShapeError
+from argflux.errors import ArgumentError, ControlFlowError, DtypeError, MissingRuleError, ShapeError
 
 A = jnp.array([[1.0, -2.0, 0.5], [0.3, 0.7, -1.1]])
 
@@ -236,3 +236,46 @@ def test_ties_and_tips():
     assert af.gradient(jnp.abs, 0.0)[0] == 0
     assert af.gradient(lambda x: jnp.max(x), jnp.array([1.0, 1.0, 0.0]))[0].tolist() == [0.5, 0.5, 0.0]
     assert af.gradient(jnp.linalg.norm, jnp.zeros(3))[0].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_derivatives_of_nothing_are_empty():
+    empty = jnp.zeros(0)
+    assert af.jacobian(lambda x: 2 * x, empty).shape == (0, 0)
+    assert af.jacobian(lambda x: jnp.sum(x) * jnp.ones(3), jnp.zeros((0, 2))).shape == (3, 0, 2)
+    assert af.jacobian(lambda x: {"a": x[:0]}, jnp.zeros(2))["a"].shape == (0, 2)
+    assert af.hessian(jnp.sum, empty).shape == (0, 0)
+
+
+def test_an_integer_alone_is_told_to_be_a_floating_number():
+    with pytest.raises(DtypeError, match=r"got the integer 3 .*pass 3\.0"):
+        af.gradient(lambda x: x**2, 3)
+    with pytest.raises(DtypeError, match="astype"):
+        af.gradient(lambda x: jnp.sum(x**2), jnp.arange(3))
+
+
+def _root(a):
+    x = 1.0
+    while abs(x * x - a) > 1e-4:
+        x = (x + a / x) / 2
+    return x
+
+
+ASKS = {
+    "while": (_root, jnp.array(2.0)),
+    "if": (lambda v: v**2 if v > 0 else -v, jnp.array(3.0)),
+    "mask": (lambda x: jnp.sum(x[x > 0] ** 2), jnp.arange(3.0)),
+    "float": (lambda x: x * float(x), jnp.array(2.0)),
+    "NumPy": (lambda x: x * np.sin(x), jnp.array(2.0)),
+    "list": (lambda x: [x, 2 * x][jnp.argmax(jnp.stack([x, x]))], jnp.array(2.0)),
+}
+ASKERS = [af.gradient, af.withgradient, af.pullback, af.jacobian, af.hessian, af.code_ir, af.code_pullback]
+
+
+@pytest.mark.parametrize(("f", "at"), ASKS.values(), ids=ASKS)
+def test_python_control_flow_is_an_error_that_names_the_line(f, at):
+    line = rf"test_api.py:{f.__code__.co_firstlineno + (2 if f is _root else 0)} .*jax.lax.cond"
+    for derivative in ASKERS:
+        with pytest.raises(ControlFlowError, match=line):
+            derivative(f, at)
+    with pytest.raises(ControlFlowError, match=line):
+        jax.jit(lambda x: af.gradient(f, x))(at)

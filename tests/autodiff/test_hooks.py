@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import argflux as af
+from argflux.errors import RuleError
 
 
 @pytest.mark.parametrize("gradient", [lambda f, x: af.gradient(f, x)[0], lambda f, x: jax.grad(f)(x)])
@@ -53,3 +54,35 @@ def test_checkpointed_keeps_only_the_arguments():
     sines, barriers = counts(af.checkpointed(deep))
     assert (plain_sines, plain_barriers) == (3, 0)
     assert (sines, barriers) == (5, 1)
+
+
+WRONG = {
+    "three entries": (lambda d: jnp.ones(3), r"got float32\[3\]; expected float32\[2\]"),
+    "a mean": (jnp.mean, r"got float32\[\]; expected float32\[2\]"),
+    "a number": (lambda d: 5, r"got int32\[\]; expected float32\[2\]"),
+    "halves": (lambda d: d.astype(jnp.float16), r"got float16\[2\]"),
+    "text": (lambda d: "no", "got a str"),
+    "two": (lambda d: [d, d], "got the structure"),
+}
+PLACES = {
+    "argument": lambda x, back: jnp.sum(af.hook(x, back) ** 2),
+    "model": lambda x, back: jnp.sum(af.hook({"w": x}, lambda d: back(d["w"]))["w"]),
+    "below": lambda x, back: jnp.sum(af.hook(jnp.stack([x, x])[0], back)),
+}
+
+
+@pytest.mark.parametrize(("back", "message"), WRONG.values(), ids=WRONG)
+def test_what_a_hook_returns_is_checked(back, message):
+    x = jnp.array([1.0, 2.0])
+    for place in ("argument", "below"):
+        f = lambda x, place=place: PLACES[place](x, back)
+        for gradient in (lambda x, f=f: af.gradient(f, x)[0], lambda x, f=f: jax.grad(f)(x)):
+            for run in (gradient, jax.jit(gradient)):
+                with pytest.raises(RuleError, match=message):
+                    run(x)
+
+
+def test_a_hook_in_a_model_returns_the_tree_it_was_given():
+    with pytest.raises(RuleError, match="got the structure"):
+        af.gradient(lambda x: PLACES["model"](x, lambda d: d), jnp.ones(2))
+    assert af.gradient(lambda x: af.hook(x, lambda d: 5) ** 2, 3.0)[0] == 5.0

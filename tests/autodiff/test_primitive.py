@@ -207,3 +207,33 @@ def test_a_rule_given_later_is_seen():
         af.gradient(late, 1.0)
     late.rrule(lambda x: (late(x), lambda dy: (None, np.asarray(2 * dy, np.float32))))
     assert af.gradient(late, 1.0)[0] == 2.0
+
+
+@af.primitive
+def scaled(x, *, by=2.0, name="times", offset=None):
+    y = np.asarray(x) * np.asarray(by, x.dtype) if name == "host" else x * by
+    return y if offset is None else y + offset
+
+
+@scaled.rrule
+def _(x, *, by=2.0, name="times", offset=None):
+    return scaled(x, by=by, name=name, offset=offset), lambda dy: (None, dy * by)
+
+
+@pytest.mark.parametrize("name", ["times", "host"])
+def test_keywords_are_options_without_derivative(name):
+    f = lambda x: scaled(x, by=5.0, name=name, offset=np.float32(1.0))
+    assert (f(3.0), scaled(3.0)) == (16.0, 6.0)
+    assert af.gradient(f, 3.0)[0] == 5.0
+    assert jax.jit(lambda x: af.gradient(f, x)[0])(3.0) == 5.0
+    assert jax.grad(f)(3.0) == 5.0
+    np.testing.assert_array_equal(jax.vmap(f)(jnp.arange(2.0)), [1.0, 6.0])
+    assert af.check_rrule(lambda x: scaled(x, by=3.0), jnp.ones(2)).first < 1e-6
+
+
+def test_a_derivative_with_respect_to_a_keyword_is_missing():
+    f = lambda b: scaled(3.0, offset=b)
+    for gradient in (lambda: af.gradient(f, 3.0), lambda: jax.grad(f)(3.0)):
+        with pytest.raises(MissingRuleError, match="keyword of the primitive function `scaled`"):
+            gradient()
+    assert af.gradient(lambda b: scaled(3.0, offset=af.ignore_derivatives(b)), 3.0)[0] == 0.0

@@ -104,3 +104,23 @@ def test_the_pages_build_without_a_warning(tmp_path):
     result = subprocess.run(build, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "argflux" in (tmp_path / "pages/index.html").read_text()
+
+
+def test_the_page_of_the_command_line_lists_every_option():
+    import inspect
+
+    from argflux.cli.app import app
+
+    text = (DOCS / "command_line.md").read_text()
+    sections = dict(re.findall(r"^## `argflux (\w+)[^`]*`$(.*?)(?=^## |\Z)", text, re.M | re.S))
+    verbs = {command.callback.__name__: command.callback for command in app.registered_commands}
+    assert set(sections) == set(verbs)
+    for verb, function in verbs.items():
+        listed = re.findall(r"^\| `--([\w-]+)", sections[verb], re.M)
+        assert sorted(listed) == sorted(set(inspect.signature(function).parameters) - {"dataset"})
+
+
+def test_the_description_for_package_indexes_leads_nowhere_else():
+    text = (DOCS / "package.md").read_text()
+    assert not LINK.findall(text)
+    assert 'readme = "docs/package.md"' in (ROOT / "pyproject.toml").read_text()

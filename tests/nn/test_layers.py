@@ -70,13 +70,13 @@ def test_jit_of_the_layer_as_an_argument_equals_eager(row, layer):
 def test_vmap_over_examples_equals_batch(row, layer):
     if not row.by_example:
         pytest.skip("examples of a batch depend on each other")
-    got = jax.vmap(lambda x: layer(x[None])[0])(row.batch())
+    got = jax.jit(jax.vmap(lambda x: layer(x[None])[0]))(row.batch())
     np.testing.assert_allclose(got, layer(row.batch()), rtol=2e-6, atol=2e-6)
 
 
 def test_gradient_in_every_parameter_and_the_input(row, layer):
     with jax.enable_x64(True):
-        layer = jax.tree.map(lambda a: a.astype(jnp.float64), layer)
+        layer = jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), layer)
         vector, rebuild = nn.destructure(layer)
         x = row.batch(jnp.float64, examples=2)
 
@@ -92,8 +92,13 @@ def test_gradient_in_every_parameter_and_the_input(row, layer):
 
 def test_gradient_is_a_tree_that_maps_with_the_layer(row, layer):
     x = row.batch()
-    gradient = jax.grad(lambda layer: jnp.sum(layer(x)))(layer)
-    moved = jax.tree.map(lambda p, g: p - 0.1 * g, layer, gradient)
+
+    @jax.jit
+    def move(layer):
+        gradient = jax.grad(lambda layer: jnp.sum(layer(x)))(layer)
+        return jax.tree.map(lambda p, g: p - 0.1 * g, layer, gradient)
+
+    moved = move(layer)
     assert type(moved) is type(layer)
     assert [name for name, _ in nn.trainables(moved)] == [name for name, _ in nn.trainables(layer)]
     assert moved(x).shape == layer(x).shape
@@ -101,8 +106,9 @@ def test_gradient_is_a_tree_that_maps_with_the_layer(row, layer):
 
 def test_dtype_follows_the_parameters(row, layer):
     trained(row, layer)
-    half = jax.tree.map(lambda a: a.astype(jnp.bfloat16), layer)
-    assert half(row.batch(jnp.bfloat16)).dtype == jnp.bfloat16
+    half = jax.eval_shape(lambda layer: jax.tree.map(lambda a: a.astype(jnp.bfloat16), layer), layer)
+    x = jax.eval_shape(lambda: row.batch(jnp.bfloat16))
+    assert jax.eval_shape(lambda layer, x: layer(x), half, x).dtype == jnp.bfloat16
 
 
 def test_saved_and_loaded_it_gives_the_same(row, layer, tmp_path):

@@ -78,11 +78,20 @@ def test_the_model_given_and_its_last_layer_stay(digits):
     assert [leaf.dtype for leaf in jax.tree.leaves(after)] == [leaf.dtype for leaf in jax.tree.leaves(before)]
 
 
+def test_what_the_layers_pass_on_has_the_usual_size(digits):
+    x = digits[0].x[:200]
+    before = network()
+    before_each, after_each = (af.preactivations(model, x).values() for model in (before, design(before, x)[0]))
+    usual = [float((z * z).mean()) / 2 for z in before_each]
+    passed = [float((af.relu(z) ** 2).mean()) for z in after_each]
+    np.testing.assert_allclose(passed, usual, rtol=1e-3)
+
+
 def test_the_variance_is_kept(digits):
     x = digits[0].x[:200]
     before = network()
     variances = lambda model: [float(z.var(axis=0).mean()) for z in af.preactivations(model, x).values()]
-    np.testing.assert_allclose(variances(design(before, x)[0]), variances(before), rtol=1e-3)
+    np.testing.assert_allclose(variances(design(before, x, scale="variance")[0]), variances(before), rtol=1e-3)
     raw, report = design(before, x, scale=None)
     assert not np.allclose(variances(raw), variances(before), rtol=0.1)
     assert [layer.scale for layer in report.layers] == [1.0, 1.0]
@@ -271,7 +280,7 @@ def test_ctrl_c_leaves_nothing_half_done(digits, monkeypatch):
         ({"trust": 0}, "got trust=0; expected None or a positive number"),
         ({"biases": "no"}, "got biases='no'; expected True or False"),
         ({"balanced": 2}, "got balanced=2"),
-        ({"scale": "weights"}, "got scale='weights'; expected 'variance' or None"),
+        ({"scale": "weights"}, "got scale='weights'; expected 'signal', 'variance' or None"),
         ({"samples": 0}, "got samples=0; expected a whole number of at least 1"),
         ({"solver": "ipm"}, "got solver='ipm'; expected 'auto', 'simplex' or 'first-order'"),
         ({"threads": 0}, "got threads=0"),

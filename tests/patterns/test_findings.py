@@ -76,6 +76,38 @@ def test_the_verdict_says_what_stands_and_what_does_not():
     assert any("the gap: no difference could be shown" in s for s in said)
 
 
+@pytest.mark.parametrize(
+    ("gains", "start"),
+    [
+        ({"designed:1": 0.2}, "Yes: designed:1 is better than kaiming_normal by 2"),
+        ({"designed:1": -0.2}, "No, they are worse: designed:1 is worse than kaiming_normal by "),
+        ({"designed:1": 0.0}, "No: no difference in test accuracy from kaiming_normal could be shown (designed:1: "),
+        (
+            {"designed:0": -0.3, "designed:1": 0.2, "designed:2": 0.1},
+            "Some are, some are worse: designed:1 is better than kaiming_normal by 1",
+        ),
+        ({"uniform": 0.2, "designed:1": 0.0}, "No: no difference in test accuracy from kaiming_normal could be shown"),
+    ],
+)
+def test_the_verdict_begins_with_the_answer(gains, start):
+    rng = np.random.default_rng(0)
+    means = {"kaiming_normal": 0.5} | {name: 0.5 + gain for name, gain in gains.items()}
+    records = [
+        record(family, i, rng.normal(), mean + 0.02 * rng.normal(), other=rng.normal())
+        for family, mean in means.items()
+        for i in range(30)
+    ]
+    first = verdict(Study({"families": list(means), "epochs": 2, "every": 1}, records))[0]
+    assert first.startswith(start)
+    assert "zeros could not be shown to go along with it within families (Spearman" in first
+    assert first.endswith(").")
+
+
+def test_the_answer_on_zeros_alone():
+    alone = Study({"families": ["a"], "epochs": 2, "every": 1}, made_up().records[:40])
+    assert verdict(alone)[0].startswith("Yes: within families, fewer zeros go along with a higher test accuracy (Spear")
+
+
 def test_the_verdict_of_nothing():
     assert verdict(Study({"families": ["a"], "epochs": 2, "every": 1}, [record("a", 0, 0.1, 0.5)])) == [
         "Too few starts, or starts too much alike, to say anything."

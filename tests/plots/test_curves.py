@@ -48,6 +48,12 @@ def test_running_mean_leaves_gaps_out():
     np.testing.assert_allclose(_running_mean(run, 1), run)
 
 
+def test_the_mean_does_not_lag_behind_a_steep_start():
+    run = 100.0 - np.arange(1000.0)
+    np.testing.assert_allclose(_running_mean(run, 20)[:985], run[:985], atol=0.5)
+    assert _running_mean(run, 20)[0] == run[0]
+
+
 def test_diverged_run_is_drawn_up_to_its_end():
     assert texts(loss_curve([1.0, 50.0, np.inf, np.nan])) == ["50"]
 

@@ -53,7 +53,8 @@ def test_it_holds_question_method_tables_verdict_and_command(tmp_path):
         "80 starts: 40 of each",
     ):
         assert part in text
-    assert sentences["relu"][0] in text
+    assert f'<p class="answer">{sentences["relu"][0]}</p>' in text
+    assert f"<li>{sentences['relu'][1]}</li>" in text
     correlations = 2 * sum(len(s.correlations(within=w)) for s in studies.values() for w in (True, False)) // 2
     comparisons = sum(len(s.comparisons()) for s in studies.values())
     assert outline.rows == correlations + comparisons + 2 * 2 + 4 * 2

@@ -56,7 +56,24 @@ def test_tint_runs_from_white_to_the_colour():
 
 
 def test_colours_repeat_after_the_palette():
-    assert [colour(i) for i in range(8)] == [*PALETTE, BLUE]
+    assert [colour(i) for i in range(11)] == [*PALETTE, BLUE]
+
+
+def lab(colour):
+    """The colour in CIE L*a*b*, where distances are as large as they look."""
+    linear = np.array([c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)])
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear
+    x, y, z = np.cbrt(xyz / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_colours_differ_from_each_other_and_from_paper():
+    """Eight families, as in the study, have a colour each; a difference of 20 is seen at a glance."""
+    colours = np.array([lab(each) for each in PALETTE])
+    apart = np.linalg.norm(colours[:, None] - colours, axis=-1) + 1e3 * np.eye(len(PALETTE))
+    assert len(PALETTE) >= 8
+    assert apart.min() > 20
+    assert colours[:, 0].max() < 75
 
 
 @pytest.mark.parametrize("heights", [[0.5, 0.5, 0.5], [1.0, 0.99, 0.2], [0.1], [0.0, 0.01]])

@@ -17,7 +17,7 @@ from argflux.programs.colouring import Coloured
 from argflux.programs.extract import Affine
 from argflux.programs.pattern import Pattern
 
-pytest.importorskip("asdex")
+pytest.importorskip("asdex", exc_type=ImportError)
 pytest.importorskip("clarabel")
 
 
@@ -175,3 +175,13 @@ def test_huge_programs_that_capture_what_is_traced_say_so(x64):
 
     with pytest.raises(ArgumentError, match=r"capture values being traced.*pass those values as parameters"):
         jax.jit(captures)(*data(5000))
+
+
+def test_a_package_that_does_not_import_is_as_good_as_none(monkeypatch):
+    def broken(name):
+        raise ImportError("cannot import name 'ClosedJaxpr'")
+
+    sparsity.available.cache_clear()
+    monkeypatch.setattr(sparsity.importlib, "import_module", broken)
+    assert not sparsity.available()
+    sparsity.available.cache_clear()

@@ -195,7 +195,7 @@ BAD = {
     "no function": (run_of(3, 2), DtypeError, "objective: got a int"),
     "missing": (run_of(SQUARE, 2, values=()), ArgumentError, "no value for y.*pass y="),
     "too many": (run_of(SQUARE, 2, values=(1.0, 2.0)), ArgumentError, r"2 values.*parameters \(y\)"),
-    "unknown option": (run_of(SQUARE, 2, tolerence=1e-3), ArgumentError, "unknown option tolerence.*tolerance"),
+    "unknown option": (run_of(SQUARE, 2, tolerence=1e-3), ArgumentError, "keyword tolerence=0.001;.*write tolerance="),
     "crossed bounds": (run_of(SQUARE, 2, lower=1.0, upper=0.0), ArgumentError, r"lower\[0\].*above upper"),
     "NaN": (
         run_of(SQUARE, 2, values=(jnp.array([1.0, jnp.nan]),)), DataError,

@@ -9,7 +9,7 @@ from argflux.programs import Program, solve_qp, sparseblocks
 from argflux.programs.pattern import Pattern, Sparse
 from argflux.programs.sparsity import split
 
-pytest.importorskip("asdex")
+pytest.importorskip("asdex", exc_type=ImportError)
 
 rows = Program(
     lambda x, y: jnp.sum((x - y) ** 2), variable=lambda y: y, equality=lambda x, y: x.sum(1) - 1.0, lower=0.0

@@ -86,6 +86,31 @@ def test_programs_on_the_host_cannot_be_exported(tmp_path):
         af.export(tmp_path / "model.stablehlo", host, jnp.ones((1, 2)), any_batch=False)
 
 
+def test_a_program_inside_is_one_error_that_says_what_works(tmp_path):
+    program = af.Program(
+        lambda x, y: jnp.sum((x - y) ** 2), variable=lambda y: y, inequality=lambda x, y: jnp.sum(x) - 1
+    )
+    boxed = af.Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
+    for options in ({}, {"any_batch": False}):
+        model = af.Chain(af.Dense(2, 3), jax.vmap(program))
+        with pytest.raises(ArgumentError, match=r"\(an optimisation problem\); .*bounds alone .* can be exported"):
+            af.export(tmp_path / "m.stablehlo", model, jnp.ones((2, 2)), **options)
+    model = af.Chain(af.Dense(2, 3), jax.vmap(boxed))
+    af.export(tmp_path / "m.stablehlo", model, jnp.ones((2, 2)))
+    np.testing.assert_allclose(run(tmp_path / "m.stablehlo", jnp.ones((3, 2))), model(jnp.ones((3, 2))), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_another_branch_for_one_size_is_noticed(tmp_path, size):
+    odd = lambda x: x if x.shape[0] == size else -x
+    with pytest.raises(
+        ArgumentError, match=f"another result than the model's for a batch of {size}; .*any_batch=False"
+    ):
+        af.export(tmp_path / "m.mlir", odd, jnp.ones((2, 2)))
+    assert not list(tmp_path.iterdir())
+    af.export(tmp_path / "m.mlir", odd, jnp.ones((2, 2)), any_batch=False)
+
+
 def test_platforms_that_are_none(tmp_path):
     with pytest.raises(ArgumentError, match=r"model\.mlir: got platforms abacus; expected some of cpu, cuda"):
         af.export(tmp_path / "model.mlir", af.relu, jnp.ones(2), platforms=("abacus",))

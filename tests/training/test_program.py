@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from argflux.training import Adam, Descent, train
+from argflux.training import Adam, Descent, setup, train
 from argflux.training.program import KEPT_PROGRAMS, _programs
 from argflux.training.train import _run
 from tests.training.models import assert_same_bits, line_data, loss, network
@@ -68,9 +68,9 @@ def test_one_executable_serves_every_number_of_steps(n):
     made = program(fresh)
     x, y = line_data()
     start = made.split.take(network())
-    inner = jax.tree.leaves(Adam(0.01).transformation(Adam(0.01).hyperparameters()).init(made.split.spread(start[0])))
+    inner = jax.tree.leaves(setup(Adam(0.01), network()).inner)
     hyper = straight.state.hyper
-    carry, losses = made.call(
+    carry, losses, *_ = made.call(
         (start[0], inner, []),
         start[1],
         hyper,

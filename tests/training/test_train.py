@@ -243,12 +243,15 @@ def test_validation_measures_after_every_epoch():
     np.testing.assert_array_equal(plain.losses, history.losses)
 
 
-def test_metrics_replace_the_loss_on_validation_data():
+def test_metrics_stand_beside_the_loss_on_validation_data():
     loader = DataLoader(line_data(20), 5)
     metrics = {"width": lambda model, x, y: x.shape[0], "worst": lambda model, x, y: jnp.abs(model(x) - y).max()}
     _, history = train(loss, network(), [line_data()], Descent(), epochs=2, validation=loader, metrics=metrics)
-    assert list(history[0].metrics) == ["width", "worst"]
+    assert list(history[0].metrics) == ["validation_loss", "width", "worst"]
     assert history.column("width") == [20.0, 20.0]
+    only = {"mean": lambda model, x: jnp.mean(model(x))}  # the loss does not take such a batch
+    _, history = train(loss, network(), [line_data()], Descent(), validation=line_data()[0], metrics=only)
+    assert list(history[0].metrics) == ["mean"]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.25])
@@ -415,6 +418,19 @@ X, Y = line_data()
         ((loss, network(), [(X, Y)], Descent()), {"until": 1e-7}, ArgumentError, "until of type float"),
         ((loss, network(), [(X, Y)], Descent()), {"resume": True}, ArgumentError, "resume without checkpoint"),
         ((loss, network(), [(X, Y)], Descent()), {"metrics": {}}, ArgumentError, "metrics without validation"),
+        ((network(), loss, [(X, Y)], Descent()), {}, ArgumentError, r"a Chain as loss.*swap the first two"),
+        ((loss, network(), X, Descent()), {}, ArgumentError, r"an array of shape \(32, 1\) as data.*\[\(X, Y\)\]"),
+        ((loss, network(), jnp.array(X), Descent()), {}, ArgumentError, r"an array of shape .*DataLoader\(\(X, Y\)"),
+        ((loss, network(), {"x": X}, Descent()), {}, ArgumentError, "a dict as data; expected batches"),
+        ((loss, network(), Dataset(X, Y, (0, 1), "a"), Descent()), {}, ArgumentError, "a Dataset as data"),
+        ((loss, network(), Descent(), [(X, Y)]), {}, ArgumentError, "expected a rule"),
+        ((loss, network(), [(X[:8], Y[:7])], Descent()), {}, ShapeError, r"\(8, 1\), \(7, 1\), on which"),
+        ((loss, network(), [(X, Y)], Descent()), {"callback": lambda: 0}, ArgumentError, "callback take one record"),
+        ((loss, network(), [(X, Y)], Descent()), {"callback": [print, 3]}, ArgumentError, "callback of type int"),
+        ((loss, network(), [(X, Y)], Descent()), {"until": lambda a, b: 0}, ArgumentError, "let until take one record"),
+        ((loss, network(), [(X, Y)], Descent()), {"lr": 0.1}, ArgumentError, "train: got keyword lr=0.1"),
+        ((loss, network(), [(X, Y)], Descent()), {"batch_size": 1}, ArgumentError, "train: got keyword batch_size=1"),
+        ((loss, network(), [(X, Y)]), {}, ArgumentError, "missing a required argument: 'rule'"),
         ((lambda m, x, y: m(x) - y, network(), [(X, Y)], Descent()), {}, ShapeError, r"a loss of shape \(32, 1\)"),
         ((lambda m, x, y: jnp.sum(x > 0), network(), [(X, Y)], Descent()), {}, DtypeError, "a loss of dtype int32"),
         ((lambda m, x, y: (loss(m, x, y), 1), network(), [(X, Y)], Descent()), {}, DtypeError, "a tuple from the loss"),
@@ -440,5 +456,5 @@ def test_a_frozen_model_and_a_foreign_state_are_refused():
 
 
 def test_mistyped_keywords_of_train_are_errors():
-    with pytest.raises(TypeError, match="epoch"):
+    with pytest.raises(ArgumentError, match=r"train: got keyword epoch=3; .*write epochs="):
         train(loss, network(), [(X, Y)], Descent(), epoch=3)

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from argflux.autodiff.closure import derivative_of_function
 from argflux.autodiff.params import Params, is_implicit
 from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
-from argflux.errors import ArgumentError, ShapeError
+from argflux.autodiff.wild import wild_inputs
+from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.tree import is_differentiable
 
 
 class WithGradient(NamedTuple):
@@ -21,12 +24,18 @@ class WithGradient(NamedTuple):
 
 
 class _Run:
-    """A forward run on a tape, ready to be pulled back any number of times."""
+    """A forward run on a tape, ready to be pulled back any number of times.
 
-    def __init__(self, traced: Trace, wants: Callable[[Any], bool] | None = None):
-        self.traced, self.tape = traced, Tape(wants)
-        self.inputs = [self.tape.variable(x) for x in traced.inputs.arrays]
-        outputs = self.tape.run_closed(traced.jaxpr, self.inputs)
+    `masked` says that zeros in the cotangents of its outputs stand for what has no say.
+    """
+
+    def __init__(self, traced: Trace, wants: Callable[[Any], bool] | None = None, masked: bool = False):
+        self.traced, self.tape, self.masked = traced, Tape(wants), masked
+        jaxpr = traced.jaxpr.jaxpr
+        of_constants, of_arguments = wild_inputs(jaxpr)
+        constants = [self.tape.constant(x, wild) for x, wild in zip(traced.jaxpr.consts, of_constants, strict=True)]
+        self.inputs = [self.tape.variable(*pair) for pair in zip(traced.inputs.arrays, of_arguments, strict=True)]
+        outputs = self.tape.run(jaxpr, constants, self.inputs, [masked and v.aval.ndim > 0 for v in jaxpr.outvars])
         count = traced.out_tree.num_leaves
         self.outputs, self.aux = outputs[:count], [node.value for node in outputs[count:]]
 
@@ -38,7 +47,8 @@ class _Run:
         """Take one cotangent per output leaf to those of the captured arrays, by identity, and of the inputs."""
         captured = self.tape.captured
         wanted = [node.slot for node in [*captured.values(), *self.inputs]]
-        cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted)
+        masked = {node.slot for node in self.outputs if self.masked and jnp.ndim(node.value)}
+        cotangents = self.tape.reverse(sum_by_slot(self.outputs, dys), wanted, masked)
         return dict(zip(captured, cotangents, strict=False)), cotangents[len(captured) :]
 
 
@@ -73,7 +83,7 @@ def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
         >>> float(y), df, float(da), float(db)
         (6.0, None, 3.0, 2.0)
     """
-    run = _Run(trace(f, args, where="pullback"), lambda array: True)
+    run = _Run(trace(f, args, where="pullback"), lambda array: True, masked=True)
     value = run.value
 
     def back(dy: Any) -> tuple:
@@ -82,6 +92,21 @@ def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
         return (derivative_of_function(f, df_tree, found), *dargs)
 
     return value, back
+
+
+def pullback_of_arguments(f: Callable, *args: Any) -> tuple[Any, Callable]:
+    """Like `pullback`, with respect to the arguments alone: what `f` captured may go through anything.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> w = jnp.array([2.0, 1.0])
+        >>> value, back = pullback_of_arguments(lambda x: jnp.abs(jnp.fft.fft(w)) * x, jnp.ones(2))
+        >>> [dx.tolist() for dx in back(jnp.ones(2))]
+        [[3.0, 1.0]]
+    """
+    run = _Run(trace(f, args, where="pullback"))
+    value = run.value
+    return value, lambda dy: run.traced.inputs.gradients(run.pull(_check_seed(value, dy))[1])[1]
 
 
 def gradient(f: Callable, *args: Any) -> tuple:
@@ -98,6 +123,7 @@ def gradient(f: Callable, *args: Any) -> tuple:
 
     Raises:
         ShapeError: if `f` does not return a scalar; `jacobian` is for those.
+        DtypeError: if all arguments are integers.
         MissingRuleError: when the value depends on a primitive without a rule.
 
     Example:
@@ -132,7 +158,7 @@ def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient
     if is_implicit(f, args):
         return _implicit(f, args[0], has_aux)
     run = _Run(trace(f, args, has_aux=has_aux))
-    value = _check_scalar(run.value)
+    value = _check_scalar(run.value, args)
     _, dinputs = run.pull([jnp.ones_like(value)])
     _, grads = run.traced.inputs.gradients(dinputs)
     return WithGradient((value, rebuild_aux(run.traced.aux, run.aux)) if has_aux else value, grads)
@@ -141,7 +167,7 @@ def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient
 def _implicit(f: Callable, params: Params, has_aux: bool) -> WithGradient:
     ids = {id(array) for array in params}
     run = _Run(trace(f, (), has_aux=has_aux), lambda array: id(array) in ids)
-    value = _check_scalar(run.value)
+    value = _check_scalar(run.value, ())
     found, _ = run.pull([jnp.ones_like(value)])
     if not found and len(params):
         raise ArgumentError(
@@ -173,17 +199,21 @@ def jacobian(f: Callable, *args: Any) -> Any:
         >>> af.jacobian(lambda x: x * x, jnp.array([1.0, 2.0])).tolist()
         [[2.0, 0.0], [0.0, 4.0]]
     """
-    run = _Run(trace(f, args, where="jacobian"))
+    run = _Run(trace(f, args, where="jacobian"), masked=True)
 
     def rows(position):
         node = run.outputs[position]
-        basis = jnp.eye(node.value.size, dtype=node.value.dtype).reshape(-1, *node.value.shape)
 
         def pull(dy):
             dys = [dy if i == position else jnp.zeros_like(n.value) for i, n in enumerate(run.outputs)]
             return run.traced.inputs.gradients(run.pull(dys)[1])[1]
 
-        stacked = jax.vmap(pull)(basis)
+        if not node.value.size:
+            inputs = run.traced.inputs
+            stacked = inputs.gradients([jnp.zeros((0, *x.shape), x.dtype) for x in inputs.arrays])[1]
+        else:
+            basis = jnp.eye(node.value.size, dtype=node.value.dtype)
+            stacked = jax.vmap(pull)(basis.reshape(-1, *node.value.shape))
         shaped = jax.tree.map(lambda j: j.reshape(*node.value.shape, *j.shape[1:]), stacked)
         return shaped[0] if len(args) == 1 else shaped
 
@@ -207,11 +237,20 @@ def hessian(f: Callable, x: Any) -> Any:
         >>> af.hessian(lambda x: jnp.sum(x**3), jnp.array([1.0, 2.0])).tolist()
         [[6.0, 0.0], [0.0, 12.0]]
     """
+    if not all(jnp.size(leaf) for leaf in jax.tree.leaves(x)):
+        return jacobian(lambda point: gradient(f, point)[0], x)
     return jax.jacfwd(lambda point: gradient(f, point)[0])(x)
 
 
-def _check_scalar(value: Any) -> Any:
+def _check_scalar(value: Any, args: tuple) -> Any:
     shape = getattr(value, "shape", None)
+    if shape == () and jnp.issubdtype(value.dtype, jnp.integer) and (whole := _whole_number(args)) is not None:
+        raise DtypeError(
+            f"the integer {whole} as an argument, for which no derivative exists",
+            "floating numbers",
+            f"pass {whole}.0" if isinstance(whole, int) else "convert it with `.astype(float)`",
+            where="gradient",
+        )
     if shape != () or not _is_float(value):
         got = f"{value.dtype}{list(shape)}" if shape is not None else f"a tree {jax.tree.structure(value)}"
         raise ShapeError(
@@ -221,6 +260,15 @@ def _check_scalar(value: Any) -> Any:
             where="gradient",
         )
     return value
+
+
+def _whole_number(args: tuple) -> Any:
+    """Find an integer among arguments that hold no floating number."""
+    leaves = jax.tree.leaves(args)
+    if any(is_differentiable(leaf) for leaf in leaves):
+        return None
+    kinds = (int, np.integer, np.ndarray, jax.Array)
+    return next((x for x in leaves if isinstance(x, kinds) and jnp.issubdtype(jnp.result_type(x), jnp.integer)), None)
 
 
 def _check_seed(value: Any, dy: Any) -> list:

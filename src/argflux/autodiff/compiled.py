@@ -20,7 +20,7 @@ FEW = 4
 
 @dataclass(frozen=True)
 class Demand:
-    """Which outputs have a cotangent, and in which of these zeros of a `where` may lie."""
+    """Which outputs have a cotangent, and in which of these zeros of a selection may lie."""
 
     present: tuple[bool, ...]
     masked: tuple[bool, ...]
@@ -46,8 +46,8 @@ class Form:
 class Forms:
     """The compiled forms of one program for one choice of active inputs, and the demand last met, expected again."""
 
-    def __init__(self, eqn: Any, active: Sequence[bool], captured: dict[int, Node]):
-        self.active, self.captured = tuple(active), dict.fromkeys(captured)
+    def __init__(self, eqn: Any, active: Sequence[bool], captured: dict[int, Node], wild: Sequence[bool]):
+        self.active, self.captured, self.wild = tuple(active), dict.fromkeys(captured), tuple(wild)
         count = len(eqn.outvars)
         everything = self._make(eqn, captured, Demand((True,) * count, (False,) * count))
         self.expected = Demand(tuple(everything.halves.live), (False,) * count)
@@ -60,7 +60,8 @@ class Forms:
         return self.known[demand]
 
     def _make(self, eqn, captured, demand: Demand) -> Form:
-        return Form(split(_program(eqn), self.active, captured, present=demand.present, masked=demand.masked))
+        demanded: dict[str, Any] = {"present": demand.present, "masked": demand.masked, "wild": self.wild}
+        return Form(split(_program(eqn), self.active, captured, **demanded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class CompiledStep:
 
     def pull(self, dys: list, masked: Sequence[bool]) -> Iterator[tuple[int, Any, bool]]:
         """Yield the cotangents of the wanted inputs, as `Step.pull` does."""
-        self.forms.expected = Demand(tuple(dy is not None for dy in dys), tuple(masked))
+        zeros = tuple(mask or dy is None for mask, dy in zip(masked, dys, strict=True))
+        self.forms.expected = Demand(tuple(dy is not None for dy in dys), zeros)
         form = self.forms.form(self.eqn, self.captured, self.forms.expected)
         dxs = form.backward(self.residuals, dys) if form is self.form else form.again(self.values, dys)
         for slot, dx, mask in zip(self.inputs, dxs, form.halves.masked, strict=True):
@@ -100,7 +102,8 @@ def compiled(rule: Callable) -> Callable:
         if any(isinstance(node.value, Tracer) for node in nodes) or not _is_worth_compiling(eqn):
             return rule(tape, eqn, nodes)
         captured = tape.captured_in(eqn)
-        forms = _find_forms(eqn, [node.slot is not None for node in nodes], captured)
+        wild = [node.wild for node in [*captured.values(), *nodes]]
+        forms = _find_forms(eqn, [node.slot is not None for node in nodes], captured, wild)
         return rule(tape, eqn, nodes) if forms is None else _run(tape, eqn, forms, captured, nodes)
 
     return call
@@ -111,20 +114,23 @@ def _run(tape: Tape, eqn, forms: Forms, captured: dict[int, Node], nodes: list[N
     values = [node.value for node in nodes]
     form = forms.form(eqn, captured, forms.expected)
     ys, residuals = form.forward(values)
-    outputs = [tape.variable(y) if on else Node(y) for y, on in zip(ys, form.halves.live, strict=True)]
+    wild, _ = tape.marks(eqn, nodes)
+    outputs = [
+        tape.variable(y, wild) if on else Node(y, None, wild) for y, on in zip(ys, form.halves.live, strict=True)
+    ]
     slots = tuple(node.slot for node in nodes), tuple(node.slot for node in outputs)
     tape.steps.append(CompiledStep(eqn, forms, form, captured, values, residuals, *slots))
     return outputs
 
 
-def _find_forms(eqn, active: list[bool], captured: dict[int, Node]) -> Forms | None:
+def _find_forms(eqn, active: list[bool], captured: dict[int, Node], wild: list[bool]) -> Forms | None:
     """Look the compiled forms of an equation up, or make them; `None` where the program cannot be pulled back."""
     program, rest = _identity(eqn)
     known = _FORMS.setdefault(program, {})
-    key = (rest, tuple(active), tuple(captured))
+    key = (rest, tuple(active), tuple(captured), tuple(wild))
     if key not in known:
         try:
-            known[key] = Forms(eqn, active, captured)
+            known[key] = Forms(eqn, active, captured, wild)
         except ArgfluxError:
             known[key] = None
     return known[key]

@@ -123,7 +123,7 @@ def _step_name(step) -> str:
 
 
 def _rule_name(step) -> str:
-    back = getattr(step.back, "__name__", "back") if step.rule is None else step.rule.function_name
+    back = getattr(step.back, "__name__", "back") if step.rule is None or step.rule.call else step.rule.function_name
     return _inside(step) + back
 
 

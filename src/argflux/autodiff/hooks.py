@@ -5,13 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import linear_call
 
 from argflux.autodiff.registry import pulls_back
 from argflux.autodiff.trace import Leaves
+from argflux.errors import RuleError
 from argflux.jaxpr import Primitive, ad, batching, mlir
-from argflux.tree import is_differentiable
+from argflux.tree import is_array, is_differentiable
 
 hook_p = Primitive("hook")
 hook_p.multiple_results = True
@@ -30,7 +32,7 @@ def _jvp(primals, tangents, *, replace):
 ad.primitive_jvps[hook_p] = _jvp
 
 
-@pulls_back("hook")
+@pulls_back("hook", moves=True)
 def hook_back(dys, ys, *xs, replace):
     """Hand the cotangents to the user's function."""
     return tuple(replace(dys))
@@ -47,6 +49,9 @@ def hook(x: Any, f: Callable) -> Any:
     Returns:
         `x`, with the same values.
 
+    Raises:
+        RuleError: on the way back, if what `f` returns has another structure, shape or dtype.
+
     Example:
         >>> import argflux as af, jax.numpy as jnp
         >>> af.gradient(lambda x: af.hook(x, lambda dx: 10 * dx) ** 2, 3.0)[0].item()
@@ -58,9 +63,27 @@ def hook(x: Any, f: Callable) -> Any:
 
     def replace(cotangents: list) -> list:
         dx = f(leaves.gradients(cotangents))
-        return cotangents if dx is None else [leaf for leaf in jax.tree.leaves(dx) if is_differentiable(leaf)]
+        return cotangents if dx is None else _fitting(dx, cotangents, leaves)
 
     return leaves.rebuild(hook_p.bind(*leaves.arrays, replace=replace))
+
+
+def _fitting(dx: Any, cotangents: list, leaves: Leaves) -> list:
+    """Hold what a hook returned against the cotangent that it was given."""
+    todo = "return a cotangent of the same shapes and dtypes, or None to leave it as it is"
+    expected, got = jax.tree.structure(leaves.gradients(cotangents)), jax.tree.structure(dx)
+    if got != expected:
+        raise RuleError(f"the structure {got}", f"{expected}", todo, where="hook")
+    fitted = []
+    for new, old in zip(jax.tree.leaves(dx), cotangents, strict=True):
+        if not is_array(new) and not isinstance(new, int | float):
+            raise RuleError(f"a {type(new).__name__}", f"{old.dtype}{list(old.shape)}", todo, where="hook")
+        number = isinstance(new, int | float) and not isinstance(new, bool) and not old.shape
+        shape, dtype = jnp.shape(new), old.dtype if number else jnp.result_type(new)
+        if shape != old.shape or dtype != old.dtype:
+            raise RuleError(f"{dtype}{list(shape)}", f"{old.dtype}{list(old.shape)}", todo, where="hook")
+        fitted.append(jnp.asarray(new, old.dtype))
+    return fitted
 
 
 def ignore_derivatives(x: Any) -> Any:

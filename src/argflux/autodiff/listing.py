@@ -21,7 +21,7 @@ _HIDDEN = {
     "name",
     "mode",
 }
-_INLINED = {"jit": "jaxpr", "closed_call": "call_jaxpr"}
+_INLINED = {"jit": "jaxpr", "closed_call": "call_jaxpr", "eval_jaxpr": "call_jaxpr"}
 _BODIES = ("scan", "cond", "while", "remat2")
 
 

@@ -37,7 +37,8 @@ class Opaque:
 class Flat:
     """An opaque function on flat lists of arrays, optionally over leading batch axes.
 
-    `axes` holds one tuple of flags per batch axis, outermost first: which operands carry that axis.
+    `axes` holds one tuple of flags per batch axis, outermost first: which operands carry that axis. The first operands
+    are those of positional arguments; the others, arrays among the keywords, have no derivative.
     """
 
     def __init__(self, opaque: Opaque, treedef: Any, static: tuple, axes: tuple = ()):
@@ -46,11 +47,13 @@ class Flat:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, opaque: Opaque, args: tuple) -> "tuple[Flat, list]":
+    def of(cls, opaque: Opaque, args: tuple, keywords: dict) -> "tuple[Flat, list]":
         """Take the arguments apart; the same structure gives the same object, which keeps compiled code valid."""
-        leaves, treedef = jax.tree.flatten(args)
-        arrays = [jnp.asarray(x) for x in leaves if _is_operand(x)]
-        static = tuple(None if _is_operand(x) else (x,) for x in leaves)
+        leaves, treedef = jax.tree.flatten((args, keywords))
+        count = len(jax.tree.leaves(args))
+        operands = [is_array(x) if i >= count else _is_operand(x) for i, x in enumerate(leaves)]
+        arrays = [jnp.asarray(x) for x, on in zip(leaves, operands, strict=True) if on]
+        static = tuple(None if on else (type(x), x) for x, on in zip(leaves, operands, strict=True))
         try:
             flat = opaque.flats.setdefault((treedef, static), cls(opaque, treedef, static))
         except TypeError as error:
@@ -106,7 +109,7 @@ class Flat:
 
     def _examine(self, avals: Sequence) -> tuple:
         structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals]
-        call = lambda *xs: self.opaque.function(*self.rebuild(xs))
+        call = lambda *xs: self.call(self.opaque.function, xs)
         staged = True
         try:
             result = jax.eval_shape(call, *structs)
@@ -114,14 +117,25 @@ class Flat:
             staged = False
             with jax.ensure_compile_time_eval():
                 like, zeros = self.opaque.like, [np.zeros(s.shape, s.dtype) for s in structs]
-                result = call(*zeros) if like is None else like(*self.rebuild(structs))
+                result = call(*zeros) if like is None else self.call(like, structs)
         leaves, tree = jax.tree.flatten(result)
         return [(np.shape(y), jnp.result_type(y)) for y in leaves], tree, staged
 
-    def rebuild(self, arrays: Sequence) -> Any:
-        """Put the arguments together again."""
+    def rebuild(self, arrays: Sequence) -> tuple[tuple, dict]:
+        """Put the arguments and the keywords together again."""
         fresh = iter(arrays)
-        return self.treedef.unflatten([next(fresh) if kept is None else kept[0] for kept in self.static])
+        return self.treedef.unflatten([next(fresh) if kept is None else kept[1] for kept in self.static])
+
+    def call(self, function: Callable, arrays: Sequence) -> Any:
+        """Call a function of the user's with the arguments and the keywords."""
+        args, keywords = self.rebuild(arrays)
+        return function(*args, **keywords)
+
+    @property
+    def count(self) -> int:
+        """How many operands belong to positional arguments."""
+        args, _ = self.treedef.children()
+        return sum(kept is None for kept in self.static[: args.num_leaves])
 
     def value(self, *xs: Any) -> list:
         """Evaluate on arrays whose values are known."""
@@ -164,7 +178,7 @@ class Flat:
         return [jax.ShapeDtypeStruct(*o) for o in self.outputs(xs)]
 
     def _staged(self, *xs: Any) -> list:
-        function = lambda *xs: jax.tree.leaves(self.opaque.function(*self.rebuild(xs)))
+        function = lambda *xs: jax.tree.leaves(self.call(self.opaque.function, xs))
         for flags in reversed(self.axes):
             function = jax.vmap(function, in_axes=tuple(0 if on else None for on in flags))
         return [jnp.asarray(y) for y in function(*xs)]
@@ -192,7 +206,7 @@ class Flat:
 
     def _rule_one(self, xs: Sequence) -> tuple:
         assert self.opaque.rule is not None
-        result = self.opaque.rule(*self.rebuild(xs))
+        result = self.call(self.opaque.rule, xs)
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
             raise RuleError(
                 f"a rule that returned {type(result).__name__}",
@@ -206,7 +220,7 @@ class Flat:
 
     def _flatten(self, dargs: Any, xs: Sequence) -> list:
         """Hold what the pullback returned against the arguments and flatten it."""
-        args = self.rebuild(xs)
+        args, _ = self.rebuild(xs)
         if not isinstance(dargs, tuple | list) or len(dargs) != len(args) + 1:
             check_cotangents(f"of {self.name}", dargs, [None] * (len(args) + 1))
         found = []
@@ -217,10 +231,10 @@ class Flat:
             avals = [x for x, _ in kept]
             check_cotangents(f"of {self.name}, argument {position}", [dx for _, dx in kept], avals)
             found += [dx for _, dx in kept]
-        return found
+        return found + [None] * (len(xs) - len(found))
 
     def _host_value(self, *xs: Any) -> list:
-        return self._each(lambda *one: jax.tree.leaves(self.opaque.function(*self.rebuild(one))), xs)
+        return self._each(lambda *one: jax.tree.leaves(self.call(self.opaque.function, one)), xs)
 
     def _host_rule(self, *xs: Any) -> tuple[list, Callable]:
         """Run the rule for every element of the batch and keep the pullbacks."""

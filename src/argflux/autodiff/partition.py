@@ -34,7 +34,7 @@ class Halves:
     `known` computes the outputs and every residual from the inputs; `pulled` computes the cotangents of the
     inputs from residuals and the cotangents of the outputs. `outputs`, `residuals` and `cotangents` are atoms of
     one shared jaxpr; a cotangent that is exactly zero is `None`. `live` says which outputs a derivative can pass,
-    `masked` in which cotangents zeros of a `where` may lie.
+    `masked` in which cotangents zeros of a selection may lie.
     """
 
     consts: dict
@@ -66,6 +66,7 @@ def split(
     saveable: Callable[[Any], bool] = lambda eqn: True,
     present: Sequence[bool] | None = None,
     masked: Sequence[bool] | None = None,
+    wild: Sequence[bool] = (),
 ) -> Halves:
     """Trace a program together with its pullback and cut it where the cotangents come in.
 
@@ -76,7 +77,8 @@ def split(
         saveable: says of a forward equation whether its outputs may be kept for the backward half; what may
             not be kept is computed again there.
         present: which outputs have a cotangent; all, if not given.
-        masked: in which of these zeros of a `where` may lie; in none, if not given.
+        masked: in which of these zeros of a selection may lie; in none, if not given.
+        wild: which of the captured constants and the inputs may hold infinities or NaN; none, if not given.
     """
     count = len(closed.jaxpr.outvars)
     present, masked = present or [True] * count, masked or [False] * count
@@ -90,9 +92,10 @@ def split(
 
     def joint(values, dys):
         tape = Tape()
-        nodes = [tape.variable(x) if on else Node(x) for x, on in zip(values, active, strict=True)]
+        flags = zip(values, active, wild or [False] * len(values), strict=True)
+        nodes = [tape.variable(x, w) if on else Node(x, None, w) for x, on, w in flags]
         tape.captured.update(zip(captured, nodes, strict=False))
-        outputs = tape.run_closed(closed, nodes[len(captured) :])
+        outputs = tape.run_closed(closed, nodes[len(captured) :], masked)
         slots = {node.slot for node, on in zip(outputs, masked, strict=True) if on}
         seeds = sum_by_slot(outputs, [dy if on else None for dy, on in zip(dys, present, strict=True)])
         dxs = tape.reverse(seeds, [node.slot for node in nodes], slots)

@@ -33,6 +33,11 @@ def _batch(values, axes, *, function):
 def _jvp(primals, tangents, *, function):
     """Forward mode from the reverse rule: rows of the Jacobian, one pullback per output element."""
     ys = opaque_p.bind(*primals, function=function)
+    if any(
+        not isinstance(t, ad.Zero) and _is_float(x)
+        for x, t in list(zip(primals, tangents, strict=True))[function.count :]
+    ):
+        refuse_keyword(function, "under `jax.grad` or `jax.jvp`")
     linear = [i for i, t in enumerate(tangents) if not isinstance(t, ad.Zero) and _is_float(primals[i])]
 
     def transpose(residuals, dys):
@@ -66,6 +71,8 @@ ad.primitive_jvps[opaque_p] = _jvp
 def opaque(tape, eqn, nodes):
     """Call the user's rule; keep its pullback as it is where values are known, by a host call where they are not."""
     function = eqn.params["function"]
+    if any(node.slot is not None for node in nodes[function.count :]):
+        refuse_keyword(function, f"called at {user_line(eqn)}")
     operands = [node.value for node in nodes]
     if function.rule is None:
         return tape.record(eqn, None, nodes, opaque_p.bind(*operands, function=function), _no_rule(eqn, function))
@@ -75,6 +82,16 @@ def opaque(tape, eqn, nodes):
         return pull(zeros_for(dys, eqn.outvars))
 
     return tape.record(eqn, None, nodes, ys, opaque_back)
+
+
+def refuse_keyword(function: Flat, line: str) -> None:
+    """Raise for a derivative with respect to a keyword."""
+    raise MissingRuleError(
+        f"a derivative with respect to a keyword of the primitive function `{function.name}` {line}",
+        "derivatives with respect to positional arguments",
+        "pass the array by position, or stop the derivative before it with `af.ignore_derivatives`",
+        where="gradient",
+    )
 
 
 def _no_rule(eqn, function):
@@ -97,7 +114,7 @@ class PrimitiveFunction:
         self._opaque = Opaque(function, like)
 
     def rrule(self, rule: Callable) -> Callable:
-        """Register `rule(*args) -> (value, pullback)` as this function's derivative and return it.
+        """Register `rule(*args, **keywords) -> (value, pullback)` as this function's derivative and return it.
 
         `pullback(dy)` returns `(None, *dargs)`: the derivative with respect to the function itself first, then
         one cotangent per argument with its shape and dtype, `None` where there is none.
@@ -106,9 +123,9 @@ class PrimitiveFunction:
         self._opaque.forget()
         return rule
 
-    def __call__(self, *args: Any) -> Any:
-        """Evaluate the function."""
-        flat, arrays = Flat.of(self._opaque, args)
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Evaluate the function; keywords are options, without derivative."""
+        flat, arrays = Flat.of(self._opaque, args, keywords)
         ys = opaque_p.bind(*arrays, function=flat)
         return flat.out_tree(arrays).unflatten(ys)
 
@@ -125,7 +142,8 @@ def primitive(function: Callable | None = None, *, like: Callable | None = None)
     `jax.jvp` too; forward mode pulls back one row of the Jacobian per output element.
 
     Args:
-        function: positional arguments, trees of arrays; returns a tree of arrays.
+        function: of positional arguments, trees of arrays; returns a tree of arrays. Keyword arguments are options:
+            arrays, or hashable values handed on as they are. They reach the rule too, and have no derivative.
         like: optional; from arguments given as `jax.ShapeDtypeStruct` to the structs of the result. Without it a
             host function is run once on zeros to learn what it returns.
 
@@ -134,7 +152,7 @@ def primitive(function: Callable | None = None, *, like: Callable | None = None)
         returns `(None, *dargs)`.
 
     Raises:
-        MissingRuleError: when differentiated before it has a rule.
+        MissingRuleError: when differentiated before it has a rule, or with respect to a keyword.
         RuleError: when the pullback returns the wrong number, shape or dtype of cotangents.
 
     Source:

@@ -11,23 +11,28 @@ from argflux.errors import ArgumentError
 class Rule:
     """How one primitive is pulled back.
 
-    Exactly one of the three functions is set:
+    Exactly one of the first three functions is set:
 
     - `back(dy, y, *operands, **params)` returns one cotangent per operand, each an array, `None` for zero, or
       a function without arguments that computes it (called only where the derivative is wanted);
     - `call(tape, eqn, nodes)` runs an equation that holds programs of its own and returns its output nodes;
     - `forward(*operands, **params)` returns `(y, back)` as users write it, `back(dy)` one cotangent per operand.
 
-    `transparent` marks primitives through which an exact zero of `where` travels unchanged, `singular` those
-    whose local derivative may be infinite, so that such a zero must not be multiplied by it.
+    `selects` marks primitives whose pullback makes zeros, of what was not chosen; `moves` those whose pullback
+    never multiplies by a value, so that such zeros stay. For others `kept(wild, dy, y, *operands, **params)` does what
+    `back` does and keeps zeros of `dy` from being multiplied by infinities or NaN; `wild` says of each operand
+    whether it may hold any. Without it, only a cotangent that is zero throughout is kept so; or, of `batched`
+    primitives, throughout one of the problems that their leading axes tell apart.
     """
 
     name: str
     back: Callable[..., Any] | None = None
     call: Callable[..., Any] | None = None
     forward: Callable[..., Any] | None = None
-    transparent: bool = False
-    singular: bool = False
+    kept: Callable[..., Any] | None = None
+    selects: bool = False
+    moves: bool = False
+    batched: bool = False
 
     @property
     def function_name(self) -> str:
@@ -39,33 +44,24 @@ class Rule:
 
 RULES: dict[str, Rule] = {}
 ZERO_DERIVATIVE: set[str] = set()
+HOLDS_PROGRAMS = {"jit", "closed_call", "eval_jaxpr", "scan", "cond", "remat2"}
 
 
-def elementwise(name: str, *partials: Callable[..., Any] | None, singular: bool = False) -> None:
-    """Add a row for an elementwise primitive: one `partial(dy, y, *operands)` per operand (`None` is zero)."""
-
-    def back(dy, y, *operands, **params):
-        return tuple(partial and (lambda partial=partial: partial(dy, y, *operands)) for partial in partials)
-
-    back.__name__ = f"{name}_back".replace("-", "_")
-    RULES[name] = Rule(name, back=back, transparent=True, singular=singular)
-
-
-def pulls_back(name: str, *, transparent: bool = False, singular: bool = False):
+def pulls_back(name: str, *, kept: Callable | None = None, **marks: Any):
     """Register `back(dy, y, *operands, **params)` as the rule of a primitive."""
 
     def register(back):
-        RULES[name] = Rule(name, back=back, transparent=transparent, singular=singular)
+        RULES[name] = Rule(name, back=back, kept=kept, **marks)
         return back
 
     return register
 
 
-def runs(name: str):
+def runs(name: str, **marks: Any):
     """Register `call(tape, eqn, nodes)` as the rule of a primitive that holds programs of its own."""
 
     def register(call):
-        RULES[name] = Rule(name, call=call)
+        RULES[name] = Rule(name, call=call, **marks)
         return call
 
     return register

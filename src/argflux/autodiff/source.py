@@ -2,19 +2,35 @@
 
 import os
 import sysconfig
+import traceback
 from typing import Any
+
+import equinox
+import jax
+import jaxlib
 
 _ENGINE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SITES = {sysconfig.get_path(kind) + os.sep for kind in ("purelib", "platlib")}
 _STANDARD = sysconfig.get_path("stdlib") + os.sep
-_TRACERS = tuple(site + name + os.sep for site in _SITES for name in ("jax", "jaxlib", "equinox"))
-_ELSEWHERE = (_OWN, *_SITES, _STANDARD)
+_TRACERS = tuple(os.path.dirname(os.path.abspath(str(m.__file__))) + os.sep for m in (jax, jaxlib, equinox))
+_ELSEWHERE = (_OWN, *_TRACERS, *_SITES, _STANDARD)
 
 
 def user_frame(eqn: Any) -> Any:
     """Return the innermost traceback frame outside argflux and installed packages, or `None`."""
     return next((frame for frame in _frames(eqn) if not frame.file_name.startswith(_ELSEWHERE)), None)
+
+
+def line_of_error(error: BaseException) -> str:
+    """Name the user's innermost line on the way to where an exception was raised: `train.py:12 (loss)`."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_ELSEWHERE)]
+    lines = dict(traceback.walk_tb(error.__traceback__))
+    if not own:
+        return "a line outside your own files"
+    code = own[-1].f_code
+    return f"{os.path.basename(code.co_filename)}:{lines[own[-1]]} ({code.co_name})"
 
 
 def _library_frame(eqn: Any) -> Any:

@@ -1,5 +1,6 @@
 """The engine: runs a jaxpr while recording how to pull back each equation, then walks the record in reverse."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,28 +9,35 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE, Rule
+from argflux.autodiff.masks import is_float, keep_silence, masked_variables
+from argflux.autodiff.ranges import ANYTHING, Range, of_constant, of_result
+from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE, Rule
 from argflux.autodiff.source import user_frame, user_line
+from argflux.autodiff.wild import is_wild_constant, makes_wild
 from argflux.errors import DtypeError, MissingRuleError, RuleError
 from argflux.jaxpr import Literal
 
-HOLDS_PROGRAMS = {"jit", "closed_call", "scan", "cond", "remat2"}
-
 
 class Node:
-    """A value met while running a program; `slot` numbers its cotangent, `None` where no derivative is wanted."""
+    """A value met while running a program.
 
-    __slots__ = ("slot", "value")
+    `slot` numbers its cotangent, `None` where no derivative is wanted; `wild` says that it may hold infinities or NaN,
+    `bounds` between which numbers it lies otherwise.
+    """
 
-    def __init__(self, value: Any, slot: int | None = None):
-        self.value, self.slot = value, slot
+    __slots__ = ("bounds", "slot", "value", "wild")
+
+    def __init__(self, value: Any, slot: int | None = None, wild: bool = False, bounds: Range = ANYTHING):
+        self.value, self.slot, self.wild, self.bounds = value, slot, wild, bounds
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One equation on the record: its rule, its pullback, and where its cotangents come from and go to.
 
-    `origin` is the equation of the user's that it stands for, where it lies inside a function's own derivative.
+    `kept` is the pullback where zeros of a selection lie in the cotangents; without it, one that is zero throughout is
+    kept so, unless the rule only moves cotangents. `origin` is the equation of the user's that it stands for, where
+    it lies inside a function's own derivative.
     """
 
     eqn: Any
@@ -38,21 +46,23 @@ class Step:
     back: Callable[[list], Sequence]
     inputs: tuple[int | None, ...]
     outputs: tuple[int | None, ...]
+    kept: Callable[[list], Sequence] | None = None
 
     def pull(self, dys: list, masked: Sequence[bool]) -> Iterator[tuple[int, Any, bool]]:
-        """Yield the cotangents of the wanted inputs, each with its slot and whether zeros of `where` lie in it.
-
-        Where they do, they are kept from being multiplied by a derivative that may be infinite.
-        """
+        """Yield the cotangents of the wanted inputs, each with its slot and whether zeros of a selection lie in it."""
         rule = self.rule
-        transparent = rule is not None and rule.transparent
-        mask = transparent and (self.eqn.primitive.name == "select_n" or any(masked))
-        guard = mask and rule is not None and rule.singular
-        for slot, dx in zip(self.inputs, self.back(dys), strict=True):
+        mask = any(masked) or any(dy is None for dy, s in zip(dys, self.outputs, strict=True) if s is not None)
+        back = self.kept if mask and self.kept is not None else self.back
+        guard = mask and self.kept is None and not (rule is not None and rule.moves)
+        for slot, dx in zip(self.inputs, back(dys), strict=True):
             if slot is None or dx is None:
                 continue
             dx = dx() if callable(dx) else dx
-            yield slot, _keep_zeros(dys[0], dx) if guard else dx, mask
+            yield (
+                slot,
+                keep_silence(dys, dx, rule is not None and rule.batched) if guard else dx,
+                mask or (rule is not None and rule.selects),
+            )
 
 
 @dataclass
@@ -61,7 +71,8 @@ class Tape:
 
     `run` evaluates a jaxpr on nodes and appends a `Step` for every equation that a derivative may pass;
     `reverse` takes cotangents of some slots to cotangents of others. Array constants for which `wants` says yes
-    are variables too, wherever in the program they are met; `captured` holds their nodes by identity.
+    are variables too, wherever in the program they are met; `captured` holds their nodes by identity. `trusted` says
+    that what is computed holds no infinities or NaN unless what it is made of does.
     """
 
     wants: Callable[[Any], bool] | None = None
@@ -69,17 +80,19 @@ class Tape:
     steps: list[Any] = field(default_factory=list)
     dtypes: list = field(default_factory=list)
     origin: Any = None
+    trusted: bool = False
+    masked: set = field(default_factory=set)
 
-    def variable(self, value: Any) -> Node:
+    def variable(self, value: Any, wild: bool = False, bounds: Range = ANYTHING) -> Node:
         """Make a node whose cotangent is wanted."""
         self.dtypes.append(value.dtype)
-        return Node(value, len(self.dtypes))
+        return Node(value, len(self.dtypes), wild, bounds)
 
-    def constant(self, value: Any) -> Node:
+    def constant(self, value: Any, wild: bool = False) -> Node:
         """Make a node for a constant of the program, or find the one it has."""
-        if self.wants is not None and id(value) not in self.captured and _is_float(value) and self.wants(value):
-            self.captured[id(value)] = self.variable(value)
-        return self.captured.get(id(value)) or Node(value)
+        if self.wants is not None and id(value) not in self.captured and is_float(value) and self.wants(value):
+            self.captured[id(value)] = self.variable(value, wild)
+        return self.captured.get(id(value)) or Node(value, None, wild, of_constant(value))
 
     def captured_in(self, eqn) -> dict[int, Node]:
         """Find the wanted constants inside the programs that an equation holds, by identity."""
@@ -88,17 +101,26 @@ class Tape:
         found = {id(c): self.constant(c) for c in _constants(eqn.params.values())}
         return {key: node for key, node in found.items() if node.slot is not None}
 
-    def run_closed(self, closed: Any, args: Sequence[Node]) -> list[Node]:
+    def run_closed(self, closed: Any, args: Sequence[Node], masked: Sequence[bool] = ()) -> list[Node]:
         """Evaluate a jaxpr that carries its constants."""
-        return self.run(closed.jaxpr, [self.constant(c) for c in closed.consts], args)
+        return self.run(closed.jaxpr, [self.constant(c) for c in closed.consts], args, masked)
 
-    def run(self, jaxpr: Any, consts: Sequence[Node], args: Sequence[Node]) -> list[Node]:
-        """Evaluate `jaxpr` with our rules and return its outputs."""
+    def run(self, jaxpr: Any, consts: Sequence[Node], args: Sequence[Node], masked: Sequence[bool] = ()) -> list[Node]:
+        """Evaluate `jaxpr` with our rules and return its outputs.
+
+        `masked` says in which outputs' cotangents zeros of a selection may lie, for the loops and branches inside,
+        whose pullbacks are made before cotangents are there.
+        """
+        if any(eqn.primitive.name in HOLDS_PROGRAMS for eqn in jaxpr.eqns):
+            self.masked |= masked_variables(jaxpr, masked or [False] * len(jaxpr.outvars))
         env = dict(zip(jaxpr.constvars, consts, strict=True))
         env.update(zip(jaxpr.invars, args, strict=True))
 
         def read(atom):
-            return Node(np.asarray(atom.val, _dtype(atom))) if isinstance(atom, Literal) else env[atom]
+            if not isinstance(atom, Literal):
+                return env[atom]
+            value = np.asarray(atom.val, getattr(atom.aval, "dtype", None))
+            return Node(value, None, is_wild_constant(value), of_constant(value))
 
         for eqn in jaxpr.eqns:
             outputs = self._equation(eqn, [read(v) for v in eqn.invars])
@@ -109,17 +131,18 @@ class Tape:
         active = any(node.slot is not None for node in nodes) or self.captured_in(eqn)
         rule = RULES.get(eqn.primitive.name)
         if not active or eqn.primitive.name in ZERO_DERIVATIVE:
-            return [Node(y) for y in bind(eqn, [node.value for node in nodes])]
+            marks = self.marks(eqn, nodes)
+            return [Node(y, None, *marks) for y in bind(eqn, [node.value for node in nodes])]
         if rule is not None and rule.call is not None:
             return self._call(rule.call, eqn, nodes)
         operands = [node.value for node in nodes]
         if rule is None:
-            ys, back = bind(eqn, operands), _missing_rule(eqn, user_line(eqn, self.origin))
+            ys, pullbacks = bind(eqn, operands), (missing_rule(eqn, user_line(eqn, self.origin)),)
         elif rule.forward is not None:
-            ys, back = _run_user_rule(rule, eqn, operands)
+            ys, pullbacks = _run_user_rule(rule, eqn, operands)
         else:
-            ys, back = _run_rule(rule, eqn, operands)
-        return self.record(eqn, rule, nodes, ys, back)
+            ys, pullbacks = _run_rule(rule, eqn, operands, [node.wild for node in nodes])
+        return self.record(eqn, rule, nodes, ys, *pullbacks)
 
     def _call(self, call: Callable, eqn, nodes: list[Node]) -> list[Node]:
         outer = self.origin
@@ -129,19 +152,33 @@ class Tape:
         finally:
             self.origin = outer
 
-    def record(self, eqn, rule, nodes: Sequence[Node], ys: Sequence, back) -> list[Node]:
+    def masks(self, eqn) -> list[bool]:
+        """Say in which cotangents of an equation's outputs zeros of a selection may lie."""
+        return [v in self.masked for v in eqn.outvars]
+
+    def marks(self, eqn, nodes: Sequence[Node]) -> tuple[bool, Range]:
+        """Say whether the results of an equation may be infinite or NaN, and between which numbers they lie."""
+        bounds = [node.bounds for node in nodes]
+        chosen = [n for n in nodes if n.bounds[0] < n.bounds[1]] if eqn.primitive.name == "select_n" else nodes
+        wild = any(node.wild for node in chosen) or (not self.trusted and makes_wild(eqn, bounds))
+        return wild, of_result(eqn, bounds)
+
+    def record(self, eqn, rule, nodes: Sequence[Node], ys: Sequence, back, kept=None) -> list[Node]:
         """Append a step whose `back(dys)` returns one cotangent per node; give the float outputs slots."""
         for v in eqn.outvars:
             check_real(getattr(v.aval, "dtype", None), f"gradient through `{eqn.primitive.name}` at {user_line(eqn)}")
-        outputs = [self.variable(y) if _is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)]
+        marks = self.marks(eqn, nodes)
+        outputs = [
+            self.variable(y, *marks) if is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)
+        ]
         slots = tuple(node.slot for node in nodes), tuple(node.slot for node in outputs)
-        self.steps.append(Step(eqn, self.origin, rule, back, *slots))
+        self.steps.append(Step(eqn, self.origin, rule, back, *slots, kept))
         return outputs
 
     def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None], masked: set | None = None) -> list:
         """Pull cotangents back: from `{slot: cotangent}` of outputs to the `wanted` slots (`None` is zero).
 
-        `masked` holds the slots in whose cotangents exact zeros of a `where` may lie; it grows on the way.
+        `masked` holds the slots in whose cotangents exact zeros of a selection may lie; it grows on the way.
         """
         cotangents = dict(seeds)
         keep = {slot for slot in wanted if slot is not None}
@@ -168,16 +205,6 @@ class Tape:
         return dx if dx.dtype == dtype else lax.convert_element_type(dx, dtype)
 
 
-def _keep_zeros(dy: Any, dx: Any) -> Any:
-    """Set to zero what of `dx` comes from zeros of `dy` alone; `dx` may have been summed over repeated axes."""
-    silent = lax.eq(dy, lax.full_like(dy, 0))
-    shape = jnp.shape(dx)
-    if shape != dy.shape:
-        axes = range(dy.ndim) if not shape else [i for i, size in enumerate(shape) if size != dy.shape[i]]
-        silent = lax.reshape(lax.reduce_and(silent, tuple(axes)), shape)
-    return lax.select(silent, lax.full_like(dx, 0), dx)
-
-
 def bind(eqn, operands: Sequence) -> list:
     """Apply an equation's primitive, without derivative."""
     ys = eqn.primitive.bind(*operands, **eqn.primitive.get_bind_params(eqn.params))
@@ -196,18 +223,22 @@ def sum_by_slot(outputs: Sequence[Node], dys: Sequence) -> dict[int, Any]:
 def zeros_for(dys: Sequence, variables: Sequence) -> list:
     """Replace missing cotangents of float variables by zeros; other variables keep `None`."""
     return [
-        jnp.zeros(v.aval.shape, v.aval.dtype) if dy is None and _is_float(v.aval) else dy
+        jnp.zeros(v.aval.shape, v.aval.dtype) if dy is None and is_float(v.aval) else dy
         for dy, v in zip(dys, variables, strict=True)
     ]
 
 
-def _run_rule(rule: Rule, eqn, operands):
+def _run_rule(rule: Rule, eqn, operands, wild):
+    """Return the values and the pullbacks: the plain one, and the one that keeps zeros, if the rule has one."""
     ys = bind(eqn, operands)
-    pull = rule.back
-    assert pull is not None
-    if eqn.primitive.multiple_results:
-        return ys, lambda dys: pull(zeros_for(dys, eqn.outvars), ys, *operands, **eqn.params)
-    return ys, lambda dys: pull(dys[0], ys[0], *operands, **eqn.params)
+    pulls = [rule.back] if rule.kept is None else [rule.back, functools.partial(rule.kept, wild)]
+
+    def pullback_of(pull):
+        if eqn.primitive.multiple_results:
+            return lambda dys: pull(zeros_for(dys, eqn.outvars), ys, *operands, **eqn.params)
+        return lambda dys: pull(dys[0], ys[0], *operands, **eqn.params)
+
+    return ys, [pullback_of(pull) for pull in pulls]
 
 
 def _run_user_rule(rule: Rule, eqn, operands):
@@ -221,7 +252,7 @@ def _run_user_rule(rule: Rule, eqn, operands):
         check_cotangents(rule.function_name, dxs, [v.aval for v in eqn.invars])
         return dxs
 
-    return (list(y) if multiple else [y]), back
+    return (list(y) if multiple else [y]), (back,)
 
 
 def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
@@ -247,7 +278,8 @@ def check_cotangents(name: str, dxs: Any, avals: Sequence) -> None:
             )
 
 
-def _missing_rule(eqn, line: str):
+def missing_rule(eqn, line: str):
+    """Return a pullback that names the primitive that has none, and the user's line."""
     name = eqn.primitive.name
 
     def back(dys):
@@ -287,12 +319,3 @@ def _constants(values: Any) -> Iterator[Any]:
             for eqn in value.eqns:
                 if eqn.primitive.name in HOLDS_PROGRAMS:
                     yield from _constants(eqn.params.values())
-
-
-def _dtype(atom: Any) -> Any:
-    return atom.aval.dtype
-
-
-def _is_float(aval: Any) -> bool:
-    dtype = getattr(aval, "dtype", None)
-    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)

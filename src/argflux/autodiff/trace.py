@@ -8,11 +8,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import DtypeError
+from argflux.autodiff.source import line_of_error
+from argflux.errors import ControlFlowError, DtypeError
 from argflux.jaxpr import ClosedJaxpr
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
+_PYTHON_ASKS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 _differentiating: ContextVar[bool] = ContextVar("differentiating", default=False)
 
 
@@ -78,7 +85,11 @@ class Trace:
 
 
 def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "gradient") -> Trace:
-    """Trace `f(*args)` with respect to every differentiable leaf of `f` and `args`."""
+    """Trace `f(*args)` with respect to every differentiable leaf of `f` and `args`.
+
+    Raises:
+        ControlFlowError: if Python's own `if`, `while`, `float` or a boolean mask asks for a value.
+    """
     inputs = Leaves.of(register_layers((f, args)), where)
     out_tree = None
     aux_box: list = []
@@ -96,9 +107,28 @@ def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "grad
     token = _differentiating.set(True)
     try:
         jaxpr = jax.make_jaxpr(flat)(*inputs.arrays)
+    except _PYTHON_ASKS as error:
+        raise ControlFlowError(
+            f"Python that asks for a value ({_question(error)}) at {line_of_error(error)}",
+            "operations of JAX alone, for the program is traced once for all values",
+            "write `if` as `jnp.where` or `jax.lax.cond`, `while` as `jax.lax.scan`, a mask `x[x > 0]` as "
+            "`jnp.where(x > 0, x, 0)`, and pass what does not depend on floating arguments as integers or from outside",
+            where=where,
+        ) from error
     finally:
         _differentiating.reset(token)
     return Trace(jaxpr, inputs, out_tree, aux_box)
+
+
+def _question(error: Exception) -> str:
+    """Say what Python wanted a value for."""
+    kinds = {
+        jax.errors.TracerBoolConversionError: "`if`, `while`, `and` or `bool`",
+        jax.errors.NonConcreteBooleanIndexError: "a boolean mask as an index",
+        jax.errors.TracerIntegerConversionError: "an integer, as for a shape or `range`",
+        jax.errors.TracerArrayConversionError: "a NumPy array",
+    }
+    return next((text for kind, text in kinds.items() if isinstance(error, kind)), "`float`, `int` or a shape")
 
 
 def rebuild_aux(aux: list, arrays: Sequence[Any]) -> Any:

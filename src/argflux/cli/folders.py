@@ -6,11 +6,17 @@ from pathlib import Path
 from argflux.errors import OutputError
 
 RUNS = Path("runs")
+RESUMABLE = "pass another --out, or go on with an interrupted run by --resume"
 MODEL, HISTORY, CHECKPOINT, SETTINGS = ("model.safetensors", "history.jsonl", "checkpoint.safetensors", "settings.json")
 
 
-def new_folder(out: Path | None, name: str) -> Path:
+def new_folder(out: Path | None, name: str, advice: str = "pass another --out") -> Path:
     """Make and return the folder `out`, or else the first free one of runs/name, runs/name-2, runs/name-3 …
+
+    Args:
+        out: the folder that was asked for, or None.
+        name: of the folder in runs otherwise.
+        advice: what to do about a folder that holds files already.
 
     Raises:
         OutputError: when `out` is a file or holds files already, or when it cannot be made.
@@ -18,8 +24,7 @@ def new_folder(out: Path | None, name: str) -> Path:
     if out is None:
         return _first_free(name)
     if out.is_dir() and any(out.iterdir()):
-        todo = "pass another --out, or go on with an interrupted run by --resume"
-        raise OutputError("a folder that holds files already", "a new or empty folder", todo, where=str(out))
+        raise OutputError("a folder that holds files already", "a new or empty folder", advice, where=str(out))
     return _make(out, exist_ok=True)
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from math import isfinite
 
 from argflux.errors import ArgumentError
+
+MOST_WEIGHTS = 1_000_000_000
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -62,6 +65,14 @@ def choose(given: str, known: Sequence[str], where: str) -> str:
     near = get_close_matches(given.lower(), names, n=1, cutoff=0.4)
     todo = f"did you mean {names[near[0]]}?" if near else "choose one of these"
     raise ArgumentError(repr(given), f"one of {', '.join(known)}", todo, where=where)
+
+
+def check_weights(widths: Sequence[int]) -> None:
+    """Raise ArgumentError for hidden layers with more weights between them than a machine holds."""
+    weights = sum(i * o for i, o in pairwise(widths))
+    if weights > MOST_WEIGHTS:
+        got, todo = f"{weights:_} weights between hidden layers", "pass smaller widths"
+        raise ArgumentError(got, f"at most {MOST_WEIGHTS:_}", todo, where="--hidden")
 
 
 def check_range(where: str, value: int, low: int, high: float, todo: str) -> None:

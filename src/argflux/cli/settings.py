@@ -1,13 +1,13 @@
 """The settings of a training run: checked, with defaults for each data set, kept as JSON beside the results."""
 
-import json
-from dataclasses import asdict, dataclass, replace
-from math import inf, isfinite
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from argflux.cli.options import check_range, choose
-from argflux.errors import ArgumentError, LoadError, OutputError
+from argflux.cli.kept import read_settings, write_settings
+from argflux.cli.options import check_range, check_weights, choose
+from argflux.errors import ArgumentError
 
 DATASETS = ("moons", "digits", "mnist")
 RULES = (
@@ -24,7 +24,7 @@ RULES = (
     "Lion",
 )
 RELUS = ("plain", "program")
-WIDEST = 65_536
+WIDEST, MOST = 65_536, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class Settings:
         choose(self.relu, RELUS, "--relu")
         for width in self.hidden:
             check_range("--hidden", width, 1, WIDEST, 'pass widths like "16,16", or none')
-        check_range("--epochs", self.epochs, 1, inf, "leave it out for the default")
-        check_range("--batch", self.batch, 1, inf, "leave it out for the default")
+        check_weights(self.hidden)
+        check_range("--epochs", self.epochs, 1, MOST, "leave it out for the default")
+        check_range("--batch", self.batch, 1, MOST, "leave it out for the default")
         check_range("--seed", self.seed, 0, 2**32 - 1, "leave it out for 0")
         if self.rate is not None and not (self.rate >= 0 and isfinite(self.rate)):
             expected, todo = "a finite number, at least 0", "try 0.01, or leave it out for the default"
@@ -84,11 +85,7 @@ class Settings:
         Raises:
             OutputError: when the file cannot be written.
         """
-        try:
-            path.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        except OSError as error:
-            got, todo = error.strerror or str(error), "make room, or pass another --out"
-            raise OutputError(got, "a folder that can be written to", todo, where=str(path)) from error
+        write_settings(path, self)
 
 
 DEFAULTS = {
@@ -104,11 +101,4 @@ def load_settings(path: Path) -> Settings:
     Raises:
         LoadError: when the file is missing, damaged or of another make.
     """
-    expected, todo = "the settings of a run of argflux train", "pass the folder that --out named"
-    try:
-        kept = json.loads(path.read_text())
-        return Settings(**kept | {"hidden": tuple(kept["hidden"])})
-    except OSError as error:
-        raise LoadError(error.strerror or str(error), expected, todo, where=str(path)) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise LoadError(f"{type(error).__name__}: {error}", expected, todo, where=str(path)) from error
+    return read_settings(path, Settings, "argflux train", tuples=("hidden",))

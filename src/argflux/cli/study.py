@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from argflux.cli.console import list_files, say
 from argflux.cli.failures import keeping
-from argflux.cli.folders import SETTINGS, new_folder
+from argflux.cli.folders import RESUMABLE, SETTINGS, new_folder
 from argflux.cli.options import choose, parse_number, parse_whole, parse_widths
 from argflux.cli.settings import DATASETS
 from argflux.cli.study_settings import OUTPUTS, STUDY_DEFAULTS, StudySettings, load_study_settings
@@ -87,7 +87,7 @@ def _run(settings: StudySettings, out: Path | None, resumed: Path | None) -> Non
     from argflux.cli.study_job import check, make_report, make_studies
 
     data = check(settings)
-    folder = new_folder(out, f"study-{settings.dataset}") if resumed is None else resumed
+    folder = new_folder(out, f"study-{settings.dataset}", RESUMABLE) if resumed is None else resumed
     settings.save(folder / SETTINGS)
     advice = f"go on with: argflux study {settings.dataset} --resume {shlex.quote(str(folder))}"
     with keeping(f"the records are in {folder}; {advice}"):
@@ -95,6 +95,7 @@ def _run(settings: StudySettings, out: Path | None, resumed: Path | None) -> Non
         files, sentences = make_report(settings, studies, folder)
     for name, lines in sentences.items():
         say(name, style="bold")
-        for line in lines:
+        say(lines[0])
+        for line in lines[1:]:
             say(f"  {line}")
     list_files(files)

@@ -1,17 +1,18 @@
 """The settings of `argflux study`: checked, with defaults for each data set, kept as JSON beside the results."""
 
-import json
 import shlex
-from dataclasses import asdict, dataclass, replace
-from math import inf, isfinite
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from argflux.cli.options import check_range, choose
-from argflux.cli.settings import DATASETS, WIDEST
-from argflux.errors import ArgumentError, LoadError
+from argflux.cli.kept import read_settings, write_settings
+from argflux.cli.options import check_range, check_weights, choose
+from argflux.cli.settings import DATASETS, MOST, WIDEST
+from argflux.errors import ArgumentError
 
 OUTPUTS = ("linear", "relu", "both")
+FEWEST = 3  # starts of a family: with fewer there is no correlation within it
 DEFAULT_FAMILIES = ("uniform", "kaiming_normal", "glorot_uniform", "orthogonal", "designed:1")
 
 
@@ -53,9 +54,10 @@ class StudySettings:
             check_range(
                 "--hidden", width, 1, WIDEST, 'pass widths like "64,32"; zeros are counted behind hidden layers'
             )
-        check_range("--starts", self.starts, 1, inf, "leave it out for the default")
-        check_range("--epochs", self.epochs, 1, inf, "leave it out for the default")
-        check_range("--batch", self.batch, 1, inf, "leave it out for the default")
+        check_weights(self.hidden)
+        check_range("--starts", self.starts, FEWEST, MOST, "two starts of a family say nothing of how starts differ")
+        check_range("--epochs", self.epochs, 1, MOST, "leave it out for the default")
+        check_range("--batch", self.batch, 1, MOST, "leave it out for the default")
         check_range("--seed", self.seed, 0, 2**32 - 1, "leave it out for 0")
         if not (self.rate > 0 and isfinite(self.rate)):
             raise ArgumentError(f"{self.rate}", "a finite number above 0", "try 0.1", where="--rate")
@@ -99,9 +101,7 @@ class StudySettings:
         Raises:
             OutputError: when the file cannot be written.
         """
-        from argflux.training.files import write_atomically
-
-        write_atomically(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
+        write_settings(path, self)
 
 
 STUDY_DEFAULTS = {
@@ -117,11 +117,4 @@ def load_study_settings(path: Path) -> StudySettings:
     Raises:
         LoadError: when the file is missing, damaged or of another make.
     """
-    expected, todo = "the settings of argflux study", "pass the folder that --out named"
-    try:
-        kept = json.loads(path.read_text())
-        return StudySettings(**kept | {name: tuple(kept[name]) for name in ("hidden", "families")})
-    except OSError as error:
-        raise LoadError(error.strerror or str(error), expected, todo, where=str(path)) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise LoadError(f"{type(error).__name__}: {error}", expected, todo, where=str(path)) from error
+    return read_settings(path, StudySettings, "argflux study", tuples=("hidden", "families"))

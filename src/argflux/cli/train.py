@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from argflux.cli.console import list_files, say
 from argflux.cli.failures import keeping
-from argflux.cli.folders import CHECKPOINT, SETTINGS, new_folder
+from argflux.cli.folders import CHECKPOINT, RESUMABLE, SETTINGS, new_folder
 from argflux.cli.options import choose, parse_number, parse_whole, parse_widths
 from argflux.cli.settings import DATASETS, DEFAULTS, RELUS, RULES, Settings, load_settings
 from argflux.errors import ArgumentError, LoadError
@@ -65,7 +65,7 @@ def train(
     name = choose(dataset, DATASETS, "data set")
     if resume is None:
         settings = DEFAULTS[name].changed(**options)
-        _run(settings, lambda: new_folder(out, name), None, distributed)
+        _run(settings, lambda: new_folder(out, name, RESUMABLE), None, distributed)
     else:
         settings = _resumed(name, options, out, resume)
         _run(settings, lambda: resume, resume, distributed)
@@ -119,6 +119,8 @@ def _lead(settings: Settings, make_folder: Callable[[], Path], resume: bool, dis
     learned, tested = load_data(settings)
     optimiser = rule_of(settings)
     folder = make_folder()
+    if resume:
+        _check_epochs(settings, folder)
     settings.save(folder / SETTINGS)
     advice = f"go on with: argflux train {settings.dataset} --resume {shlex.quote(str(folder))}"
     with keeping(f"history and checkpoint are in {folder}; {advice}"):
@@ -130,3 +132,13 @@ def _lead(settings: Settings, make_folder: Callable[[], Path], resume: bool, dis
         files = write_results(outcome, tested, folder)
     print_table({settings.dataset: outcome})
     list_files(files | {"settings": folder / SETTINGS, "checkpoint": folder / CHECKPOINT})
+
+
+def _check_epochs(settings: Settings, folder: Path) -> None:
+    """Raise ArgumentError if a run has gone through more epochs than are asked for."""
+    from argflux.training.checkpoint import epochs_begun
+
+    done = epochs_begun(folder / CHECKPOINT)
+    if settings.epochs < done:
+        expected, todo = f"at least the {done} that the run in {folder} has begun", "pass more, or start a new run"
+        raise ArgumentError(f"{settings.epochs}", expected, todo, where="--epochs")

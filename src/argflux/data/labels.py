@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
@@ -14,7 +15,7 @@ from argflux.tree import is_array
 
 
 @explained
-def onehotbatch(labels: Any, classes: Iterable[Hashable], dtype: Any = jnp.float32) -> jax.Array:
+def onehotbatch(labels: Any, classes: Iterable[Hashable], dtype: DTypeLike = jnp.float32) -> jax.Array:
     """Encode labels as rows with a one at the label's place among the classes and zeros elsewhere.
 
     Labels on the host may be anything hashable. Under `jit` they must be integers, and there a label outside
@@ -46,7 +47,7 @@ def onehotbatch(labels: Any, classes: Iterable[Hashable], dtype: Any = jnp.float
 
 
 @explained
-def onehot(label: Any, classes: Iterable[Hashable], dtype: Any = jnp.float32) -> jax.Array:
+def onehot(label: Any, classes: Iterable[Hashable], dtype: DTypeLike = jnp.float32) -> jax.Array:
     """Encode one label as a vector with a one at the label's place among the classes.
 
     Args:
@@ -74,7 +75,7 @@ def onehot(label: Any, classes: Iterable[Hashable], dtype: Any = jnp.float32) ->
 
 
 @explained
-def onecold(y: Any, classes: Iterable[Hashable] | None = None) -> Any:
+def onecold(y: ArrayLike, classes: Iterable[Hashable] | None = None) -> Any:
     """Return the label of the largest entry of every row; the first of them in a tie.
 
     Args:

@@ -1,10 +1,9 @@
 """Scores of predictions against labels."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from argflux.errors import DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
@@ -12,7 +11,7 @@ from argflux.keywords import explained
 
 
 @explained
-def accuracy(scores: Any, y: Any) -> jax.Array:
+def accuracy(scores: ArrayLike, y: ArrayLike) -> jax.Array:
     r"""Return the part of the rows whose largest score is at the label.
 
     $\frac1n \sum_i [\arg\max_k s_{ik} = y_i]$, where [·] is 1 if true and 0 if not.
@@ -27,7 +26,7 @@ def accuracy(scores: Any, y: Any) -> jax.Array:
         A scalar, float32, between 0 and 1.
 
     Raises:
-        ShapeError: when the shapes do not fit.
+        ShapeError: when the shapes do not fit, or for scores of a single class, of which every row would be right.
         DtypeError: for labels that are not integers.
         DataError: for an empty batch, or a label outside 0 to k-1.
 
@@ -57,6 +56,12 @@ def _check_shapes(scores: jax.Array, y: jax.Array) -> None:
             "pass the whole scores, batch first",
         )
         raise ShapeError(got, expected, todo, where="accuracy")
+    if scores.shape[-1] == 1:
+        got, todo = (
+            f"scores of shape {scores.shape}, of one class",
+            "take jnp.mean((scores > 0) == (y > 0)) of binary scores",
+        )
+        raise ShapeError(got, "scores of two classes or more", todo, where="accuracy")
     if scores.size == 0:
         got, todo = f"scores of shape {scores.shape}", "check the filter that made this batch"
         raise DataError(got, "at least one row", todo, where="accuracy")

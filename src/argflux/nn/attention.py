@@ -15,6 +15,7 @@ from argflux.nn.arguments import checked_size
 from argflux.nn.dense import Dense
 from argflux.nn.dropout import Dropout
 from argflux.nn.layer import Layer
+from argflux.nn.precision import wide_dtype
 from argflux.nn.random import next_key
 
 TODO = "call MultiHeadAttention(64, heads=8)"
@@ -108,23 +109,23 @@ class MultiHeadAttention(Layer):
         value = key if value is None else value
         self._check(*(jnp.shape(x) for x in (query, key, value)))
         q, k, v = (self._split(x) for x in (self.query(query), self.key(key), self.value(value)))
-        scores = jnp.einsum("blhd,bmhd->bhlm", q * q.shape[-1] ** -0.5, k)
-        weights = self.dropout(jax.nn.softmax(self._masked(scores, mask), axis=-1))
+        scores = q.shape[-1] ** -0.5 * jnp.einsum("blhd,bmhd->bhlm", q, k, preferred_element_type=wide_dtype(q.dtype))
+        weights = self.dropout(jax.nn.softmax(self._masked(scores, mask), axis=-1).astype(v.dtype))
         read = jnp.einsum("bhlm,bmhd->blhd", weights, v)
-        y = self.output(read.reshape(*read.shape[:2], -1))
+        y = self.output(read.reshape(*read.shape[:2], read.shape[2] * read.shape[3]))
         return (y, weights) if self.return_weights else y
 
     def _check(self, query: tuple, key: tuple, value: tuple) -> None:
         shapes = f"query {query}, key {key} and value {value}"
         if not len(query) == len(key) == len(value) == 3:
-            todo = "pass sequences, batch first"
+            todo = "add the axis of the batch: x[None]" if len(query) == 2 else "pass sequences, batch first"
             raise ShapeError(shapes, "three axes each: (batch, length, width)", todo, where=self.label())
         if key[:2] != value[:2] or query[0] != key[0]:
             todo = "pass a value for every key, and batches of one size"
             raise ShapeError(shapes, "equal batches, and as many keys as values", todo, where=self.label())
 
     def _split(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.heads, -1)
+        return x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads)
 
     def _masked(self, scores: Array, mask: Any) -> Array:
         allowed = None if mask is None else self._checked_mask(mask, scores.shape)

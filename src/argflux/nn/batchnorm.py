@@ -1,26 +1,28 @@
 """BatchNorm: each feature brought to mean 0 and variance 1 over the batch."""
 
+import math
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import DTypeLike
+from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.activation import identity
 from argflux.nn.arguments import open_size
 from argflux.nn.mode import is_training
 from argflux.nn.normalising.moments import affine_pair, channels_of, follow, tracked_pair
+from argflux.nn.precision import wide_dtype, widened
 from argflux.nn.show import label, summary
 from argflux.nn.widths import fill
 from argflux.tree import Buffer
 
 
 @explained
-class BatchNorm(eqx.Module):
+class BatchNorm(Module):
     """activation(scale · (x − mean) / √(variance + eps) + bias), for each feature of the last axis.
 
     In training, mean and variance are those of the batch, over all axes but the last, and the running statistics
@@ -35,7 +37,7 @@ class BatchNorm(eqx.Module):
         eps: added to the variance.
         momentum: the weight of a new batch in the running statistics.
         training: None for automatic (see `trainmode`), True or False.
-        dtype: of all arrays.
+        dtype: of scale and bias; running statistics have 32 bits at least.
 
     Attributes:
         scale, bias: shape (channels,), or None.
@@ -90,23 +92,23 @@ class BatchNorm(eqx.Module):
         self.channels, self.activation, self.eps, self.momentum = channels, activation, float(eps), float(momentum)
         self.training = training
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """Return the normalised x."""
         x = jnp.asarray(x)
         self = fill(self, x, self.label())
         x = self._checked(x)
         if self.mean is None or self.variance is None or is_training(self.training, self.label()):
-            mean, variance = self._of_batch(x)
+            mean, variance = self._of_batch(widened(x))
         else:
-            mean, variance = self.mean.value, self.variance.value
+            mean, variance = (buffer.value.astype(wide_dtype(x.dtype)) for buffer in (self.mean, self.variance))
         factor = (variance + self.eps) ** -0.5
-        factor = factor if self.scale is None else factor * self.scale
-        shift = -mean * factor if self.bias is None else self.bias - mean * factor
-        return self.activation(x * factor.astype(x.dtype) + shift.astype(x.dtype))
+        factor = factor if self.scale is None else factor * self.scale.astype(factor.dtype)
+        shift = -mean * factor if self.bias is None else self.bias.astype(factor.dtype) - mean * factor
+        return self.activation((widened(x) * factor + shift).astype(x.dtype))
 
     def _of_batch(self, x: Array) -> tuple[Array, Array]:
         """Return mean and variance of a batch, and let the running statistics follow."""
-        count = x.size // x.shape[-1]
+        count = math.prod(x.shape[:-1])
         if count < 2:
             got, todo = f"a batch of shape {x.shape}, one value to a feature", "pass more, or use testmode(model)"
             raise ShapeError(got, "at least two values to a feature in training", todo, where=self.label())
@@ -125,9 +127,10 @@ class BatchNorm(eqx.Module):
         channels = self._channels()
         if x.ndim < 2 or channels not in (None, x.shape[-1]):
             got, expected = f"an input of shape {x.shape}", f"(batch, …, {channels or '?'}), features last"
-            raise ShapeError(got, expected, "change the input, or the number of channels", where=self.label())
-        own = self.scale if self.scale is not None else self.mean and self.mean.value
-        return x if own is None else x.astype(own.dtype)
+            one = x.ndim == 1 and channels in (None, x.shape[0])
+            todo = "add the axis of the batch: x[None]" if one else "change the input, or the number of channels"
+            raise ShapeError(got, expected, todo, where=self.label())
+        return x if self.scale is None else x.astype(self.scale.dtype)
 
     def _channels(self) -> int | None:
         return channels_of(self.channels, self.scale, self.mean and self.mean.value)

@@ -22,6 +22,7 @@ from argflux.nn.arguments import (
 )
 from argflux.nn.initialisers import glorot_uniform
 from argflux.nn.layer import Layer
+from argflux.nn.precision import widened
 from argflux.nn.show import label
 
 TODO = "call Bilinear((5, 7), 3), or Bilinear(5, 3) for two inputs of one width"
@@ -87,12 +88,13 @@ class Bilinear(Layer):
         self.bias = given_bias(where, bias, shape[:1], dtype)
         self.activation = checked_activation("Bilinear", activation)
 
-    def __call__(self, x: Any, z: ArrayLike | None = None) -> Array:
+    def __call__(self, x: ArrayLike | tuple, z: ArrayLike | None = None) -> Array:
         """Map (..., m) and (..., n) to (..., outputs)."""
         where = self.label()
         x, z = self._checked(where, *_two(where, x, z))
-        y = jnp.einsum("...i,oij,...j->...o", x, self.weight, z)
-        return self.activation(y if self.bias is None else y + self.bias)
+        y = jnp.einsum("...i,oij,...j->...o", *map(widened, (x, self.weight, z)))
+        y = y if self.bias is None else y + widened(self.bias)
+        return self.activation(y.astype(x.dtype))
 
     def _checked(self, where: str, x: ArrayLike, z: ArrayLike) -> tuple[Array, Array]:
         _, m, n = self.weight.shape

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.arguments import checked_size
 from argflux.nn.chain import Layers, checked_layers
 from argflux.nn.connection import held, joined
 from argflux.nn.show import label, summary
 
 
-class Branches(eqx.Module):
+class Branches(Module):
     """Layers side by side, with names or without: what Parallel, PairwiseFusion and Maxout have in common."""
 
     layers: Layers

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 from jax.tree_util import DictKey, SequenceKey
 
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.show import label, summary
 from argflux.userlayer import is_function, register_layers
 
@@ -74,7 +74,7 @@ jax.tree_util.register_pytree_with_keys(Layers, _flatten_with_keys, _unflatten)
 
 
 @explained
-class Chain(eqx.Module):
+class Chain(Module):
     """Layers one after another: `Chain(f, g)(x)` is g(f(x)).
 
     A layer is anything callable on one argument: a layer of this library, an Equinox module, a dataclass with

@@ -144,4 +144,4 @@ def _advice(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
         return "pass x.T: the batch comes first"
     if shape:
         return f"change the input, or the layer to Dense({shape[-1]}, {outputs})"
-    return "pass an array, such as x[None]"
+    return "pass an array, such as x[None]" if inputs == 1 else f"pass an array of shape (..., {inputs})"

@@ -6,18 +6,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, DtypeError
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.arguments import floating_input
 from argflux.nn.mode import is_training
+from argflux.nn.precision import in_single
 from argflux.nn.random import next_key
 
 _SELU_LIMIT = -1.7580993408473766  # minus scale times alpha, what selu tends to
 
 
 @explained
-class Dropout(eqx.Module):
+class Dropout(Module):
     """Sets each value to 0 with probability p and divides the others by 1 - p; the identity outside training.
 
     Args:
@@ -56,7 +59,7 @@ class Dropout(eqx.Module):
         self.axes = (axes,) if isinstance(axes, int) else axes
         self.training = training
 
-    def __call__(self, x: Any, *, key: Array | None = None) -> Array:
+    def __call__(self, x: ArrayLike, *, key: Array | None = None) -> Array:
         """Return x with some of its values zero, in training."""
         x = jnp.asarray(x)
         if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -64,8 +67,10 @@ class Dropout(eqx.Module):
             raise DtypeError(f"an input of dtype {x.dtype}", "floating values", todo, where=self.label())
         if self.p == 0 or not is_training(self.training, self.label()):
             return x
+        if self.p == 1:
+            return jnp.zeros_like(x)
         kept = jax.random.bernoulli(next_key(key), 1 - self.p, self._mask_shape(x))
-        return jnp.where(kept, x * (1 / max(1 - self.p, 1e-30)), 0)
+        return jnp.where(kept, in_single(lambda x: x / (1 - self.p), x), 0)
 
     def _mask_shape(self, x: Array) -> tuple[int, ...]:
         if self.axes is None:
@@ -88,7 +93,7 @@ class Dropout(eqx.Module):
 
 
 @explained
-class AlphaDropout(eqx.Module):
+class AlphaDropout(Module):
     """Dropout for networks of selu: dropped values become selu's lower limit, and mean 0 and variance 1 are kept.
 
     y = a (x where kept, else α) + b with α = -1.7581, a = ((1 - p)(1 + p α²))^(-1/2) and b = -a α p, in training; the
@@ -124,7 +129,7 @@ class AlphaDropout(eqx.Module):
     def __init__(self, p: float = 0.5, *, training: bool | None = None):
         self.p, self.training = checked_probability(p, "AlphaDropout"), training
 
-    def __call__(self, x: Any, *, key: Array | None = None) -> Array:
+    def __call__(self, x: ArrayLike, *, key: Array | None = None) -> Array:
         """Return x with some of its values at selu's lower limit, in training."""
         x = floating_input(self.label(), x)
         if self.p == 0 or not is_training(self.training, self.label()):
@@ -133,7 +138,7 @@ class AlphaDropout(eqx.Module):
             return jnp.zeros_like(x)
         kept = jax.random.bernoulli(next_key(key), 1 - self.p, x.shape)
         a = ((1 - self.p) * (1 + self.p * _SELU_LIMIT**2)) ** -0.5
-        return a * jnp.where(kept, x, _SELU_LIMIT) - a * _SELU_LIMIT * self.p
+        return in_single(lambda x: a * jnp.where(kept, x, _SELU_LIMIT) - a * _SELU_LIMIT * self.p, x)
 
     def label(self) -> str:
         """Write the layer in a few words.

@@ -14,6 +14,7 @@ from argflux.keywords import explained
 from argflux.nn.arguments import checked_dtype, checked_size, drawn
 from argflux.nn.initialisers import normal
 from argflux.nn.layer import Layer
+from argflux.nn.precision import widened
 
 TODO = "call Embedding(1000, 64): how many entries, and the width of their vectors"
 
@@ -71,7 +72,8 @@ class Embedding(Layer):
     def __call__(self, x: ArrayLike) -> Array:
         """Map integers (...) to vectors (..., width)."""
         index = self._checked(jnp.asarray(x))
-        rows = self.weight.at[index].get(mode="fill", fill_value=jnp.nan)
+        weight = widened(self.weight)  # so that the gradients of an index met often add up in 32 bits
+        rows = weight.at[index].get(mode="fill", fill_value=jnp.nan).astype(self.weight.dtype)
         if self.padding is None:
             return rows
         return jnp.where((index == self.padding)[..., None], jnp.zeros((), rows.dtype), rows)

@@ -18,6 +18,7 @@ from jax.typing import DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained, unknown_keyword
+from argflux.nn.precision import wide_dtype
 from argflux.nn.random import next_key
 
 Initialiser = Callable[..., Any]
@@ -57,7 +58,8 @@ def initialiser(draw: Initialiser) -> Initialiser:
             raise unknown_keyword(draw.__name__, unknown[0], options[unknown[0]], known)
         if shape is None and key is None:
             return functools.partial(draw_or_wait, **options)
-        return draw(key, _shape(draw.__name__, shape), _floating(draw.__name__, dtype), **options)
+        dtype = _floating(draw.__name__, dtype)
+        return draw(key, _shape(draw.__name__, shape), wide_dtype(dtype), **options).astype(dtype)
 
     INITIALISERS.append(draw_or_wait)
     return draw_or_wait
@@ -197,10 +199,8 @@ def orthogonal(key: Array | None, shape: tuple, dtype: DTypeLike, *, gain: float
     """
     if len(shape) < 2:
         raise ShapeError(f"shape {shape}", "two axes or more", "use another initialiser", where="orthogonal")
-    wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
     rows = (shape[0], math.prod(shape[1:]))
-    drawn = jax.nn.initializers.orthogonal(gain)(next_key(key), rows, wide)
-    return drawn.reshape(shape).astype(dtype)
+    return jax.nn.initializers.orthogonal(gain)(next_key(key), rows, dtype).reshape(shape)
 
 
 @initialiser

@@ -1,11 +1,10 @@
 """Layer: the base of the layers, which writes itself in a few words."""
 
-import equinox as eqx
-
+from argflux.module import Module
 from argflux.nn.show import summary
 
 
-class Layer(eqx.Module):
+class Layer(Module):
     """An Equinox module that prints as its `label`, with the number of its parameters where there is room."""
 
     def label(self) -> str:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import ArgumentError, DtypeError
-from argflux.jaxpr import Tracer, get_opaque_trace_state
+from argflux.jaxpr import Tracer, get_opaque_trace_state, is_mapped
 from argflux.keywords import explained
 
 
@@ -111,7 +111,8 @@ def next_key(key: Array | None = None) -> Array:
         key: a key of `jax.random.key` or `jax.random.PRNGKey`, or None.
 
     Raises:
-        ArgumentError: without a key inside jit, outside training, where one fixed key would be compiled in.
+        ArgumentError: without a key inside jit, vmap, scan or shard_map, outside training, where one key would be the
+            same at every call, for every example or step.
         DtypeError: if `key` is not a key.
 
     Example:
@@ -126,11 +127,11 @@ def next_key(key: Array | None = None) -> Array:
     if (source := _drawn.get()) is not None:
         return source.next()
     drawn = _stream.next()
-    if isinstance(drawn, Tracer):
+    if isinstance(drawn, Tracer) or is_mapped():
         raise ArgumentError(
             "no key inside a function that JAX is tracing",
-            "an explicit key, as one key of the default stream would be the same at every call",
-            "pass key=, made outside and given to the function as an argument",
+            "an explicit key, as one key of the default stream would be the same at every call and for every example",
+            "pass key=, made outside and given to the function as an argument (under vmap: jax.random.split)",
             where="key",
         )
     return drawn

@@ -123,7 +123,9 @@ class Upsample(Layer):
         axes = len(given) if isinstance(given, tuple) else max(1, len(spatial))
         if len(spatial) != axes or 0 in spatial:
             got, expected = f"an input of shape {shape}", f"(batch, {axes} spatial axes, channels)"
-            raise ShapeError(got, expected, "pass all axes, channels last", where=self.label())
+            one = len(spatial) == axes - 1 and isinstance(given, tuple)
+            todo = "for a single example, add the axis of the batch: x[None]" if one else "pass all axes, channels last"
+            raise ShapeError(got, expected, todo, where=self.label())
         if self.scale is None:
             return self.size or ()
         scales = self.scale if isinstance(self.scale, tuple) else (self.scale,) * axes

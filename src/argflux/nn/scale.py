@@ -19,6 +19,8 @@ from argflux.nn.arguments import (
 )
 from argflux.nn.initialisers import ones
 from argflux.nn.layer import Layer
+from argflux.nn.normalising.moments import scaled
+from argflux.nn.precision import widened
 from argflux.nn.show import label
 
 
@@ -79,8 +81,7 @@ class Scale(Layer):
         if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
             expected = f"(..., {', '.join(map(str, shape))})"
             raise ShapeError(f"an input of shape {x.shape}", expected, "change the input or the layer", where=where)
-        y = x * self.scale
-        return self.activation(y if self.bias is None else y + self.bias)
+        return self.activation(scaled(widened(x), self.scale, self.bias).astype(x.dtype))
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.

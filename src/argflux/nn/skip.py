@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.keywords import explained
+from argflux.module import Module
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation
 from argflux.nn.connection import held, joined
@@ -16,7 +17,7 @@ from argflux.tree import is_differentiable
 
 
 @explained
-class SkipConnection(eqx.Module):
+class SkipConnection(Module):
     """A layer and what joins its output to its input: activation(connection(layer(x), x)).
 
     Args:

@@ -1,6 +1,6 @@
 """The affine map that a piecewise linear model is around an input, and how far around it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +11,7 @@ from jax import Array, lax
 from argflux.autodiff.api import pullback
 from argflux.autodiff.source import user_line
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.patterns.chunks import observations
 from argflux.patterns.flat import CUT, Step
 from argflux.patterns.islands import COMPARISONS
@@ -28,7 +29,8 @@ _TRUTHS = {*COMPARISONS, "and", "eq", "is_finite", "ne", "not", "or", "xor"}
 _CHOICES = {"max", "min", "select_n"}
 
 
-def local_affine_map(model: Any, x: Any) -> tuple[Array, Array]:
+@explained
+def local_affine_map(model: Callable, x: Any) -> tuple[Array, Array]:
     """Return A and c with f(x) = A x + c on the whole linear region of an input.
 
     Args:
@@ -63,7 +65,8 @@ def _local_affine_map(model: Any, x: Array) -> tuple[Array, Array]:
     return A, y - jnp.tensordot(A, x.astype(A.dtype), x.ndim)
 
 
-def region_radius(model: Any, x: Any, *, norm: float = 2, batch_axes: int = 0) -> Array:
+@explained
+def region_radius(model: Callable, x: Any, *, norm: float = 2, batch_axes: int = 0) -> Array:
     """Return how far an input may move, in every direction, before the activation pattern changes.
 
     Within its region, each pre-activation is affine, z = w·x + b; a corner t is |z - t| / ‖w‖ away, in the dual norm

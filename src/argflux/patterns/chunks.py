@@ -44,6 +44,16 @@ def observations(x: Any, batch_axes: int, where: str) -> Any:
     return array.reshape(math.prod(array.shape[:batch_axes]), *array.shape[batch_axes:])
 
 
+def numbered(count: int) -> str:
+    """Write a number of observations.
+
+    Example:
+        >>> numbered(1), numbered(1797)
+        ('1 observation', '1,797 observations')
+    """
+    return f"{count:,} observation{'' if count == 1 else 's'}"
+
+
 def chunk_length(count: int, bytes_each: int) -> int:
     """Return the length of equal chunks that fit the memory set aside and leave the least of the last one empty.
 

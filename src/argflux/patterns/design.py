@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from argflux.errors import DataError
+from argflux.keywords import explained
 from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
 from argflux.patterns.distinct import repeated
@@ -21,8 +22,9 @@ from argflux.patterns.rows import WHERE, UnitRows, by_unit, designable, redrawn,
 from argflux.patterns.sites import preactivations
 
 
+@explained
 def design_weights(
-    model: Any,
+    model: Callable,
     x: Any,
     *,
     key: Array | None = None,
@@ -32,7 +34,7 @@ def design_weights(
     trust: float | None = None,
     biases: bool = True,
     balanced: bool = False,
-    scale: str | None = "variance",
+    scale: str | None = "signal",
     samples: int = 500,
     init: Callable | None = None,
     solver: str = "auto",
@@ -47,9 +49,9 @@ def design_weights(
 
     where w₀ are the unit's weights before, r bounds the uniform distribution of their deviation (the bound of the
     layer's initialiser, where that is uniform), and σ is the deviation of the layer's pre-activations. So w is a
-    vertex near a random direction, on whose right side most of the data lies. The layer is then scaled so that
-    the variance of its pre-activations is that of the model before. Layers without ReLU-like units stay as they
-    are, as does the model given.
+    vertex near a random direction, on whose right side most of the data lies. The layer is then scaled so that what
+    it passes on has the mean square that usual weights give: half of that of their pre-activations. Layers without
+    ReLU-like units stay as they are, as does the model given.
 
     Args:
         model: any tree whose layers have a `weight` of shape (outputs, inputs, *window), perhaps a `bias`, and are
@@ -64,8 +66,10 @@ def design_weights(
         trust: how far a weight may go from where it was, in bounds r; None for as far as the bound.
         biases: whether the biases that there are are designed too, within r; else they stay, up to the scale.
         balanced: whether the weights of every unit sum to zero, which makes it blind to the brightness.
-        scale: "variance", or None to leave the solutions of the programs as they are. Units with corners other than
-            0, and those whose pre-activations a skip connection adds to, are left in any case.
+        scale: "signal"; "variance" to keep that of the pre-activations, whose mean then makes the curvature of the
+            loss two to six times the usual, so that descent needs smaller steps; or None to leave the solutions of
+            the programs as they are. Units with corners other than 0, and those whose pre-activations a skip
+            connection adds to, are left in any case.
         samples: how many observations the programs see (and how many patches, of a convolution).
         init: an initialiser that draws all weights to be designed anew first, such as `af.init.orthogonal`.
         solver: "simplex" (HiGHS), "first-order" (in JAX, all units at once, within 0.1 % of the optimum), or "auto".
@@ -142,8 +146,8 @@ def _design(
     """Return the model with one more layer designed."""
     begun = time.perf_counter()
     corner, found = threshold(model, x, name), unit_rows(model, name, x)
-    variance = float(by_unit(usual, found.channels).var(0).mean())
-    design = design_layer(found, corner, options, rng, variance, done, f"{WHERE} {name}")
+    kept = np.asarray(by_unit(usual, found.channels), np.float64)
+    design = design_layer(found, corner, options, rng, kept, done, f"{WHERE} {name}")
     programmed = min(len(found.rows), options.samples)
     made = _Designed(name, corner, found, design, programmed, time.perf_counter() - begun)
     return replaced(model, name, design.weight, design.bias), made

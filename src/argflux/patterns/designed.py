@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from argflux.errors import ShapeError
+from argflux.keywords import explained
 from argflux.nn.initialisers import glorot_uniform, nfan
 from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
@@ -19,6 +20,7 @@ from argflux.patterns.rows import UnitRows
 WHERE = "designed"
 
 
+@explained(options="kappa margin minimise trust balanced scale samples solver threads")
 def designed(x: Any, *, start: Callable = glorot_uniform, **options: Any) -> Callable[..., Array]:
     """Make an initialiser that chooses a layer's weights by linear programs, as `design_weights` does.
 

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn import initialisers
 from argflux.nn.initialisers import nfan
 from argflux.patterns.design import design_weights
@@ -45,6 +46,7 @@ class Family:
     batched: bool = True
 
 
+@explained
 def redraw(network: Any, key: Array, init: Callable, biases: bool = False) -> Any:
     """Draw the weights of a network anew: matrices and filters by `init`, biases 0.
 

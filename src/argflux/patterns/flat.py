@@ -11,6 +11,7 @@ from jax import lax
 
 from argflux.autodiff.tape import bind
 from argflux.jaxpr import ClosedJaxpr, Literal, called_program, jaxprs_in_params, scan_counts
+from argflux.patterns.traced import traced
 from argflux.tree import is_array, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
@@ -93,6 +94,10 @@ def flatten(model: Any, x: Any) -> Flat:
         model: a callable tree.
         x: an input, or the shape and dtype of one.
 
+    Raises:
+        ArgumentError: for a model that cannot be called on a batch of such inputs, or does not return arrays.
+        DtypeError: for an input that is no array of numbers.
+
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux import nn
@@ -106,7 +111,7 @@ def flatten(model: Any, x: Any) -> Flat:
         fresh = iter(arrays)
         return treedef.unflatten([next(fresh) if _is_parameter(leaf) else leaf for leaf in leaves])(x)
 
-    closed = jax.make_jaxpr(call)([leaf for leaf in leaves if _is_parameter(leaf)], x)
+    closed = traced(call, [leaf for leaf in leaves if _is_parameter(leaf)], x, model)
     flat = Flat()
     inputs = [flat.number(v.aval) for v in closed.jaxpr.invars]
     flat.parameters = dict(zip(inputs, [path for path, leaf in paths if _is_parameter(leaf)], strict=False))

@@ -1,5 +1,6 @@
 """The generalisation gap of a model under small changes of input and parameters, and what it is on one region."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -8,9 +9,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.patterns.affine import check_affine
+from argflux.patterns.chunks import numbered
 from argflux.patterns.pattern import activation_pattern
 from argflux.patterns.sites import find_sites
+from argflux.patterns.traced import as_array, check_call
 from argflux.tree import is_array, named_leaves
 from argflux.userlayer import register_layers
 
@@ -28,8 +32,13 @@ class GapIdentity(NamedTuple):
     predicted: Array
     same_pattern: Array
 
+    def __repr__(self) -> str:
+        same = int(self.same_pattern.sum())
+        return f"GapIdentity({same} of {numbered(len(self.same_pattern))} with the same pattern four times)"
 
-def generalisation_gap(model: Any, x: Any, dx: Any, dm: Any) -> Array:
+
+@explained
+def generalisation_gap(model: Callable, x: Any, dx: Any, dm: Any) -> Array:
     """Return how differently a change of the parameters acts on an input and on one beside it.
 
     With parameters P, P* = P + dm and inputs x, x* = x + dx,
@@ -59,7 +68,8 @@ def generalisation_gap(model: Any, x: Any, dx: Any, dm: Any) -> Array:
     return _gap(model, *_changed(model, x, dx, dm, "generalisation_gap"))
 
 
-def gap_identity(model: Any, x: Any, dx: Any, dm: Any) -> GapIdentity:
+@explained
+def gap_identity(model: Callable, x: Any, dx: Any, dm: Any) -> GapIdentity:
     """Compare L_gen with A' dx, which it equals where no unit flips.
 
     Where the four evaluations share an activation pattern, f(x, P) = A x + c and f(x, P*) = (A + A') x + c + c', and
@@ -119,7 +129,8 @@ def _identity(model: Any, changed: Any, x: Array, moved: Array) -> GapIdentity:
 
 def _changed(model: Any, x: Any, dx: Any, dm: Any, where: str) -> tuple[Any, Array, Array]:
     """Return the model with changed parameters, the inputs, and the inputs moved."""
-    x = jnp.asarray(x)
+    x = jnp.asarray(as_array(x))
+    check_call(model, x)
     dx = jnp.asarray(dx, x.dtype)
     if not _broadcasts(dx.shape, x.shape):
         todo = "pass one change for each input, or one for all"

@@ -17,8 +17,9 @@ _SWITCHES = {*COMPARISONS, "max", "min", "abs", "sign"}
 _ELEMENTWISE = {
     *_SWITCHES, "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clamp",
     "convert_element_type", "copy", "cos", "cosh", "div", "eq", "erf", "erfc", "exp", "exp2", "expm1", "floor",
-    "integer_pow", "is_finite", "log", "log1p", "logistic", "mul", "ne", "neg", "not", "or", "pow", "reduce_precision",
-    "rem", "round", "rsqrt", "select_n", "sin", "sinh", "sqrt", "square", "sub", "tan", "tanh", "xor",
+    "integer_pow", "is_finite", "log", "log1p", "log2", "logistic", "mul", "ne", "neg", "not", "one_minus_square",
+    "or", "polynomial", "pow", "reduce_precision", "rem", "round", "rsqrt", "select_n", "sin", "sinh", "sqrt",
+    "square", "sub", "tan", "tanh", "xor",
 }  # fmt: skip
 _STRAIGHT = _SWITCHES | {
     "add",

@@ -26,7 +26,7 @@ class DesignOptions:
     trust: float | None = None
     biases: bool = True
     balanced: bool = False
-    scale: str | None = "variance"
+    scale: str | None = "signal"
     samples: int = 500
     solver: str = "auto"
     threads: int | None = None
@@ -47,7 +47,7 @@ class DesignOptions:
             "trust": (lambda value: value is None or positive(value), "None or a positive number"),
             "biases": (one_of(True, False), "True or False"),
             "balanced": (one_of(True, False), "True or False"),
-            "scale": (one_of("variance", None), "'variance' or None"),
+            "scale": (one_of("signal", "variance", None), "'signal', 'variance' or None"),
             "samples": (count, "a whole number of at least 1"),
             "solver": (one_of("auto", "simplex", "first-order"), "'auto', 'simplex' or 'first-order'"),
             "threads": (lambda value: value is None or count(value), "None or a whole number of at least 1"),
@@ -77,7 +77,7 @@ def design_layer(
     corner: float,
     options: DesignOptions,
     rng: np.random.Generator,
-    variance: float | None = None,
+    usual: np.ndarray | None = None,
     done: Callable[[int], Any] = lambda units: None,
     where: str = "design_weights",
 ) -> LayerDesign:
@@ -88,7 +88,7 @@ def design_layer(
         corner: the pre-activation above which a unit is on.
         options: how.
         rng: for the choice of rows, and for the objectives of units that have to be moved apart.
-        variance: of the pre-activations, to be kept; None for that of the start on these rows.
+        usual: pre-activations whose size is to be kept, shape (n, units); None for those of the start on these rows.
         done: called with numbers of units done.
         where: for errors.
 
@@ -110,9 +110,12 @@ def design_layer(
     solution = _solve(programs, method, options.threads, done)
     _check_feasible(programs, solution, sign, options, where)
     solution = part(programs, solution, start, functools.partial(_solve, method=method, threads=options.threads), rng)
-    target = float(found.values.var(0).mean()) if variance is None else variance
-    keeps = options.scale == "variance" and corner == 0 and not found.offset.any()
-    return _scaled(found, bound * sign * solution.weights, solution, method, target if keeps else None)
+    keeps = corner == 0 and not found.offset.any()
+    designed = _weighted(found, bound * sign * solution.weights)
+    scale = _scale(found.values if usual is None else usual, designed.values, options.scale) if keeps else 1.0
+    words, counts = np.unique(solution.status, return_counts=True)
+    status = dict(zip(words.tolist(), counts.tolist(), strict=True))
+    return LayerDesign(scale * designed.weight, scale * designed.bias, status, method, scale)
 
 
 def _is_number(value: Any) -> bool:
@@ -206,14 +209,23 @@ def _check_feasible(
     raise ArgumentError(got, expected, todo, where=where)
 
 
-def _scaled(
-    found: UnitRows, weights: np.ndarray, solution: UnitSolutions, method: str, target: float | None
-) -> LayerDesign:
-    """Multiply by what brings the variance to its target."""
+def _weighted(found: UnitRows, weights: np.ndarray) -> UnitRows:
+    """Return the rows with these weights, and biases if there is a column of them."""
     columns = found.weight.shape[1]
-    weight, bias = weights[:, :columns], weights[:, columns] if weights.shape[1] > columns else found.bias
-    reached = float(dataclasses.replace(found, weight=weight, bias=bias).values.var(0).mean())
-    scale = 1.0 if target is None or reached == 0 else math.sqrt(target / reached)
-    words, counts = np.unique(solution.status, return_counts=True)
-    status = dict(zip(words.tolist(), counts.tolist(), strict=True))
-    return LayerDesign(scale * weight, scale * bias, status, method, scale)
+    bias = weights[:, columns] if weights.shape[1] > columns else found.bias
+    return dataclasses.replace(found, weight=weights[:, :columns], bias=bias)
+
+
+def _scale(usual: np.ndarray, reached: np.ndarray, kept: str | None) -> float:
+    """Return what the designed pre-activations are multiplied by to have the usual size.
+
+    A unit that is on half of the time passes on half of its mean square; one that is always on would pass on all of
+    it, and with it would grow the curvature of the loss. So what is passed on is compared to half of the usual.
+    """
+    if kept is None:
+        return 1.0
+    if kept == "variance":
+        target, size = usual.var(0).mean(), reached.var(0).mean()
+    else:
+        target, size = np.square(usual).mean() / 2, np.square(np.maximum(reached, 0.0)).mean()
+    return math.sqrt(target / size) if size > 0 else 1.0

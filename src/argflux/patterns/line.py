@@ -1,6 +1,7 @@
 """The linear regions that a line passes through."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import check_finite, observations
 from argflux.patterns.sites import Site, find_sites, require_sites
@@ -41,8 +43,12 @@ class LineRegions:
         parts = ", ".join(f"{count} changes at {name}" for name, count in counts.items())
         return f"{len(self)} regions: {parts}" if parts else "1 region"
 
+    def __repr__(self) -> str:
+        return f"LineRegions({self})"
 
-def line_regions(model: Any, start: Any, end: Any) -> LineRegions:
+
+@explained
+def line_regions(model: Callable, start: Any, end: Any) -> LineRegions:
     """Find every breakpoint of a model on the line between two inputs, exactly up to rounding.
 
     Site by site: between the breakpoints found so far, what a site is given is affine in the place on the line, so

@@ -1,6 +1,6 @@
 """Activation patterns: on which piece each unit is, how many patterns data makes, and how far they are apart."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from argflux.patterns.chunks import check_finite, chunk_length, chunks, observations
+from argflux.keywords import explained
+from argflux.patterns.chunks import check_finite, chunk_length, chunks, numbered, observations
 from argflux.patterns.sites import Site, find_sites, require_sites
+from argflux.patterns.traced import as_array
 
 
-def activation_pattern(model: Any, x: Any) -> dict[str, Array]:
+@explained
+def activation_pattern(model: Callable, x: Any) -> dict[str, Array]:
     """Return on which side of its corners every ReLU-like unit is, and which value every maximum picks.
 
     Two inputs with the same pattern are in the same linear region, if the units are straight between their corners.
@@ -39,7 +42,7 @@ def activation_pattern(model: Any, x: Any) -> dict[str, Array]:
         >>> af.activation_pattern(m, jnp.array([[3.0], [-2.0], [0.0]]))["layers[0]"].tolist()
         [[True, False], [False, True], [False, False]]
     """
-    return {site.name: pattern for site, pattern in _patterns(model, x)}
+    return {site.name: pattern for site, pattern in _patterns(model, as_array(x))}
 
 
 @eqx.filter_jit
@@ -88,13 +91,17 @@ class PatternCounts:
     codes: np.ndarray
 
     def __str__(self) -> str:
-        lines = [f"{self.total:,} patterns on {self.observations:,} observations, {self.largest:,} share the largest"]
+        lines = [f"{self.total:,} patterns on {numbered(self.observations)}, {self.largest:,} share the largest"]
         for name, count in self.per_layer.items():
             lines.append(f"  {name}: {count:,}; two observations differ in {self.hamming[name]:.1%} of its units")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return f"PatternCounts({str(self).splitlines()[0]})"
 
-def count_patterns(model: Any, x: Any, *, batch_axes: int = 1) -> PatternCounts:
+
+@explained
+def count_patterns(model: Callable, x: Any, *, batch_axes: int = 1) -> PatternCounts:
     """Count the distinct activation patterns that a model makes on data, by layer and as a whole.
 
     Patterns are compared bit by bit, packed, so nothing is lost to hashing.

@@ -1,6 +1,7 @@
 """The linear regions that a plane is cut into."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import observations
 from argflux.patterns.line import germs
 from argflux.patterns.sites import Site, find_sites, require_sites
 
 WHERE = "plane_regions"
-_THIN = 1e-6
+_ROUNDINGS = 32  # how many roundings of the diameter a corner may lie off a line and still be on it
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,14 @@ class PlaneRegions:
         """The number of regions."""
         return len(self.polygons)
 
+    def __repr__(self) -> str:
+        cut = ", ".join(f"{count} after {name}" for name, count in self.per_site.items())
+        return f"PlaneRegions({len(self)} regions: {cut})"
 
+
+@explained
 def plane_regions(
-    model: Any,
+    model: Callable,
     origin: Any = None,
     u: Any = None,
     v: Any = None,
@@ -78,7 +85,7 @@ def plane_regions(
     check_affine(sites, WHERE)
     require_sites(sites, WHERE)
     polygons = [np.array([(low, bottom), (high, bottom), (high, top), (low, top)])]
-    per_site = {}
+    per_site, slack = {}, _ROUNDINGS * float(jnp.finfo(origin.dtype).eps)
     place = lambda centres: origin + jnp.tensordot(jnp.asarray(centres, origin.dtype), jnp.stack([u, v]), 1)
     for position, site in enumerate(sites.found):
         centres = np.stack([polygon.mean(axis=0) for polygon in polygons])
@@ -86,7 +93,7 @@ def plane_regions(
         value, ds = germs(model, points, jnp.broadcast_to(u, points.shape), position)
         _, dt = germs(model, points, jnp.broadcast_to(v, points.shape), position)
         planes = np.stack([a.reshape(len(centres), -1, a.shape[-1]) for a in (value, ds, dt)], axis=-1)
-        cut = [_cut(site, *parts) for parts in zip(polygons, centres, planes, strict=True)]
+        cut = [_cut(site, slack, *parts) for parts in zip(polygons, centres, planes, strict=True)]
         polygons = list(itertools.chain.from_iterable(cut))
         per_site[site.name] = len(polygons)
     centres = np.stack([polygon.mean(axis=0) for polygon in polygons])
@@ -115,47 +122,55 @@ def _checked_bounds(bounds: Any) -> tuple[float, float, float, float]:
     return low, high, bottom, top
 
 
-def _cut(site: Site, polygon: np.ndarray, centre: np.ndarray, planes: np.ndarray) -> list[np.ndarray]:
+def _cut(site: Site, slack: float, polygon: np.ndarray, centre: np.ndarray, planes: np.ndarray) -> list[np.ndarray]:
     """Cut a polygon by the units of a site.
 
     Args:
         site: of ReLU-like units, or of maxima.
+        slack: the part of a polygon's diameter that counts as rounding.
         polygon: shape (corners, 2).
         centre: where the planes were taken, shape (2,).
         planes: value and the two derivatives of every entry, shape (groups, entries, 3).
     """
+    parts = [polygon]
     if site.is_unit:
         lines = np.concatenate([planes.reshape(-1, 3) - [corner, 0, 0] for corner in site.corners])
-        parts = [polygon]
-        for line in lines[_crosses(polygon, centre, lines)]:
-            parts = [piece for part in parts for piece in _halves(part, centre, line)]
+        heights = _heights(polygon, centre, lines, slack)
+        for line in lines[(heights.min(axis=1) < 0) & (heights.max(axis=1) > 0)]:
+            parts = [half for part in parts for half in _halves(part, _heights(part, centre, line[None], slack)[0])]
         return parts
-    parts = [polygon]
     for group in planes:
-        parts = [piece for part in parts for piece in _by_winner(part, centre, group[np.isfinite(group[:, 0])])]
+        finite = group[np.isfinite(group[:, 0])]
+        parts = [piece for part in parts for piece in _by_winner(part, centre, finite, slack)]
     return parts
 
 
-def _heights(polygon: np.ndarray, centre: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """Return the values of affine functions at the corners of a polygon, shape (lines, corners)."""
-    return lines[:, :1] + lines[:, 1:] @ (polygon - centre).T
+def _heights(polygon: np.ndarray, centre: np.ndarray, lines: np.ndarray, slack: float) -> np.ndarray:
+    """Return the values of affine functions at the corners of a polygon, shape (lines, corners).
+
+    A corner that rounding may have moved off a line is on it: lines that meet in a corner, as those of units without
+    biases do, cut off no slivers there.
+
+    Args:
+        polygon: shape (corners, 2).
+        centre: where the functions were taken.
+        lines: value and derivatives, shape (lines, 3).
+        slack: the part of the polygon's diameter, times the slope, that counts as rounding.
+    """
+    heights = lines[:, :1] + lines[:, 1:] @ (polygon - centre).T
+    reach = slack * np.linalg.norm(np.ptp(polygon, axis=0))
+    rounding = reach * np.linalg.norm(lines[:, 1:], axis=1) + slack * np.abs(lines[:, 0])
+    return np.where(np.abs(heights) <= rounding[:, None], 0.0, heights)
 
 
-def _crosses(polygon: np.ndarray, centre: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    heights = _heights(polygon, centre, lines)
-    slack = _THIN * (np.abs(heights).max(axis=1) + 1e-30)
-    return (heights.min(axis=1) < -slack) & (heights.max(axis=1) > slack)
-
-
-def _halves(polygon: np.ndarray, centre: np.ndarray, line: np.ndarray) -> list[np.ndarray]:
-    if not _crosses(polygon, centre, line[None])[0]:
+def _halves(polygon: np.ndarray, heights: np.ndarray) -> list[np.ndarray]:
+    if not heights.min() < 0 < heights.max():
         return [polygon]
-    return [_clip(polygon, centre, sign * line) for sign in (1, -1)]
+    return [_clip(polygon, sign * heights) for sign in (1, -1)]
 
 
-def _clip(polygon: np.ndarray, centre: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Return the part of a convex polygon where an affine function is not negative."""
-    heights = _heights(polygon, centre, line[None])[0]
+def _clip(polygon: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Return the part of a convex polygon where an affine function, given at its corners, is not negative."""
     kept = []
     for k in range(len(polygon)):
         here, there = heights[k], heights[(k + 1) % len(polygon)]
@@ -166,28 +181,18 @@ def _clip(polygon: np.ndarray, centre: np.ndarray, line: np.ndarray) -> np.ndarr
     return np.array(kept).reshape(-1, 2)
 
 
-def _by_winner(polygon: np.ndarray, centre: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
-    """Cut a polygon into the parts where each of several affine functions is the largest."""
-    heights = _heights(polygon, centre, group)
-    if (heights == heights.max(axis=0)).all(axis=1).any():
-        return [polygon]
-    scale = _THIN * (np.abs(heights).max() + 1e-30)
+def _by_winner(polygon: np.ndarray, centre: np.ndarray, group: np.ndarray, slack: float) -> list[np.ndarray]:
+    """Cut a polygon into the parts where each of several affine functions is the largest; of equal ones the first."""
     parts = []
     for i, winner in enumerate(group):
         part = polygon
         for j, other in enumerate(group):
             if i != j and len(part) > 2:
-                part = _leading(part, centre, winner - other, scale, first=i < j)
+                ahead = _heights(part, centre, (winner - other)[None], slack)[0]
+                if ahead.max() > 0 > ahead.min():
+                    part = _clip(part, ahead)
+                elif ahead.max() <= 0 and (ahead.min() < 0 or j < i):
+                    part = part[:0]
         if len(part) > 2:
             parts.append(part)
     return parts
-
-
-def _leading(polygon: np.ndarray, centre: np.ndarray, line: np.ndarray, scale: float, *, first: bool) -> np.ndarray:
-    """Return the part of a polygon where a difference is positive; of two equal functions the first one leads."""
-    ahead = _heights(polygon, centre, line[None])[0]
-    if np.abs(ahead).max() <= scale:
-        return polygon if first else polygon[:0]
-    if ahead.min() >= -scale:
-        return polygon
-    return _clip(polygon, centre, line) if ahead.max() > scale else polygon[:0]

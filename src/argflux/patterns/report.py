@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from argflux.patterns.chunks import numbered
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerReport:
@@ -21,7 +23,7 @@ class LayerReport:
         distinct: units that no other unit is a multiple of, after.
         status: how many linear programs ended how.
         method: what solved them, simplex or first-order.
-        scale: what the solution was multiplied by to keep the variance of the pre-activations.
+        scale: what the solution was multiplied by to keep the size of what the layer passes on.
         seconds: the time for the layer.
     """
 
@@ -81,8 +83,11 @@ class DesignReport:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         zeros = f"{self.zeros_before:.1%} → {self.zeros_after:.1%} zeros"
         patterns = f"{self.patterns_before} → {self.patterns_after} patterns"
-        total = f"{zeros}, {patterns} on {self.observations} observations, in {self.seconds:.1f} s"
+        total = f"{zeros}, {patterns} on {numbered(self.observations)}, in {self.seconds:.1f} s"
         return "\n".join([*(line.rstrip() for line in lines), total])
+
+    def __repr__(self) -> str:
+        return f"DesignReport({str(self).splitlines()[-1]})"
 
 
 def _cells(layer: LayerReport) -> tuple[str, ...]:

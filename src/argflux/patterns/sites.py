@@ -10,9 +10,11 @@ import numpy as np
 from jax import Array, lax
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.patterns.choices import find_choices
 from argflux.patterns.flat import Flat, Step, flatten, layer_name
 from argflux.patterns.islands import Islands
+from argflux.patterns.traced import as_array
 from argflux.patterns.windows import MAXIMA, candidates
 
 
@@ -37,6 +39,9 @@ class Site:
     output: int | None
     read: Callable[[list], Array]
 
+    def __repr__(self) -> str:
+        return f"Site({self.name!r}, corners={self.corners}, shape={self.shape})"
+
     @property
     def is_unit(self) -> bool:
         """Whether these are ReLU-like units, and not the candidates of a maximum."""
@@ -51,6 +56,9 @@ class Sites:
     islands: Islands
     found: tuple[Site, ...]
 
+    def __repr__(self) -> str:
+        return f"Sites({', '.join(site.name for site in self.found)})"
+
     @property
     def units(self) -> tuple[Site, ...]:
         """The sites of ReLU-like units."""
@@ -62,7 +70,8 @@ class Sites:
         return [site.read([next(found) for _ in site.inputs]) for site in sites]
 
 
-def find_sites(model: Any, x: Any) -> Sites:
+@explained
+def find_sites(model: Callable, x: Any) -> Sites:
     """Find the ReLU-like units and the maxima of a model.
 
     The model is traced, and every comparison that its result depends on is looked at. An elementwise function of
@@ -82,14 +91,15 @@ def find_sites(model: Any, x: Any) -> Sites:
         >>> [(site.name, site.corners, site.shape) for site in find_sites(m, jnp.ones((5, 3))).found]
         [('layers[0]', (0.0, 6.0), (5, 4)), ('layers[2].layer', (0.0,), (5, 4))]
     """
-    flat = flatten(model, x)
+    flat = flatten(model, as_array(x))
     islands = Islands(flat, flat.needed(flat.outputs, through_cuts=True))
     found = [*_activations(islands), *_choices(islands), *_maxima(flat)]
     found.sort(key=lambda pair: pair[0])
     return Sites(flat, islands, _named([site for _, site in found], _owners(flat)))
 
 
-def preactivations(model: Any, x: Any) -> dict[str, Array]:
+@explained
+def preactivations(model: Callable, x: Any) -> dict[str, Array]:
     """Return what every ReLU-like unit of a model is given, by the name of the layer it belongs to.
 
     A unit is ReLU-like if its slope jumps somewhere: relu, leakyrelu, relu6, trelu, hardtanh, hardsigmoid,
@@ -113,7 +123,7 @@ def preactivations(model: Any, x: Any) -> dict[str, Array]:
         >>> preactivations(m, jnp.array([[3.0]]))
         {'layers[0]': Array([[ 3., -3.]], dtype=float32)}
     """
-    return dict(_preactivations(model, x))
+    return dict(_preactivations(model, as_array(x)))
 
 
 @eqx.filter_jit

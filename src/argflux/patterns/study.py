@@ -10,7 +10,8 @@ import numpy as np
 
 from argflux.data import check_data, onehotbatch
 from argflux.data.arguments import check_integer
-from argflux.errors import ArgumentError, DataError, ShapeError
+from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.nn import logitcrossentropy, trainables
 from argflux.patterns.families import Draw, Family, families_of
 from argflux.patterns.findings import Study
@@ -25,6 +26,7 @@ WHERE = "study_initialisations"
 FORMAT = 1
 
 
+@explained
 def study_initialisations(
     families: Iterable[str | Family] | Mapping[str, Draw],
     network: Any,
@@ -111,6 +113,7 @@ def study_initialisations(
     return Study(records.settings, _sorted(records.kept, settings["families"]))
 
 
+@explained
 def load_study(folder: str | Path) -> Study:
     """Return the study in a folder, as far as it has come.
 
@@ -162,6 +165,9 @@ def _course(data: tuple, epochs: int, batchsize: int, every: int, seed: int) -> 
 def _pair(name: str, part: Any) -> tuple[np.ndarray, np.ndarray]:
     x, y = part
     x, y = np.asarray(x), np.asarray(y)
+    if x.dtype.kind not in "fiub":
+        todo = "convert them to numbers first"
+        raise DtypeError(f"{name} inputs of dtype {x.dtype}", "numbers", todo, where=WHERE)
     check_data((x, y))
     x = x.astype(jax.dtypes.canonicalize_dtype(x.dtype if x.dtype == np.float64 else np.float32))
     if np.ptp(x) == 0:
@@ -172,11 +178,12 @@ def _pair(name: str, part: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _check_network(network: Any, course: Course) -> None:
     x, y = (part[:2] for part in course.train)
-    outputs = jax.eval_shape(network, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    sites = find_sites(network, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    outputs = jax.eval_shape(lambda x: network(x), jax.ShapeDtypeStruct(x.shape, x.dtype))
     if outputs.shape != y.shape:
         got, expected = f"outputs of shape {outputs.shape} for two inputs", f"{y.shape}, a score for each class"
         raise ShapeError(got, expected, "end the network in as many outputs as there are classes", where=WHERE)
-    require_units(find_sites(network, jax.ShapeDtypeStruct(x.shape, x.dtype)), WHERE)
+    require_units(sites, WHERE)
     if not trainables(network):
         got, todo = "a network without floating arrays", "add layers with weights"
         raise ArgumentError(got, "weights to train", todo, where=WHERE)

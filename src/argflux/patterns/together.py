@@ -15,7 +15,8 @@ from jax import Array, lax
 from argflux.autodiff import withgradient
 from argflux.patterns.columns import WITH_AN_AXIS, through_dense
 from argflux.programs.hostcall import cores
-from argflux.training.chain import initial_hyperparameters, parts_of, transformation
+from argflux.training.chain import initial_hyperparameters, parts_of
+from argflux.training.memory import first_memory
 from argflux.training.split import Split, trainable
 from argflux.training.step import apply_rules
 from argflux.userlayer import register_layers
@@ -65,7 +66,7 @@ class Together:
             return starts, self._memory(starts)
 
     def _first_memory(self, starts: list[Array]) -> Any:
-        return jax.vmap(lambda arrays: transformation(self.parts, self.hyper).init(trainable(arrays)))(starts)
+        return jax.vmap(lambda arrays: first_memory(self.parts, self.hyper, trainable(arrays)))(starts)
 
     def steps(self, underway: "Underway", x: Array, y: Array, n: int) -> tuple["Underway", Array]:
         """Make n steps, step i on batch `i % len(x)`; return the losses summed over the steps too, shape (starts,).

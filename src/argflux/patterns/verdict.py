@@ -1,9 +1,10 @@
 """What a study found, in plain words."""
 
+from argflux.keywords import explained
+from argflux.patterns.answer import LIMIT, answer
 from argflux.patterns.findings import OUTCOMES, Study
 from argflux.patterns.relations import Comparison, Correlation
 
-LIMIT = 0.05
 _BETTER = {"test accuracy": 1, "gap": -1, "epochs to level": -1}
 _WORDS = {
     "test accuracy": ("a higher test accuracy", "a lower test accuracy", "test accuracy"),
@@ -12,8 +13,9 @@ _WORDS = {
 }
 
 
+@explained
 def verdict(study: Study) -> list[str]:
-    """Return sentences that answer what a study asks: what zeros mean, and whether designed starts are better.
+    """Return sentences that say what a study found: the first answers what it asks, the others give the details.
 
     Correlations are those within families; whatever does not stand after Holm's correction is called no difference
     that could be shown.
@@ -32,7 +34,9 @@ def verdict(study: Study) -> list[str]:
         'L_gen before training goes along with slower learning (Spearman +1.00, 95 % interval +1.00 to +1.00, ...).'
     """
     correlations = study.correlations(within=True)
-    sentences = [s for measure in study.measures for s in _on_measure(measure, correlations)]
+    first = answer(study)
+    sentences = [first] if first else []
+    sentences += [s for measure in study.measures for s in _on_measure(measure, correlations)]
     comparisons = study.comparisons()
     for family in study.families:
         sentences += _on_family([each for each in comparisons if each.family == family], study)

@@ -1,6 +1,6 @@
 """Zeros: how many outputs of a model's ReLU-like units are exactly zero, on data of any size."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from jax import Array
 
 from argflux.errors import DataError, ShapeError
-from argflux.patterns.chunks import check_finite, chunk_length, chunks, observations
+from argflux.keywords import explained
+from argflux.patterns.chunks import check_finite, chunk_length, chunks, numbered, observations
 from argflux.patterns.sites import Site, find_sites, require_units
 
 WHERE = "count_zeros"
@@ -72,7 +73,7 @@ class ZeroCounts:
         return {name: counts == 0 for name, counts in self.per_unit.items()}
 
     def __str__(self) -> str:
-        lines = [f"{self.total:,} zeros of {self.size:,} on {self.observations:,} observations"]
+        lines = [f"{self.total:,} zeros of {self.size:,} on {numbered(self.observations)}"]
         for name, zeros in self.per_layer.items():
             units = self.per_unit[name].size
             dead, on = int(self.dead[name].sum()), int(self.always_on[name].sum())
@@ -80,8 +81,12 @@ class ZeroCounts:
             lines.append(f"  {name}: {zeros:,} ({share}); of {units} units {dead} dead, {on} always on")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return f"ZeroCounts({str(self).splitlines()[0]})"
 
-def count_zeros(model: Any, x: Any, labels: Any = None, *, batch_axes: int = 1) -> ZeroCounts:
+
+@explained
+def count_zeros(model: Callable, x: Any, labels: Any = None, *, batch_axes: int = 1) -> ZeroCounts:
     """Count the zeros that the ReLU-like units of a model give on data.
 
     A zero is an output that equals 0, as a relu gives for every input that is not positive. Units that never rest

@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
 from argflux.plots.checks import class_numbers, same_length
 from argflux.plots.style import INK, colour, styled, tint
 
 CELLS = 240  # along the longer side
 
 
+@explained
 @styled
 def decision_boundary(
     predict: Callable[[np.ndarray], Any],

@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from argflux.errors import DataError
+from argflux.keywords import explained
 from argflux.plots.checks import class_numbers, same_length
 from argflux.plots.style import BLUE, INK, VERMILLION, styled, tint
 
 
+@explained
 def confusion_matrix(labels: Any, predictions: Any, count: int) -> np.ndarray:
     """Count the pairs of true and predicted class.
 
@@ -39,6 +41,7 @@ def confusion_matrix(labels: Any, predictions: Any, count: int) -> np.ndarray:
     return np.bincount(labels * count + predictions, minlength=count * count).reshape(count, count)
 
 
+@explained
 @styled
 def confusion(labels: Any, predictions: Any, classes: Sequence[Hashable], *, title: str = "") -> Figure:
     """Draw how often each class was taken for each, with the part of every class that was found.

@@ -9,17 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from argflux.errors import DataError
+from argflux.keywords import explained
 from argflux.plots.style import colour, label_ends, styled
 
 SMOOTHED_FROM = 400  # more steps than this are drawn faintly behind their running mean
 
 
+@explained
 @styled
 def loss_curve(losses: Any, *, title: str = "", xlabel: str = "step", ylabel: str = "loss") -> Figure:
     """Draw the loss of every step of one run or of several.
 
     The loss axis is logarithmic when all losses are positive and span more than a factor of 20. Runs of over
-    400 steps show the running mean over a fiftieth of the run, with the single steps faintly behind it.
+    400 steps show the mean over a fiftieth of the run around each step, with the single steps faintly behind it.
 
     Args:
         losses: the losses of a run, shape (steps,); or a history that has them as `losses`; or a dict of
@@ -78,13 +80,19 @@ def _draw_run(axes: Axes, run: np.ndarray, window: int, ink: str) -> float:
 
 
 def _running_mean(run: np.ndarray, window: int) -> np.ndarray:
-    """Average over the `window` steps that end at each step (fewer at the start), gaps left out."""
+    """Average over `window` steps around each one, gaps left out.
+
+    At the start the window is narrower and stays even on both sides, so that a steep curve does not lag behind the
+    steps; at the end it is the last one that fits.
+    """
+    place, half = np.arange(run.size), window // 2
+    low = np.clip(place - half, 0, max(0, run.size - window))
+    high = np.minimum(place + np.maximum(1, np.minimum(place + 1, half)), run.size)
     known = np.isfinite(run)
-    sums = np.cumsum(np.where(known, run, 0.0))
-    counts = np.cumsum(known).astype(float)
-    sums[window:] -= sums[:-window].copy()
-    counts[window:] -= counts[:-window].copy()
-    return np.divide(sums, counts, out=np.full(run.size, np.nan), where=counts > 0)
+    sums = np.r_[0.0, np.cumsum(np.where(known, run, 0.0))]
+    counts = np.r_[0.0, np.cumsum(known)]
+    number = counts[high] - counts[low]
+    return np.divide(sums[high] - sums[low], number, out=np.full(run.size, np.nan), where=number > 0)
 
 
 def _scale(axes: Axes, runs: Mapping[str, np.ndarray]) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from argflux.errors import ArgumentError, DataError, ShapeError
+from argflux.keywords import explained
 from argflux.plots.checks import class_numbers, same_length
 from argflux.plots.style import INK, MUTED, VERMILLION, styled
 
 
+@explained
 @styled
 def digit_grid(
     images: Any,

@@ -8,9 +8,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from argflux.errors import DataError, ShapeError
+from argflux.keywords import explained
 from argflux.plots.style import INK, PALETTE, colour, label_ends, styled, tint
 
 
+@explained
 @styled
 def linear_regions(polygons: Any, points: Any = None, labels: Any = None, *, title: str = "") -> Figure:
     """Draw the linear regions that a plane is cut into, and data on top.
@@ -70,6 +72,7 @@ def _pale(count: int) -> np.ndarray:
     return shades[np.random.default_rng(0).permutation(np.resize(np.arange(len(shades)), count))]
 
 
+@explained
 @styled
 def line_pieces(t: Any, outputs: Any, sites: Sequence[str] = (), *, title: str = "") -> Figure:
     """Draw a model's outputs along a line, which are straight between breakpoints, and the breakpoints by layer.

@@ -7,8 +7,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from argflux.errors import ArgumentError, OutputError
+from argflux.keywords import explained
 
 
+@explained
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160) -> Path:
     """Write a figure to a file, in the format its ending names.
 

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from argflux.errors import DataError
+from argflux.keywords import explained
 from argflux.plots.style import GRID, INK, MUTED, colour, styled
 
 MARKERS = "os^Dvp*Xh"
 
 
+@explained
 @styled
 def scatter_starts(study: Any, measures: Sequence[str] | None = None, outcome: str = "test accuracy") -> Figure:
     """Draw what was measured of starts before training against what came of them, a panel for each measure.
@@ -61,6 +63,7 @@ def scatter_starts(study: Any, measures: Sequence[str] | None = None, outcome: s
     return figure
 
 
+@explained
 @styled
 def forest_of_correlations(studies: Any, *, within: bool = True) -> Figure:
     """Draw the rank correlations of every measure with every outcome, with their bootstrap intervals.
@@ -110,6 +113,7 @@ def forest_of_correlations(studies: Any, *, within: bool = True) -> Figure:
     return figure
 
 
+@explained
 @styled
 def families_compared(study: Any) -> Figure:
     """Draw test accuracy, gap and speed of every start by family, with the mean and its 95 % interval.
@@ -156,6 +160,7 @@ def families_compared(study: Any) -> Figure:
     return figure
 
 
+@explained
 @styled
 def learning_curves(study: Any) -> Figure:
     """Draw the median test accuracy of every family along the way, with the middle half of its starts.

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from argflux.errors import DataError, OutputError
+from argflux.keywords import explained
 from argflux.plots.starts import families_compared, forest_of_correlations, learning_curves, scatter_starts
 
 STYLE = """
@@ -18,6 +19,7 @@ h1, h2, h3 { line-height: 1.2 } table { border-collapse: collapse; margin: 1rem 
 th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid #ddd }
 th:first-child, td:first-child, td:nth-child(2), th:nth-child(2) { text-align: left } tr.stands td { font-weight: 600 }
 img { max-width: 100%; height: auto } pre { background: #f4f4f4; padding: 0.8rem; overflow-x: auto }
+.answer { font-size: 1.15rem; font-weight: 600 }
 """
 QUESTION = (
     "A ReLU network that has few zeros, or few activation patterns, on its training data before training is said to "
@@ -26,13 +28,14 @@ QUESTION = (
 )
 
 
+@explained
 def study_page(studies: Any, path: str | Path, *, verdict: Mapping[str, list[str]], command: str = "") -> Path:
     """Write one study or several into an HTML page with its figures inside.
 
     Args:
         studies: a Study, or a dict of several by name, such as one network with and one without ReLU on its output.
         path: the file to write.
-        verdict: sentences for each study, by its name ("" for a single study).
+        verdict: sentences for each study, by its name ("" for a single study); the first one is the answer.
         command: what repeats the study.
 
     Returns:
@@ -62,8 +65,8 @@ def study_page(studies: Any, path: str | Path, *, verdict: Mapping[str, list[str
         raise DataError("a study without records", "at least one start", "run the study first", where="study_page")
     parts = [f"<h1>Starts of a ReLU network</h1><h2>Question</h2><p>{escape(QUESTION)}</p><h2>Verdict</h2>"]
     for name in named:
-        parts.append((f"<h3>{escape(name)}</h3>" if name else "") + _list(verdict.get(name, [])))
-    if len(named) > 1:
+        parts.append((f"<h3>{escape(name)}</h3>" if name else "") + _verdict(verdict.get(name, [])))
+    if len(named) > 1 and any(study.correlations(within=True) for study in named.values()):
         parts.append(_image(forest_of_correlations(named), "Correlations within families, all studies"))
     parts += [_section(name, study) for name, study in named.items()]
     if command:
@@ -167,6 +170,13 @@ def _table(header: list[str], rows: list[list[str]], stands: list[bool] | None =
         for mark, row in zip(marks, rows, strict=True)
     )
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _verdict(sentences: list[str]) -> str:
+    """Write the sentence that answers above the details."""
+    if not sentences:
+        return ""
+    return f'<p class="answer">{escape(sentences[0])}</p>' + (_list(sentences[1:]) if len(sentences) > 1 else "")
 
 
 def _list(sentences: list[str]) -> str:

@@ -9,16 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
-PALETTE = (
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+BROWN, VIOLET, OLIVE, GREY = "#6B3E26", "#5B2A86", "#7D8A00", "#8A8A8A"
+PALETTE = (  # the first six by Okabe and Ito (2008), told apart by all eyes; the others differ in lightness too
     BLUE,
     VERMILLION,
     GREEN,
     ORANGE,
     PURPLE,
     SKY,
-    YELLOW,
-)  # Okabe and Ito (2008), told apart by all eyes
+    BROWN,
+    VIOLET,
+    OLIVE,
+    GREY,
+)
 INK, MUTED, GRID = "#222222", "#666666", "#DDDDDD"
 
 RC: dict[Any, Any] = {
@@ -53,7 +57,7 @@ styled = rc_context(RC)  # a decorator: the function draws in this style, whatev
 
 
 def colour(index: int) -> str:
-    """Return the colour of the series or class of that number; they repeat after the seventh."""
+    """Return the colour of the series or class of that number; they repeat after the tenth."""
     return PALETTE[index % len(PALETTE)]
 
 

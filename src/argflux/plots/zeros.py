@@ -7,9 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from argflux.errors import DataError, ShapeError
+from argflux.keywords import explained
 from argflux.plots.style import BLUE, INK, colour, label_ends, styled, tint
 
 
+@explained
 @styled
 def zero_fractions(per_unit: Any, observations: int | None = None, *, title: str = "") -> Figure:
     """Draw for each layer how often its units are zero, from the unit that is zero least often to the one most.
@@ -56,6 +58,7 @@ def zero_fractions(per_unit: Any, observations: int | None = None, *, title: str
     return figure
 
 
+@explained
 @styled
 def class_zeros(counts: Any, sizes: Any, classes: Sequence[Hashable], *, title: str = "") -> Figure:
     """Draw on what part of each class every unit is zero.

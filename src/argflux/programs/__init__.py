@@ -5,6 +5,7 @@ upper)` solves one instance given by its matrices; `jax.vmap` makes batches. A `
 `P=None` a linear program, any absent block `None`; bounds may be numbers. The `Solution` has the dtype of `q`.
 """
 
+from argflux.programs.decisions import fenchel_young_loss, perturbed_loss, regret, spo_plus_loss
 from argflux.programs.layer import ProgramLayer
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.polyhedron import Polyhedron, affine, box, halfspace, increasing, project, simplex
@@ -30,12 +31,16 @@ __all__ = [
     "Status",
     "affine",
     "box",
+    "fenchel_young_loss",
     "halfspace",
     "increasing",
+    "perturbed_loss",
     "project",
+    "regret",
     "simplex",
     "soft_rank",
     "soft_sort",
     "solve_lp",
     "solve_qp",
+    "spo_plus_loss",
 ]

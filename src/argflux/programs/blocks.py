@@ -30,7 +30,7 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
         DtypeError: for blocks that are not real floating arrays.
         ArgumentError: for `A` without `b`, or `G` without `h`, or the reverse.
     """
-    q = _array("q", q, None, where)
+    q = read_array("q", q, None, where)
     if q.ndim != 1 or q.shape[0] == 0:
         raise ShapeError(
             f"q of shape {q.shape}",
@@ -54,7 +54,12 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
     )
 
 
-def _array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
+def read_array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
+    """Read what may be an array of real numbers, in a floating dtype of at least 32 bits.
+
+    Raises:
+        DtypeError: for anything else, naming it.
+    """
     try:
         if isinstance(value, str | bytes):
             raise TypeError("text")
@@ -72,15 +77,15 @@ def _array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
         )
     if jnp.issubdtype(array.dtype, jnp.integer):
         array = array.astype(jnp.result_type(float))
-    if dtype is None and array.dtype in (jnp.bfloat16, jnp.float16):
+    if dtype is None and jnp.finfo(array.dtype).bits < 32:
         array = array.astype(jnp.float32)
     return array if dtype is None else array.astype(dtype)
 
 
 def _matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
     if isinstance(value, Sparse):
-        return Sparse(_array(name, value.values, dtype, where), value.pattern)
-    return _array(name, value, dtype, where)
+        return Sparse(read_array(name, value.values, dtype, where), value.pattern)
+    return read_array(name, value, dtype, where)
 
 
 def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
@@ -100,11 +105,14 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
     if M is None:
         return jnp.zeros((0, n), dtype), jnp.zeros((0,), dtype)
-    M, v = _matrix(matrix, M, dtype, where), _array(right, v, dtype, where)
+    M, v = _matrix(matrix, M, dtype, where), read_array(right, v, dtype, where)
     if M.ndim != 2 or M.shape[1] != n:
-        raise ShapeError(
-            f"{matrix} of shape {M.shape}", f"(rows, {n})", f"give {matrix} one column per entry of q", where=where
-        )
+        todo = f"give {matrix} one column per entry of q"
+        if M.shape == (n,):
+            todo = f"pass {matrix}[None] for one row"
+        elif M.ndim == 2 and M.shape[0] == n:
+            todo = f"pass {matrix}.T: rows are constraints, columns unknowns"
+        raise ShapeError(f"{matrix} of shape {M.shape}", f"(rows, {n})", todo, where=where)
     if v.shape != (M.shape[0],):
         raise ShapeError(
             f"{right} of shape {v.shape}",
@@ -118,7 +126,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
 def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
     if value is None:
         return jnp.zeros((0,), dtype)
-    value = _array(name, value, dtype, where)
+    value = read_array(name, value, dtype, where)
     if value.shape not in ((), (n,)):
         raise ShapeError(f"{name} of shape {value.shape}", f"({n},) or a number", f"match {name} to q", where=where)
     return jnp.broadcast_to(value, (n,))
@@ -156,6 +164,10 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
         raise ArgumentError(
             "solver='clarabel' for dense matrices", "large sparse P, A or G", "leave solver out", where=where
         )
+    for name, value in (("tolerance", tolerance), ("max_iterations", max_iterations)):
+        if isinstance(value, Tracer):
+            got, todo = f"a {name} that is being traced", "pass it as a Python number, or mark it static in `jit`"
+            raise ArgumentError(got, "a number that is known", todo, where=where)
     if not tolerance > 0 or not max_iterations >= 1:
         raise ArgumentError(
             f"tolerance={tolerance}, max_iterations={max_iterations}",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.blocks import check_options, check_values, read_blocks
-from argflux.programs.solution import Residuals, Solution
+from argflux.programs.solution import Residuals, Solution, spoiled
 from argflux.programs.status import Regularity, Status
 
 WHERE = "solve_qp"
@@ -38,10 +38,10 @@ def solve_boxed(P: Any, q: Any, lower: Any, upper: Any, **options: Any) -> Solut
     high = blocks.upper if form.upper else jnp.full_like(blocks.q, jnp.inf)
     curve = blocks.P if form.curvature == "diagonal" else jnp.zeros_like(blocks.q)
     usable = _is_usable(curve, blocks.q, low, high)
-    failed = jnp.nan if settings.on_failure == "nan" else 0.0
-    spoiled = lambda a, b: b if failed == 0 else b + 0.0 * a
+    kept = settings.on_failure == "nan"
+    stand_in = lambda a, b: b + 0.0 * jnp.where(usable, jnp.zeros_like(a), a) if kept else b
     given = zip((curve, blocks.q, low, high), _HARMLESS, strict=True)
-    return _solve(_Boxed(*(jnp.where(usable, a, spoiled(a, b)) for a, b in given)), usable, failed)
+    return _solve(_Boxed(*(jnp.where(usable, a, stand_in(a, b)) for a, b in given)), usable, kept)
 
 
 class _Boxed(NamedTuple):
@@ -54,8 +54,8 @@ class _Boxed(NamedTuple):
 _HARMLESS = _Boxed(1.0, 0.0, -jnp.inf, jnp.inf)  # pyright: ignore[reportArgumentType]
 
 
-def _solve(boxed: _Boxed, usable: jax.Array, failed: float) -> Solution:
-    """Solve usable elements; what the others hold is multiplied by `failed`, and so are its derivatives."""
+def _solve(boxed: _Boxed, usable: jax.Array, spoils: bool) -> Solution:
+    """Solve usable elements; what the others hold is multiplied by 0, or by NaN, and so are its derivatives."""
     P, q, low, high = boxed
     curved, fixed, zero = P > 0, low == high, jnp.zeros_like(q)
     inner = (0.0 - q) / jnp.where(curved, P, jnp.ones_like(P))
@@ -65,7 +65,7 @@ def _solve(boxed: _Boxed, usable: jax.Array, failed: float) -> Solution:
     inner = jnp.where(idle, jax.lax.stop_gradient(jnp.clip(zero, low, high)), inner)
     x = jnp.where(to_low, low, jnp.where(to_high, high, inner))
     solved = usable & jnp.isfinite(x)
-    factor = jnp.where(solved, jnp.ones_like(q), jnp.full_like(q, failed))
+    factor = spoiled(jnp.ones_like(q), ~solved) if spoils else solved.astype(q.dtype)
     x = jnp.where(jnp.isfinite(x), x, zero) * factor
     slope = (P * x + q) * factor
     status = jnp.where(usable, jnp.where(solved, Status.SOLVED, Status.DUAL_INFEASIBLE), Status.BAD_DATA)

@@ -179,6 +179,17 @@ def _power(exponent: Callable) -> Callable:
     return row
 
 
+def _polynomial(eqn: Any, kinds: list[Kind]) -> Kind:
+    """Σ_k c_k x^k, in x or in the coefficients."""
+    x, *coefficients = kinds
+    if not x.degree:
+        return _elementwise(eqn, kinds)
+    if any(kind.degree for kind in coefficients) or x.degree * (len(coefficients) - 1) >= NONLINEAR:
+        return Kind(NONLINEAR)
+    found = x if len(coefficients) < 3 else _product(x, x, paired=True)
+    return Kind(found.degree, found.token if _size(eqn.invars[0]) == _size(eqn.outvars[0]) else None, found.diagonal)
+
+
 def _literal_exponent(eqn: Any) -> Any:
     return eqn.invars[1].val if isinstance(eqn.invars[1], Literal) else None
 
@@ -219,6 +230,8 @@ _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
     "integer_pow": _power(lambda eqn: eqn.params["y"]),
     "pow": _power(_literal_exponent),
     "square": _power(lambda eqn: 2),
+    "one_minus_square": _power(lambda eqn: 2),
+    "polynomial": _polynomial,
     "gather": _only(0),
     "dynamic_slice": _only(0),
     "dynamic_update_slice": _only(0, 1),

@@ -1,12 +1,34 @@
 """Which part of a CVXPY problem keeps it from being a linear or quadratic program with parameters."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, DtypeError
 
 REDUCED = ("symmetric", "diag", "PSD", "NSD", "hermitian", "sparsity")
+POLYHEDRAL = ("Equality", "Inequality", "NonNeg", "NonPos", "Zero")
 WHERE = "Program.from_cvxpy"
+
+
+def read_leaves(leaves: Any, kind: type, what: str) -> list:
+    """Read what a user listed as parameters or as variables; one alone needs no list.
+
+    Raises:
+        DtypeError: for anything else, by name.
+    """
+    name = kind.__name__
+    listed = [leaves] if hasattr(leaves, "is_dcp") or not hasattr(leaves, "__iter__") else list(leaves)
+    for leaf in listed:
+        if not isinstance(leaf, kind):
+            expression = hasattr(leaf, "is_dcp")
+            got = f"`{leaf}`, an expression" if expression else f"a {type(leaf).__name__}"
+            parts = ", ".join(part.name() for part in getattr(leaf, what, list)()) if expression else ""
+            todo = (
+                f"list {parts} itself, and compute with what the program returns" if parts else f"list {name} objects"
+            )
+            raise DtypeError(f"{got} among the {what}", f"objects of class cvxpy.{name}", todo, where=WHERE)
+    return listed
 
 
 def check_problem(problem: Any, parameters: Any, variables: Any) -> None:
@@ -19,14 +41,15 @@ def check_problem(problem: Any, parameters: Any, variables: Any) -> None:
     if not problem.is_dcp():
         bad = next(_offenders(problem, lambda e: e.is_dcp(), lambda e: e.is_dcp()))
         raise ArgumentError(f"`{bad}`", "a convex problem", "rewrite it with convex atoms (CVXPY's DCP)", where=WHERE)
-    if not problem.is_dcp(dpp=True):
-        bad = next(_offenders(problem, lambda e: e.is_dcp(dpp=True), lambda e: e.is_dcp(dpp=True)))
+    if not _is_dpp(problem):
+        bad = next(_offenders(problem, _is_dpp, _is_dpp))
         raise ArgumentError(
             f"`{bad}`, in which parameters are multiplied",
             "expressions linear in the parameters (CVXPY's DPP)",
             "make the product one parameter, or state the program with functions: `af.Program`",
             where=WHERE,
         )
+    _check_constraints(problem)
     if not problem.is_qp():
         bad = next(_offenders(problem, lambda e: e.is_qpwa(), lambda e: e.is_pwl()))
         raise ArgumentError(
@@ -45,10 +68,29 @@ def _check_leaves(problem: Any, parameters: Any, variables: Any) -> None:
         "relax them, as the solution of integers has no derivative",
     )
     _refuse(
-        [leaf for leaf in [*variables, *parameters] if any(leaf.attributes[name] for name in REDUCED)],
+        [leaf for leaf in [*problem.variables(), *problem.parameters()] if leaf.is_complex()],
+        "complex {}",
+        "real variables and parameters",
+        "make two of it, the real and the imaginary part",
+    )
+    _refuse(
+        [v for v in problem.variables() if any(v.attributes[name] for name in ("PSD", "NSD"))],
+        "the semidefinite variables {}",
+        "variables in a polyhedron",
+        "leave the attribute out: matrix inequalities need a cone that is not polyhedral",
+    )
+    _refuse(
+        [leaf for leaf in variables if any(_is_set(leaf.attributes[name]) for name in REDUCED)],
         "{} with a matrix attribute",
-        "plain variables and parameters",
+        "plain variables",
         "state the attribute as constraints",
+    )
+    names = [parameter.name() for parameter in parameters]
+    _refuse(
+        [parameter for k, parameter in enumerate(parameters) if parameter.name() in names[:k]],
+        "two parameters of the name {}",
+        "every name once",
+        "list each once, and tell them apart with cvxpy.Parameter(…, name=…)",
     )
     _refuse(
         _without(problem.parameters(), parameters),
@@ -70,6 +112,31 @@ def _check_leaves(problem: Any, parameters: Any, variables: Any) -> None:
     )
     if not variables:
         raise ArgumentError("no variables", "at least one to return", "list them in `variables`", where=WHERE)
+
+
+def _is_dpp(part: Any) -> bool:
+    """Whether CVXPY calls a problem or an expression DPP; quadratic forms in a parameter are from CVXPY 1.9."""
+    from cvxpy.utilities import scopes
+
+    with getattr(scopes, "quad_form_dpp_scope", contextlib.nullcontext)():
+        return part.is_dcp(dpp=True)
+
+
+def _check_constraints(problem: Any) -> None:
+    """Refuse constraints that are no equalities or inequalities of numbers."""
+    for constraint in problem.constraints:
+        if (kind := type(constraint).__name__) not in POLYHEDRAL:
+            words = "a matrix inequality" if kind == "PSD" else f"a constraint of class {kind}"
+            raise ArgumentError(
+                f"`{constraint}`, {words}, which needs a cone that is not polyhedral",
+                "a linear or quadratic program",
+                "bound entries in place of matrices" if kind == "PSD" else "replace it by linear inequalities",
+                where=WHERE,
+            )
+
+
+def _is_set(value: Any) -> bool:
+    return value is not None and value is not False and (not hasattr(value, "__len__") or len(value) > 0)
 
 
 def _refuse(leaves: list, got: str, expected: str, todo: str) -> None:

@@ -34,16 +34,27 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
         ys = run(*map(_widen, operands), **params)
         return [lax.convert_element_type(y, kind[1]) for y, kind in zip(ys, kinds, strict=True)]
 
-    def lower(*args, **params):
+    def abstract(*avals, **params):
+        varying = max(avals, key=lambda aval: len(aval.manual_axis_type.varying))
+        if varying.manual_axis_type.empty:
+            return [ShapedArray(*kind) for kind in declared(avals, params)]
+        return [_like(varying, *kind) for kind in declared(avals, params)]
+
+    def lower(ctx, *args, **params):
+        ctx = ctx.replace(avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in])
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return mlir.lower_fun(staged, multiple_results=True)(*args, **params)
+            return mlir.lower_fun(staged, multiple_results=True)(ctx, *args, **params)
 
     @functools.lru_cache(maxsize=256)
     def compiled(keywords):
         return jax.jit(lambda *operands: primitive.bind(*operands, **dict(keywords)))
 
-    primitive.def_abstract_eval(lambda *avals, **params: [ShapedArray(*kind) for kind in declared(avals, params)])
-    primitive.def_impl(lambda *operands, **params: compiled(tuple(sorted(params.items())))(*operands))
+    def evaluate(*operands, **params):
+        with jax.disable_jit(False):
+            return compiled(tuple(sorted(params.items())))(*operands)
+
+    primitive.def_abstract_eval(abstract)
+    primitive.def_impl(evaluate)
     mlir.register_lowering(primitive, lower)
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
     return primitive
@@ -51,6 +62,22 @@ def double_primitive(name: str, run: Callable, outputs: Callable) -> Primitive:
 
 def _widen(x: Any) -> Any:
     return lax.convert_element_type(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+def _like(aval: ShapedArray, shape: tuple[int, ...], dtype: Any) -> ShapedArray:
+    """An array that differs from device to device as another one does."""
+    sharding = aval.sharding.update(spec=jax.P(*[None] * len(shape)))
+    return aval.update(shape=shape, dtype=dtype, weak_type=False, sharding=sharding)
+
+
+def vary_together(operands: list) -> list:
+    """Inside `shard_map`, let operands differ along the axes that any of them does; their cotangents are summed."""
+    varying = [jax.typeof(x).manual_axis_type.varying for x in operands]
+    axes = frozenset().union(*varying)
+    if not axes:
+        return operands
+    missing = [tuple(sorted(axes - own)) for own in varying]
+    return [lax.pcast(x, names, to="varying") if names else x for x, names in zip(operands, missing, strict=True)]
 
 
 def _batch(primitive: Primitive, values: Any, axes: Any, **params: Any) -> tuple[list, list[int]]:

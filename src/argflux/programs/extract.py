@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from argflux.autodiff import gradient, pullback
+from argflux.autodiff import gradient
+from argflux.autodiff.api import pullback_of_arguments
 from argflux.programs.colouring import Coloured
 from argflux.programs.sparsity import Group
 
@@ -37,8 +38,8 @@ class Affine(NamedTuple):
     @classmethod
     def of(cls, function: Callable, zero: jax.Array) -> "Affine":
         """Look at a vector function of the variable's vector."""
-        value, back = pullback(function, zero)
-        return cls(value, lambda dy: back(dy)[1], lambda dx: jax.jvp(function, (zero,), (dx,))[1])
+        value, back = pullback_of_arguments(function, zero)
+        return cls(value, lambda dy: back(dy)[0], lambda dx: jax.jvp(function, (zero,), (dx,))[1])
 
     def rows(self, groups: list[jax.Array], columns: jax.Array) -> jax.Array:
         """Rows of the Jacobian for every program of a group: `groups[k]` lists its rows, `columns[k]` its unknowns."""

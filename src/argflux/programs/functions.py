@@ -16,8 +16,9 @@ from argflux.programs.colouring import Coloured
 from argflux.programs.degree import Kind, degrees
 from argflux.programs.extract import Colours, Functions, extract
 from argflux.programs.layout import Layout, join, variable_layout
-from argflux.programs.parameters import check_count, default_dtype, names_of
+from argflux.programs.parameters import default_dtype
 from argflux.programs.plan import Plan
+from argflux.programs.signatures import ordered, parameter_names
 from argflux.programs.wellformed import check_degree, check_function, check_outputs, refuse_dense
 
 FUNCTIONS = ("objective", "equality", "inequality")
@@ -41,6 +42,7 @@ class Statement:
     """What the user wrote: functions of `(x, *params)`, and the variable and its bounds as functions of `params`."""
 
     names: tuple[str, ...]
+    defaults: dict[str, Any]
     objective: Callable
     variable: Callable
     equality: Callable | None
@@ -53,13 +55,14 @@ class Statement:
         """Check the functions against each other, and make functions of what is given as values."""
         for function, what in zip((objective, equality, inequality), FUNCTIONS, strict=True):
             check_function(function, what)
-        names = names_of(objective)
-        for function, what in zip((objective, equality, inequality), FUNCTIONS, strict=True):
-            check_count(function, len(names) + 1, what, names)
-        for function, what in ((variable, "variable"), (lower, "lower"), (upper, "upper")):
-            check_count(function, len(names), what, names)
-        bound = lambda value: None if value is None else _constantly(value)
-        return cls(names, objective, _constantly(variable), equality, inequality, bound(lower), bound(upper))
+        given = {"objective": objective, "equality": equality, "inequality": inequality}
+        given |= {"variable": variable, "lower": lower, "upper": upper}
+        names, defaults = parameter_names(given)
+        taken = {what: ordered(function, what, names, defaults) for what, function in given.items()}
+        for what in ("variable", "lower", "upper"):
+            if not callable(taken[what]) and (taken[what] is not None or what == "variable"):
+                taken[what] = Always(taken[what])
+        return cls(names, defaults, **taken)
 
     def nudged(self, directions: dict[str, Callable]) -> "Statement":
         """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
@@ -72,7 +75,10 @@ class Statement:
             )
 
         def moved(what: str) -> Any:
-            function, direction = getattr(self, what), directions.get(what)
+            function = getattr(self, what)
+            if what in directions:
+                check_function(directions[what], what)
+            direction = ordered(directions.get(what), what, self.names, self.defaults)
             if function is None or direction is None:
                 return function and (lambda x, t, *params: function(x, *params))
             add = lambda t, value, slope: value + t.astype(value.dtype) * slope
@@ -83,6 +89,7 @@ class Statement:
         still = lambda function: function and (lambda t, *params: function(*params))
         return Statement(
             ("t", *self.names),
+            self.defaults,
             moved("objective"),
             still(self.variable),
             moved("equality"),
@@ -96,6 +103,9 @@ class Statement:
         """What the program is called where it is shown."""
         name = getattr(self.objective, "__name__", "<lambda>")
         return "" if name == "<lambda>" else name
+
+    def check(self, params: tuple) -> None:
+        """Parameters may be anything; the functions say."""
 
     def plan(self, params: tuple, options: dict[str, Any]) -> Plan:
         """Find the class, the layout and the structure of the program for parameters of these shapes."""
@@ -182,5 +192,12 @@ def _take_apart(params: tuple) -> tuple[list[jax.ShapeDtypeStruct], Callable]:
     return [jax.ShapeDtypeStruct(s.shape, s.dtype, weak_type=s.weak_type) for s in structs], rebuild
 
 
-def _constantly(value: Any) -> Callable:
-    return value if callable(value) else lambda *_: value
+@dataclass(frozen=True, eq=False)
+class Always:
+    """The function that returns one value, whatever it is given."""
+
+    value: Any
+
+    def __call__(self, *_: Any) -> Any:
+        """Return the value."""
+        return self.value

@@ -6,13 +6,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, ShapeError
+from argflux.keywords import explained
+from argflux.module import Module
 from argflux.programs.program import Program
 from argflux.programs.solution import Solution
-from argflux.tree import is_array, is_differentiable
+from argflux.tree import is_array, is_differentiable, named_leaves
 
 
-class ProgramLayer(eqx.Module):
+@explained
+class ProgramLayer(Module):
     """A program whose parameters are partly learned and partly the layer's input, as in OptNet.
 
     `layer(x)` is the minimiser at the input and the learned parameters, for every example of the batch.
@@ -77,14 +80,18 @@ class ProgramLayer(eqx.Module):
 
     def solve(self, *inputs: Any) -> Solution:
         """Return the whole solution for every example."""
-        if len(inputs) != len(self.inputs):
+        needed = [name for name in self.inputs if name not in self.program.defaults]
+        if not len(needed) <= len(inputs) <= len(self.inputs):
             raise ArgumentError(
                 f"{len(inputs)} inputs",
                 f"({', '.join(self.inputs)})",
                 "pass one value for each",
                 where="ProgramLayer",
             )
-        run = lambda *values: self.program.solve(**dict(zip(self.inputs, values, strict=True)), **self.learned)
+        if self.per_example:
+            inputs = tuple(jax.tree.map(lambda leaf: jnp.asarray(leaf) if is_differentiable(leaf) else leaf, inputs))
+            _check_rows(self.inputs, inputs)
+        run = lambda *values: self.program.solve(**dict(zip(self.inputs, values, strict=False)), **self.learned)
         return (jax.vmap(run) if self.per_example else run)(*inputs)
 
     def label(self) -> str:
@@ -94,6 +101,22 @@ class ProgramLayer(eqx.Module):
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}{_shapes(value)}" for name, value in self.learned.items())
         return f"ProgramLayer({self.program!r}{shapes and '; learns '}{shapes})"
+
+
+def _check_rows(names: tuple[str, ...], inputs: tuple) -> None:
+    """Refuse inputs that have not one row for every example."""
+    counts: dict[str, int] = {}
+    for name, value in zip(names, inputs, strict=False):
+        for path, leaf in named_leaves(value):
+            label = f"{name}{path}"
+            if not getattr(leaf, "shape", ()):
+                got, todo = f"{label} without an axis of examples", f"pass {name}[None] for one, or learn it by name"
+                raise ShapeError(got, "one row for every example", todo, where="ProgramLayer")
+            counts[label] = leaf.shape[0]
+    if len(set(counts.values())) > 1:
+        got = " and ".join(f"{count} rows of {label}" for label, count in counts.items())
+        todo = "pass inputs of one batch, or set per_example=False"
+        raise ShapeError(got, "one row for every example", todo, where="ProgramLayer")
 
 
 def _shapes(value: Any) -> str:

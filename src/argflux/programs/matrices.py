@@ -8,8 +8,11 @@ import numpy as np
 
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer
+from argflux.keywords import explained
 from argflux.programs.blocks import check_options, check_values, read_blocks
+from argflux.programs.double import vary_together
 from argflux.programs.form import Blocks, Form, Patterns
+from argflux.programs.ledger import leaves_its_status
 from argflux.programs.parts import independent_parts, solve_parts
 from argflux.programs.solution import Residuals, Solution, check_start
 from argflux.programs.solve import Optimum, solve_p
@@ -19,6 +22,8 @@ TOLERANCE = 1e-8
 MAX_ITERATIONS = 100_000
 
 
+@explained
+@leaves_its_status
 def solve_qp(
     P: Any,
     q: Any,
@@ -92,6 +97,8 @@ def solve_qp(
     return _solve_found(form, settings, blocks, start, on_failure)
 
 
+@explained
+@leaves_its_status
 def solve_lp(
     c: Any,
     A: Any = None,
@@ -172,7 +179,8 @@ def _solve_found(form: Form, settings: Settings, blocks: Blocks, start: Any, on_
 
 
 def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | None) -> Solution:
-    best = Optimum(*[y[0] for y in solve_p.bind(*_lead(blocks), _sides(form, start), form=form, settings=settings)])
+    operands = vary_together([*_lead(blocks), _sides(form, start)])
+    best = Optimum(*[y[0] for y in solve_p.bind(*operands, form=form, settings=settings)])
     dtype = best.x.dtype
     zero = jnp.zeros((), dtype)
     return Solution(

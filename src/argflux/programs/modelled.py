@@ -9,11 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgumentError, DtypeError, MissingDependencyError, ShapeError
+from argflux.jaxpr import Tracer
+from argflux.programs.attributes import Declared
+from argflux.programs.blocks import read_array
 from argflux.programs.canonical import Canonical, Tensor
-from argflux.programs.dissect import check_problem
+from argflux.programs.dissect import check_problem, read_leaves
 from argflux.programs.layout import Layout, widest
 from argflux.programs.multipliers import Multiplier, Multipliers, find_multipliers
 from argflux.programs.plan import Plan
+from argflux.programs.solution import spoiled
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,7 @@ class Modelled:
 
     Attributes:
         names: of the parameters.
-        shapes: of the parameters.
-        starts: where each parameter starts in the vector of all, which ends with a one.
+        declared: what they are and where they stand in the vector of all, which ends with a one.
         width: length of that vector.
         canonical: the matrices.
         places: where each variable lies among the unknowns, an array of its shape.
@@ -57,8 +60,7 @@ class Modelled:
     """
 
     names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    starts: tuple[int, ...]
+    declared: tuple[Declared, ...]
     width: int
     canonical: Canonical
     places: tuple[np.ndarray, ...]
@@ -66,6 +68,11 @@ class Modelled:
     single: bool
     sign: int
     label: str = "CVXPY problem"
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of parameters that are not given; there are none."""
+        return {}
 
     @classmethod
     def of(cls, problem: Any, parameters: Any, variables: Any) -> "Modelled":
@@ -76,18 +83,17 @@ class Modelled:
             raise MissingDependencyError(
                 "a Python without CVXPY", "the package cvxpy", "pip install cvxpy", where="Program.from_cvxpy"
             ) from None
-        listed = lambda leaves: [leaves] if isinstance(leaves, cvxpy.Expression) else list(leaves)
-        parameters, variables = listed(parameters), listed(variables)
         if not isinstance(problem, cvxpy.Problem):
             got, todo = f"a {type(problem).__name__}", "state functions with `Program(objective, variable, …)`"
             raise DtypeError(got, "a cvxpy.Problem", todo, where="Program.from_cvxpy")
+        parameters = read_leaves(parameters, cvxpy.Parameter, "parameters")
+        variables = read_leaves(variables, cvxpy.Variable, "variables")
         check_problem(problem, parameters, variables)
         data, chain, inverse = problem.get_problem_data(cvxpy.CLARABEL, solver_opts={})
         program = data["param_prob"]
         return cls(
             tuple(parameter.name() for parameter in parameters),
-            tuple(parameter.shape for parameter in parameters),
-            tuple(program.param_id_to_col[parameter.id] for parameter in parameters),
+            tuple(Declared.of(parameter, _start(program, chain, parameter)) for parameter in parameters),
             program.total_param_size + 1,
             _read(program),
             tuple(_place(program, inverse, variable) for variable in variables),
@@ -97,21 +103,32 @@ class Modelled:
         )
 
     def nudged(self, directions: dict[str, Callable]) -> "Modelled":
-        """Refuse directions of functions, which a CVXPY problem has not."""
+        """Return the program itself; a CVXPY problem has no functions to move."""
+        if not directions:
+            return self
         raise ArgumentError(
-            "a program made of a CVXPY problem",
-            "one stated by functions",
-            "differentiate along its parameters with `jax.jvp`",
+            f"a direction of {next(iter(directions))} for a program made of a CVXPY problem",
+            "directions of its parameters",
+            "pass tangents={'name': …}, or state the program by functions",
             where="forward_differentiate",
         )
 
+    def check(self, params: tuple) -> None:
+        """Hold parameters to their shapes and, where their values are known, to what they were declared."""
+        for name, declared, value in zip(self.names, self.declared, params, strict=True):
+            where, value = f"Program parameter {name}", read_array(name, value, None, f"Program parameter {name}")
+            if value.shape != declared.shape:
+                todo = "use `jax.vmap` for a batch"
+                if value.shape == declared.shape[::-1]:
+                    todo = f"transpose it, or {todo}"
+                raise ShapeError(f"shape {list(value.shape)}", f"shape {list(declared.shape)}", todo, where=where)
+            if not isinstance(value, Tracer) and (broken := declared.broken(value)):
+                todo = "correct it, or declare the parameter without the attribute"
+                raise ArgumentError("a value that is not " + broken, f"a value that is {broken}", todo, where=where)
+
     def plan(self, params: tuple, options: dict[str, Any]) -> Plan:
         """Lay the canonical program out for parameters of these dtypes."""
-        for name, shape, value in zip(self.names, self.shapes, params, strict=True):
-            if jnp.shape(value) != shape:
-                got, todo = f"shape {list(jnp.shape(value))}", "use `jax.vmap` for a batch"
-                raise ShapeError(got, f"shape {list(shape)}", todo, where=f"Program parameter {name}")
-        dtype = widest([jnp.asarray(value).dtype for value in params])
+        dtype = widest([dtype for value in params if jnp.issubdtype(dtype := jnp.asarray(value).dtype, jnp.floating)])
         structure, curvature = self.canonical.structure(), self.canonical.curvature
         equalities, rows = self.canonical.A.height, self.canonical.A.height + self.canonical.G.height
         return Plan(
@@ -120,7 +137,7 @@ class Modelled:
             Multipliers.among(self.multipliers, 0, equalities, dtype),
             Multipliers.among(self.multipliers, equalities, rows, dtype),
             structure.groups,
-            lambda params: self.canonical.blocks(self._vector(params, dtype), structure),
+            lambda params: self._blocks(params, dtype, structure),
             sign=self.sign,
             options=options,
             canonical=True,
@@ -131,12 +148,25 @@ class Modelled:
         picked = Layout.of(shapes[0] if self.single else tuple(shapes))
         return Selection(picked.treedef, picked.leaves, picked.names, self.places, self.canonical.size)
 
+    def _blocks(self, params: tuple, dtype: Any, structure: Any) -> tuple:
+        """The matrices, with a linear term that is no number where a parameter is not what it was declared."""
+        constant, parts = self.canonical.blocks(self._vector(params, dtype), structure)
+        kept = [
+            d.kept(jnp.asarray(value).astype(dtype)) for d, value in zip(self.declared, params, strict=True) if d.names
+        ]
+        if not kept:
+            return constant, parts
+        broken = ~jnp.all(jnp.stack(kept))
+        return constant, tuple(
+            part._replace(q=spoiled(part.q, jnp.broadcast_to(broken, part.q.shape))) for part in parts
+        )
+
     def _vector(self, params: tuple, dtype: Any) -> jax.Array:
         """All parameters in one vector, column after column, with a one at the end."""
         vector = jnp.zeros(self.width, dtype).at[-1].set(1)
-        for start, value in zip(self.starts, params, strict=True):
-            flat = jnp.ravel(jnp.transpose(jnp.asarray(value).astype(dtype)))
-            vector = vector.at[start : start + flat.size].set(flat)
+        for declared, value in zip(self.declared, params, strict=True):
+            flat = declared.entries(jnp.asarray(value).astype(dtype))
+            vector = vector.at[declared.start : declared.start + flat.size].set(flat)
         return vector
 
 
@@ -170,6 +200,15 @@ def _rows(
     left, right = chosen & (columns < size), chosen & (columns == size)
     matrix = Tensor(-stacked[left], rows[left] - first, columns[left], end - first, size)
     return matrix, Tensor(stacked[right], rows[right] - first, None, end - first)
+
+
+def _start(program: Any, chain: Any, parameter: Any) -> int:
+    """Where a parameter starts; CVXPY replaces those with matrix attributes by the entries that count."""
+    number = parameter.id
+    for step in chain.reductions:
+        reduced = getattr(step, "_parameters", None) or {}
+        number = next((new.id for old, new in reduced.items() if old.id == number), number)
+    return program.param_id_to_col[number]
 
 
 def _place(program: Any, inverse: list, variable: Any) -> np.ndarray:

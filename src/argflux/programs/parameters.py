@@ -1,47 +1,20 @@
 """The parameters of a program: their names, and how arguments are matched to them."""
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.sparse import BCOO
 
 from argflux.errors import ArgumentError
 from argflux.programs.layout import widest
 from argflux.tree import is_array, is_differentiable
 
 
-def names_of(function: Callable) -> tuple[str, ...]:
-    """Read the names of the parameters from a function of `(x, *params)`.
-
-    Example:
-        >>> names_of(lambda x, price, demand: 0.0)
-        ('price', 'demand')
-    """
-    kinds = inspect.signature(function).parameters.values()
-    return tuple(p.name for p in kinds if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))[1:]
-
-
-def check_count(function: Any, count: int, what: str, names: tuple[str, ...]) -> None:
-    """Refuse a function that cannot be called with this many positional arguments."""
-    if not callable(function):
-        return
-    signature = inspect.signature(function)
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        first = ("x",) if what in ("objective", "equality", "inequality") else ()
-        raise ArgumentError(
-            f"a function of {signature}",
-            f"a function of ({', '.join((*first, *names))}), as the objective has these parameters",
-            "take every parameter in the same order, or end with `*_`",
-            where=f"Program {what}",
-        ) from None
-
-
-def match(names: tuple[str, ...], values: tuple, named: dict[str, Any], where: str) -> tuple:
-    """Put positional and named values in the order of the parameters.
+def match(
+    names: tuple[str, ...], values: tuple, named: dict[str, Any], where: str, defaults: dict[str, Any] | None = None
+) -> tuple:
+    """Put positional and named values in the order of the parameters, defaults in the place of those not given.
 
     Raises:
         ArgumentError: naming the parameters that were never given, given twice or that do not exist.
@@ -54,7 +27,7 @@ def match(names: tuple[str, ...], values: tuple, named: dict[str, Any], where: s
         raise ArgumentError(f"{', '.join(twice)} twice", expected, "pass each once", where=where)
     if unknown := [name for name in named if name not in names]:
         raise ArgumentError(f"an unknown parameter {', '.join(unknown)}", expected, "check the name", where=where)
-    given |= named
+    given = (defaults or {}) | given | named
     if missing := [name for name in names if name not in given]:
         raise ArgumentError(
             f"no value for {', '.join(missing)}", expected, f"pass {missing[0]}=… or give it by position", where=where
@@ -63,6 +36,8 @@ def match(names: tuple[str, ...], values: tuple, named: dict[str, Any], where: s
 
 
 def _as_array(leaf: Any) -> Any:
+    if hasattr(leaf, "tocoo"):
+        return BCOO.from_scipy_sparse(leaf)
     return jnp.asarray(leaf) if is_array(leaf) or is_differentiable(leaf) else leaf
 
 
@@ -75,5 +50,5 @@ def default_dtype(params: tuple) -> Any:
 def signature_key(params: tuple) -> tuple:
     """What a traced program depends on: structure, shapes, dtypes, and everything that is no array."""
     leaves, treedef = jax.tree.flatten(params)
-    kinds = tuple((x.shape, x.dtype, getattr(x, "weak_type", False)) if is_array(x) else x for x in leaves)
+    kinds = tuple((x.shape, x.dtype, getattr(x, "weak_type", False)) if is_array(x) else (type(x), x) for x in leaves)
     return treedef, kinds, jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]

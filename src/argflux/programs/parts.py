@@ -11,7 +11,7 @@ import numpy as np
 from argflux.jaxpr import Tracer
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Pattern, Sparse
-from argflux.programs.solution import Residuals, Solution
+from argflux.programs.solution import Residuals, Solution, spoiled
 from argflux.programs.sparsity import LARGEST, WORTHWHILE, Group, split
 
 _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
@@ -110,8 +110,9 @@ def join(groups: tuple[Group, ...], solutions: list[Solution], on_failure: str =
 
 def _failing(field: jax.Array, solved: jax.Array, on_failure: str) -> jax.Array:
     """Give a field of a program that failed in some part the derivative, and the value, that failures have."""
-    failed = field * np.asarray(np.nan, field.dtype) if on_failure == "nan" else jax.lax.stop_gradient(field)
-    return jnp.where(solved, field, failed)
+    if on_failure == "nan":
+        return field * spoiled(jnp.ones_like(field), ~solved)
+    return jnp.where(solved, field, jax.lax.stop_gradient(field))
 
 
 def _read(solution: Solution, path: str) -> Any:

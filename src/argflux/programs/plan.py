@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.extract import Blocks
 from argflux.programs.layout import Layout
+from argflux.programs.ledger import leaves_its_status
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.parts import join, pick
 from argflux.programs.solution import Solution, check_start
@@ -51,6 +52,7 @@ class Plan:
         """The same plan, extracting its matrices in compiled code."""
         return dataclasses.replace(self, extract=eqx.filter_jit(self.extract))
 
+    @leaves_its_status
     def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:
         """Solve given matrices and lay the solution out as the user's trees."""
         vectors = self.start_vectors(start)

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.errors import ArgumentError, DataError, ShapeError
+from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
+from argflux.keywords import explained
+from argflux.programs.blocks import read_array
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
 from argflux.programs.solution import ProgramError
@@ -20,6 +22,7 @@ from argflux.programs.wellformed import called
 FAILURES = ("nan", "closest")
 
 
+@explained
 class Polyhedron(eqx.Module):
     """The points with `A x = b`, `G x <= h` and `lower <= x <= upper`; absent blocks are `None`.
 
@@ -51,6 +54,7 @@ class Polyhedron(eqx.Module):
             raise ArgumentError("no constraints", "A, G, lower or upper", "give at least one", where="Polyhedron")
 
 
+@explained
 def project(polyhedron: Polyhedron, on_failure: str = "nan") -> Callable[[jax.Array], jax.Array]:
     """Return the function to the nearest point of a polyhedron: `argmin |z - x|²` over z in it.
 
@@ -76,11 +80,14 @@ def project(polyhedron: Polyhedron, on_failure: str = "nan") -> Callable[[jax.Ar
         [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]]
     """
 
+    if not isinstance(polyhedron, Polyhedron):
+        got, todo = f"a {type(polyhedron).__name__}", "make one with `simplex`, `box`, `halfspace` or `Polyhedron(A=…)`"
+        raise DtypeError(got, "a Polyhedron", todo, where="project")
     if on_failure not in FAILURES:
         raise ArgumentError(f"on_failure={on_failure!r}", '"nan" or "closest"', "pick one", where="project")
 
     def nearest(x: jax.Array) -> jax.Array:
-        x = jnp.asarray(x)
+        x = read_array("x", x, None, "project")
         _check_points(polyhedron, x)
         solve: Callable = functools.partial(_project_row, polyhedron, on_failure)
         for _ in range(x.ndim - 1):
@@ -125,6 +132,7 @@ def _check_points(polyhedron: Polyhedron, x: jax.Array) -> None:
         raise DataError(f"x{where} = {x[tuple(where)]}", "finite points", "clean them first", where="project")
 
 
+@explained
 def simplex(n: int, total: Any = 1.0) -> Polyhedron:
     """The points of n non-negative coordinates that sum to `total`.
 
@@ -133,9 +141,11 @@ def simplex(n: int, total: Any = 1.0) -> Polyhedron:
         >>> simplex(3).A.tolist()
         [[1.0, 1.0, 1.0]]
     """
+    _check_count(n, "simplex")
     return Polyhedron(A=jnp.ones((1, n)), b=jnp.reshape(jnp.asarray(total), (1,)), lower=0.0)
 
 
+@explained
 def box(lower: Any, upper: Any) -> Polyhedron:
     """The points between two bounds, numbers or `(n,)`.
 
@@ -148,6 +158,7 @@ def box(lower: Any, upper: Any) -> Polyhedron:
     return Polyhedron(lower=lower, upper=upper)
 
 
+@explained
 def halfspace(normal: Any, offset: Any) -> Polyhedron:
     """The points with `normal' x <= offset`; normal `(n,)`.
 
@@ -157,9 +168,13 @@ def halfspace(normal: Any, offset: Any) -> Polyhedron:
         >>> project(halfspace(jnp.array([1.0, 1.0]), 1.0))(jnp.array([2.0, 2.0])).tolist()
         [0.5, 0.5]
     """
-    return Polyhedron(G=jnp.asarray(normal)[None, :], h=jnp.reshape(jnp.asarray(offset), (1,)))
+    normal = read_array("normal", normal, None, "halfspace")
+    if normal.ndim != 1:
+        raise ShapeError(f"a normal of shape {list(normal.shape)}", "shape [n]", "pass a vector", where="halfspace")
+    return Polyhedron(G=normal[None, :], h=jnp.reshape(jnp.asarray(offset), (1,)))
 
 
+@explained
 def affine(A: Any, b: Any) -> Polyhedron:
     """The points with `A x = b`; A `(p, n)`, b `(p,)`.
 
@@ -169,9 +184,10 @@ def affine(A: Any, b: Any) -> Polyhedron:
         >>> project(affine(jnp.array([[1.0, 1.0]]), jnp.array([2.0])))(jnp.array([0.0, 0.0])).tolist()
         [1.0, 1.0]
     """
-    return Polyhedron(A=jnp.asarray(A), b=jnp.asarray(b))
+    return Polyhedron(A=A, b=b)
 
 
+@explained
 def increasing(n: int) -> Polyhedron:
     """The points whose n coordinates never fall; projecting on it is isotonic regression.
 
@@ -181,4 +197,10 @@ def increasing(n: int) -> Polyhedron:
         >>> project(increasing(3))(jnp.array([1.0, 3.0, 2.0])).round(5).tolist()
         [1.0, 2.5, 2.5]
     """
+    _check_count(n, "increasing")
     return Polyhedron(G=jnp.eye(n - 1, n) - jnp.eye(n - 1, n, 1), h=jnp.zeros(n - 1))
+
+
+def _check_count(n: int, where: str) -> None:
+    if n < 1:
+        raise ArgumentError(f"{n} coordinates", "at least 1", "pass how many there are", where=where)

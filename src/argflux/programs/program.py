@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from argflux.errors import ArgumentError
+import jax
+import jax.numpy as jnp
+
+from argflux.keywords import explained, unknown_keyword
 from argflux.programs.functions import Statement
 from argflux.programs.parameters import match, signature_key
 from argflux.programs.plan import Plan
 from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
 from argflux.programs.solution import Solution
 
+STATED = ("objective", "variable", "equality", "inequality", "lower", "upper")
 OPTIONS = ("solver", "tolerance", "max_iterations", "on_failure", "smoothing")
 
 
+@explained
 class Program:
     """A linear or quadratic program stated as functions: `program(*params)` is its minimiser.
 
@@ -26,7 +31,10 @@ class Program:
     gets the whole batch; `af.ProgramLayer` maps it over examples and holds parameters that are learned.
 
     Args:
-        objective: from `(x, *params)` to a number. The names of its parameters are those of the program.
+        objective: from `(x, *params)` to a number. The names of its parameters are those of the program, and every
+            function gets the parameters by name: `lambda x, total, prices` means the same as `lambda x, prices,
+            total`. `*_`, names that begin with `_` and those before a `/` are filled by position. A parameter with a
+            default need not be given.
         variable: what x looks like: an array, a shape such as `(3,)`, a tree of these, or a function of the
             parameters that returns one. Shapes get the dtype of the parameters.
         equality: from `(x, *params)` to arrays (any tree) that are to be zero.
@@ -38,7 +46,7 @@ class Program:
             for `solve_qp` and `solve_lp`.
 
     Raises:
-        ArgumentError: if the functions do not take the same parameters, or for an unknown option.
+        ArgumentError: if the functions do not name the same parameters, or for an unknown option.
         NonlinearError: when first called, if the program is of another class; names the operation and its line.
         ShapeError: when first called, for an objective that is no number or an empty variable.
 
@@ -55,6 +63,8 @@ class Program:
         [2.0, 0.0]
     """
 
+    __slots__ = ("__weakref__", "_options", "_plans", "_source")
+
     def __init__(
         self,
         objective: Callable,
@@ -66,15 +76,20 @@ class Program:
         upper: Any = None,
         **options: Any,
     ):
-        self._setup(Statement.of(objective, variable, equality, inequality, lower, upper), options)
+        self._setup(Statement.of(objective, variable, equality, inequality, lower, upper), options, STATED)
 
-    def _setup(self, source: Any, options: dict[str, Any]) -> None:
+    def _setup(self, source: Any, options: dict[str, Any], known: tuple[str, ...]) -> None:
         if unknown := [name for name in options if name not in OPTIONS]:
-            raise ArgumentError(
-                f"an unknown option {', '.join(unknown)}", f"{', '.join(OPTIONS)}", "check the name", where="Program"
-            )
+            raise unknown_keyword("Program", unknown[0], options[unknown[0]], (*known, *OPTIONS))
         self._source, self._options = source, options
         self._plans: dict[tuple, Plan] = {}
+
+    def __getstate__(self) -> tuple[Any, dict[str, Any]]:
+        return self._source, self._options
+
+    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
+        self._source, self._options = state
+        self._plans = {}
 
     @classmethod
     def from_cvxpy(cls, problem: Any, parameters: Any, variables: Any, **options: Any) -> "Program":
@@ -113,13 +128,27 @@ class Program:
         from argflux.programs.modelled import Modelled
 
         program = cls.__new__(cls)
-        program._setup(Modelled.of(problem, parameters, variables), options)
+        program._setup(Modelled.of(problem, parameters, variables), options, ("problem", "parameters", "variables"))
         return program
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters, in order."""
         return self._source.names
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of the parameters that need not be given, as the objective's signature says."""
+        return dict(self._source.defaults)
+
+    @property
+    def stated_objective(self) -> Callable | None:
+        """What is minimised, smoothing included, as a function of `(x, *params)`; `None` for a CVXPY problem."""
+        stated, smoothing = getattr(self._source, "objective", None), self._options.get("smoothing")
+        if stated is None or smoothing is None:
+            return stated
+        square = lambda x: sum(jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(x))
+        return lambda x, *params: stated(x, *params) + smoothing / 2 * square(x)
 
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.
@@ -145,7 +174,7 @@ class Program:
         Raises:
             ArgumentError: naming parameters that are missing, unknown or given twice.
         """
-        values = match(self.parameters, params, named, repr(self))
+        values = self._match(params, named)
         plan = self._plan(values)
         constant, parts = plan.extract(values)
         return plan.solve(constant, parts, start)
@@ -180,7 +209,7 @@ class Program:
             >>> relu.forward_differentiate(y, objective=lambda x, y: jnp.sum(x)).x.tolist()
             [0.0, -0.5]
         """
-        values = match(self.parameters, params, named, repr(self))
+        values = self._match(params, named)
         directions = {"objective": objective, "equality": equality, "inequality": inequality}
         given = {what: direction for what, direction in directions.items() if direction is not None}
         return forward(self._source, self._options, values, tangents or {}, given)
@@ -205,8 +234,13 @@ class Program:
             >>> found.objective.linear.tolist(), abs(found.parameters["y"]).tolist()
             ([0.0, -0.5], [0.0, 1.0])
         """
-        values = match(self.parameters, params, named, repr(self))
+        values = self._match(params, named)
         return reverse(self._plan(values), self.parameters, values, cotangents)
+
+    def _match(self, params: tuple, named: dict[str, Any]) -> tuple:
+        values = match(self.parameters, params, named, repr(self), self.defaults)
+        self._source.check(values)
+        return values
 
     def _plan(self, values: tuple) -> Plan:
         """Return the plan for parameters of these shapes, made when they are first met."""

@@ -6,10 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from argflux.errors import ArgumentError, ShapeError
+from argflux.jaxpr import Tracer
+from argflux.keywords import explained
+from argflux.programs.blocks import read_array
 from argflux.programs.polyhedron import increasing, project
 
 
-def soft_sort(x: Any, strength: float = 1.0) -> jax.Array:
+@explained
+def soft_sort(x: Any, strength: Any = 1.0) -> jax.Array:
     """Sort rows in ascending order, smoothly: the nearest point to `(1, …, n) / strength` among mixtures of orders.
 
     Args:
@@ -31,12 +35,13 @@ def soft_sort(x: Any, strength: float = 1.0) -> jax.Array:
         >>> soft_sort(jnp.array([3.0, 1.0, 2.0]), strength=0.1).round(4).tolist()
         [1.0, 2.0, 3.0]
     """
-    x = _rows(x, strength, "soft_sort")
+    x, strength = _rows(x, strength, "soft_sort")
     steps = jnp.broadcast_to(jnp.arange(1, x.shape[-1] + 1).astype(x.dtype) / strength, x.shape)
     return _nearest_mixture(steps, jnp.sort(x, axis=-1))
 
 
-def soft_rank(x: Any, strength: float = 1.0) -> jax.Array:
+@explained
+def soft_rank(x: Any, strength: Any = 1.0) -> jax.Array:
     """Rank rows, smoothly: 1 for the smallest element, n for the largest, ties and near ties in between.
 
     The nearest point to `x / strength` among mixtures of the permutations of `(1, …, n)`.
@@ -60,7 +65,7 @@ def soft_rank(x: Any, strength: float = 1.0) -> jax.Array:
         >>> soft_rank(jnp.array([30.0, 10.0, 20.0])).round(4).tolist()
         [3.0, 1.0, 2.0]
     """
-    x = _rows(x, strength, "soft_rank")
+    x, strength = _rows(x, strength, "soft_rank")
     ranks = jnp.broadcast_to(jnp.arange(1, x.shape[-1] + 1).astype(x.dtype), x.shape)
     return _nearest_mixture(x / strength, ranks)
 
@@ -75,10 +80,10 @@ def _nearest_mixture(z: jax.Array, w: jax.Array) -> jax.Array:
     return jnp.take_along_axis(found, jnp.argsort(order, axis=-1), axis=-1)
 
 
-def _rows(x: Any, strength: float, where: str) -> jax.Array:
-    x = jnp.asarray(x)
+def _rows(x: Any, strength: float, where: str) -> tuple[jax.Array, jax.Array]:
+    x = read_array("x", x, None, where)
     if not x.ndim or not x.shape[-1]:
         raise ShapeError(f"shape {list(x.shape)}", "shape [..., n]", "pass a vector or rows", where=where)
-    if not strength > 0:
+    if not isinstance(strength, Tracer) and not strength > 0:
         raise ArgumentError(f"strength={strength}", "a positive number", "pass e.g. strength=1.0", where=where)
-    return x
+    return x, jnp.asarray(strength, x.dtype)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.autodiff import pullback
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.programs.extract import Blocks
 from argflux.programs.pattern import Sparse
 from argflux.programs.plan import Plan
@@ -78,7 +78,8 @@ def forward(
     time = jnp.zeros(())
 
     def run(t: jax.Array, moved: dict[str, Any]) -> dict[str, Any]:
-        values = (t, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
+        time = (t,) if nudged is not source else ()
+        values = (*time, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
         plan = nudged.plan(values, options)
         solution = plan.solve(*plan.extract(values))
         return {name: getattr(solution, name) for name in FIELDS}
@@ -148,13 +149,16 @@ def _match(value: Any, direction: Any, where: str) -> Any:
     like = lambda value, direction: jnp.broadcast_to(jnp.asarray(direction).astype(value.dtype), np.shape(value))
     try:
         return jax.tree.map(like, value, direction)
-    except ValueError:
+    except (TypeError, ValueError):
         show = lambda tree: str(jax.tree.map(lambda leaf: list(np.shape(leaf)), tree))
         todo = "give it the structure and the shapes of what it belongs to"
         raise ShapeError(f"shapes {show(direction)}", f"shapes {show(value)}", todo, where=where) from None
 
 
 def _check_names(given: dict[str, Any], known: tuple[str, ...], what: str) -> None:
+    if not isinstance(given, dict):
+        todo = f"write {what}={{'{known[0] if known else 'name'}': …}}"
+        raise DtypeError(f"a {type(given).__name__}", "a dict by name", todo, where=what)
     if unknown := [name for name in given if name not in known]:
         raise ArgumentError(
             f"{what} of {', '.join(map(repr, unknown))}",

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
@@ -115,6 +116,18 @@ class Solution(eqx.Module):
                 where="Solution.check",
             )
         return self
+
+
+def spoiled(values: jax.Array, where: jax.Array) -> jax.Array:
+    """Put NaN where told to, by a division: a NaN written down would stop JAX's `debug_nans` wherever it stands.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> spoiled(jnp.array([1.0, 2.0]), jnp.array([False, True])).tolist()
+        [1.0, nan]
+    """
+    zeros = jnp.zeros_like(values)
+    return jnp.where(where, zeros, values) / jnp.where(where, zeros, zeros + 1)
 
 
 def check_start(start: Any, where: str, **wanted: Any) -> None:

@@ -10,6 +10,7 @@ from argflux.jaxpr import ad
 from argflux.programs.double import double_primitive
 from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
+from argflux.programs.solution import spoiled
 from argflux.programs.solvers import Settings, solve_blocks
 
 
@@ -74,7 +75,7 @@ def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum)
     r1, r2, r3 = (jnp.broadcast_to(r, (x.shape[0], r.shape[1])).astype(x.dtype) for r in (r1, r2, r3))
     step = Step(*kkt_p.bind(*matrices, r1, r2, r3, form=form))
     along = jnp.sum(x * (dPx / 2 + tangents.q), 1) - jnp.sum(best.dual * r2, 1) - jnp.sum(best.bound * r3, 1)
-    return step.x, step.dual, step.bound, jnp.where(best.mode == 3, jnp.nan, along * solved[:, 0])
+    return step.x, step.dual, step.bound, spoiled(along * solved[:, 0], best.mode == 3)
 
 
 def _jvp(primals, tangents, *, form: Form, settings: Settings):
@@ -107,7 +108,7 @@ def _pull(form: Form, values, ys, dys, nodes):
     seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], ys[:4], strict=True)]
     matrices = (blocks.P, blocks.A, blocks.G, best.active, jnp.abs(best.fixed), best.mode, best.inverse, best.schur)
     w = Step(*kkt_p.bind(*matrices, *seeds[:3], form=form))
-    solved = jnp.where(best.mode == 3, jnp.nan, (best.mode > 0).astype(w.x.dtype))[:, None]
+    solved = spoiled((best.mode > 0).astype(w.x.dtype), best.mode == 3)[:, None]
     cost = seeds[3][:, None] * solved
     x, dual, active = best.x, best.dual, best.active.astype(w.x.dtype)
     P, A, G = form.matrices(blocks.P, blocks.A, blocks.G)

@@ -20,12 +20,14 @@ def is_sparse(matrix: Any) -> bool:
 
 
 def read_sparse(name: str, matrix: Any, where: str) -> Any:
-    """Make a `Sparse` of a JAX sparse matrix; anything else stays as it is.
+    """Make a `Sparse` of a sparse matrix of JAX or SciPy; anything else stays as it is.
 
     Raises:
         ShapeError: for batched matrices.
         ArgumentError: if the places of the entries are not known while tracing.
     """
+    if hasattr(matrix, "tocoo"):
+        matrix = sparse.BCOO.from_scipy_sparse(_plain(name, matrix, where))
     if isinstance(matrix, Sparse) or not is_sparse(matrix):
         return matrix
     if matrix.n_batch or matrix.n_dense or matrix.ndim != 2:
@@ -39,6 +41,16 @@ def read_sparse(name: str, matrix: Any, where: str) -> Any:
     inside = np.flatnonzero((indices < np.array(matrix.shape)).all(1))
     values = matrix.data if len(inside) == len(indices) else matrix.data[inside]
     return Sparse(values, Pattern.of(indices[inside, 0], indices[inside, 1], matrix.shape))
+
+
+def _plain(name: str, matrix: Any, where: str) -> Any:
+    """A SciPy sparse matrix with every entry once."""
+    if matrix.ndim != 2:
+        got = f"{name} with {matrix.ndim} axes"
+        raise ShapeError(got, "a sparse matrix", f"reshape {name} to rows and columns", where=where)
+    matrix = matrix.tocsr(copy=True)
+    matrix.sum_duplicates()
+    return matrix
 
 
 def _known(name: str, indices: Any, where: str) -> np.ndarray:

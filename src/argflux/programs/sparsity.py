@@ -1,6 +1,7 @@
 """Sparsity of large programs: which unknowns and constraints belong together, and which matrices stay sparse."""
 
-import importlib.util
+import functools
+import importlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,9 +36,14 @@ class Structure(NamedTuple):
     sparse: bool = False
 
 
+@functools.cache
 def available() -> bool:
-    """Whether the package that finds patterns is installed."""
-    return importlib.util.find_spec("asdex") is not None
+    """Whether the package that finds patterns is installed and imports, which not all versions do with every JAX."""
+    try:
+        importlib.import_module("asdex")
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def jacobian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Pattern:

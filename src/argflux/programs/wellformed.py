@@ -96,8 +96,8 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
     if not sparsity.available():
         raise MissingDependencyError(
             f"{got}, and no package that finds which of them are zero",
-            "the package asdex",
-            "pip install 'argflux[sparse]'",
+            "the package asdex, in a version that imports with this JAX",
+            "pip install 'argflux[sparse]'; asdex 0.5.2 and older do not import with JAX 0.12",
             where="Program",
         )
 

@@ -1,11 +1,12 @@
 """Training: optimisers, their state, the loop, its records, and files to continue from."""
 
 from argflux.compilation import compiler_options
-from argflux.training.callbacks import early_stopping, patience, plateau, throttle
+from argflux.training.callbacks import early_stopping, every_steps, keep_best, patience, plateau, throttle
 from argflux.training.chain import ClipGrad, ClipNorm, OptimiserChain, WeightDecay
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.devices import join_processes
 from argflux.training.export import export
+from argflux.training.failures import FailedProgramsWarning
 from argflux.training.history import History, Record
 from argflux.training.rule import Rule, rule
 from argflux.training.rules import (
@@ -43,6 +44,7 @@ __all__ = [
     "ClipGrad",
     "ClipNorm",
     "Descent",
+    "FailedProgramsWarning",
     "History",
     "Lion",
     "Momentum",
@@ -59,9 +61,11 @@ __all__ = [
     "adjust",
     "compiler_options",
     "early_stopping",
+    "every_steps",
     "export",
     "freeze",
     "join_processes",
+    "keep_best",
     "load",
     "loadmodel",
     "patience",

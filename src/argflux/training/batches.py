@@ -1,6 +1,6 @@
 """Where batches come from: rows of a DataLoader's arrays, or the items of any iterable."""
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.data import DataLoader
+from argflux.data import DataLoader, Dataset
 from argflux.errors import ArgumentError, DataError, DtypeError
 from argflux.tree import is_array, named_leaves
 
@@ -216,6 +216,10 @@ def source_of(data: Any, epochs: int) -> Source:
     """Return the source for what a user passes as data."""
     if isinstance(data, DataLoader):
         return LoaderSource(data)
+    if is_array(data) or isinstance(data, Dataset | Mapping | str):
+        kind = f"an array of shape {data.shape}" if is_array(data) else f"a {type(data).__name__}"
+        todo = "pass [(X, Y)] for a single batch, or DataLoader((X, Y), batchsize=32)"
+        raise ArgumentError(f"{kind} as data", "batches to iterate over", todo, where="train")
     if isinstance(data, Sequence) and sum(map(_size, data)) <= _SEQUENCE_BYTES:
         return ListSource(data)
     if isinstance(data, Iterable):

@@ -2,17 +2,25 @@
 
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from argflux.errors import ArgumentError
-from argflux.training.rule import Hyper, Rule, as_arrays, rule
+from argflux.kinds import shortened
+from argflux.training.likeness import Alike
+from argflux.training.rule import Hyper, Rule, as_arrays, in_use, rule, without_numbers
+from argflux.training.schedule import written
 
-Part = Rule | optax.GradientTransformation
+Part = Rule | optax.GradientTransformation | Alike
 
 
 @rule
 class ClipNorm(Rule):
     """Shrinks all gradients together so that their joint Euclidean norm is at most `limit`.
+
+    The norm is taken of gradients over their largest entry, so it is right however large they are. A gradient with
+    an infinite or NaN entry has no direction: that entry becomes NaN, and `train` ends with an error.
 
     Args:
         limit: the largest norm, above 0. Frozen arrays do not count.
@@ -28,7 +36,21 @@ class ClipNorm(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return the clipping by the joint norm."""
-        return optax.clip_by_global_norm(hyper["limit"])
+        return optax.stateless(lambda grads, params: _clipped(grads, hyper["limit"]))
+
+
+def _clipped(grads: Any, limit: Any) -> Any:
+    leaves = [leaf for leaf in jax.tree.leaves(grads) if leaf.size]
+    if not leaves:
+        return grads
+    dtype = jnp.result_type(*leaves)
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)).astype(dtype) for leaf in leaves]))
+    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
+    over = [leaf / scale.astype(leaf.dtype) for leaf in leaves]  # its squares do not overflow
+    root = jnp.sqrt(sum(jnp.sum(jnp.square(leaf)).astype(dtype) for leaf in over))
+    long, factor = ~(root <= limit / scale), limit / root
+    shrink = lambda leaf: leaf / scale.astype(leaf.dtype) * factor.astype(leaf.dtype)
+    return jax.tree.map(lambda leaf: jnp.where(long, shrink(leaf), leaf), grads)
 
 
 @rule
@@ -126,7 +148,9 @@ def parts_of(given: Any) -> tuple[Part, ...]:
         return given.parts
     if isinstance(given, Rule | optax.GradientTransformation):
         return (given,)
-    name = given.__name__ if isinstance(given, type) else repr(given)
+    if not isinstance(given, type) and callable(getattr(given, "init", None)) and callable(getattr(given, "update", 0)):
+        return (optax.GradientTransformationExtraArgs(given.init, given.update),)  # such as optax.MultiSteps
+    name = given.__name__ if isinstance(given, type) else shortened(given)
     todo = f"write {name}()" if isinstance(given, type) else "pass one, such as Adam(1e-3)"
     raise ArgumentError(name, "a rule or an Optax transformation", todo, where="rule")
 
@@ -136,19 +160,42 @@ def initial_hyperparameters(parts: tuple[Part, ...]) -> tuple[Hyper, ...]:
     return tuple(as_arrays(part.hyperparameters()) if isinstance(part, Rule) else {} for part in parts)
 
 
-def transformation(parts: tuple[Part, ...], hyper: tuple[Hyper, ...]) -> optax.GradientTransformation:
+def numbers_at(parts: tuple[Part, ...], hyper: tuple[Hyper, ...], step: Any) -> tuple[Hyper, ...]:
+    """Return each part's hyperparameters at a step, its schedules' values among them."""
+    pairs = zip(parts, hyper, strict=True)
+    return tuple(in_use(part, numbers, step) if isinstance(part, Rule) else {} for part, numbers in pairs)
+
+
+def transformation(parts: tuple[Part, ...], numbers: tuple[Hyper, ...]) -> optax.GradientTransformation:
     """Return one Optax transformation for all parts, whose result is added to the parameters."""
-    links = [
-        part.transformation(numbers) if isinstance(part, Rule) else part
-        for part, numbers in zip(parts, hyper, strict=True)
-    ]
+    links: list[Any] = []
+    for part, own in zip(parts, numbers, strict=True):
+        bare: Any = part.value if isinstance(part, Alike) else part
+        links.append(bare.transformation(own) if isinstance(bare, Rule) else bare)
     if all(isinstance(part, Rule) for part in parts):
         links.append(optax.scale(-1.0))
     return optax.chain(*links)
+
+
+def generic(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return parts that are equal to those of every rule which differs in numbers alone; numbers come with `hyper`."""
+    return tuple(without_numbers(part) if isinstance(part, Rule) else _alike(part) for part in parts)
+
+
+def _alike(part: Any) -> Alike:
+    return part if isinstance(part, Alike) else Alike(part)
 
 
 def describe(part: Part) -> str:
     """Write a part as a user would; an Optax transformation by the name of the function that made it."""
     if isinstance(part, Rule):
         return repr(part)
-    return f"optax.{getattr(part.update, '__qualname__', 'transformation').split('.')[0]}"
+    return f"optax.{described(part).partition('(')[0]}"
+
+
+def described(part: Part) -> str:
+    """Write a part with all its settings, those inside an Optax transformation too."""
+    if isinstance(part, Rule):
+        return repr(part)
+    bare: Any = part.value if isinstance(part, Alike) else part
+    return written(bare.update)

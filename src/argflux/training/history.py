@@ -12,6 +12,8 @@ import numpy as np
 from argflux.errors import ArgumentError, LoadError
 from argflux.training.files import write_atomically
 
+_NUMBERS = ("loss", "rate", "failed_programs")
+
 
 @dataclass(slots=True)
 class Record:
@@ -21,14 +23,15 @@ class Record:
         epoch: its number, from 1.
         step: how many steps have been made in all.
         loss: the mean of the losses of its steps, each taken before its update.
-        rate: the learning rate, None for an Optax transformation.
+        rate: the learning rate of the last step, None for an Optax transformation.
+        failed_programs: how many optimisation problems inside the loss were not solved, in all its steps.
         metrics: the measurements on validation data, by name.
         time: seconds of training so far.
 
     Example:
         >>> from argflux.training import Record
         >>> Record(epoch=3, step=30, loss=0.25, rate=0.1)
-        Record(epoch=3, step=30, loss=0.25, rate=0.1, metrics={}, time=0.0)
+        Record(epoch=3, step=30, loss=0.25, rate=0.1, metrics={}, time=0.0, failed_programs=0)
     """
 
     epoch: int
@@ -37,6 +40,7 @@ class Record:
     rate: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     time: float = 0.0
+    failed_programs: int = 0
     build: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -48,17 +52,17 @@ class Record:
         return self.build()
 
     def score(self, name: str) -> float:
-        """Return `loss`, `rate`, or a metric by name.
+        """Return `loss`, `rate`, `failed_programs`, or a metric by name.
 
         Example:
             >>> from argflux.training import Record
             >>> Record(1, 10, 0.5, metrics={"accuracy": 0.9}).score("accuracy")
             0.9
         """
-        if name in ("loss", "rate"):
+        if name in _NUMBERS:
             return getattr(self, name)
         if name not in self.metrics:
-            got, expected = f"{name!r}", ", ".join(["loss", "rate", *self.metrics])
+            got, expected = f"{name!r}", ", ".join([*_NUMBERS[:2], *self.metrics, *_NUMBERS[2:]])
             raise ArgumentError(got, expected, "use a listed name, or pass metrics= to train", where="record")
         return self.metrics[name]
 
@@ -71,6 +75,7 @@ class History:
     Args:
         records: one `Record` an epoch.
         losses: the loss of every step.
+        failed_programs: how many optimisation problems inside the loss were not solved, of every step.
 
     Attributes:
         records: one `Record` an epoch.
@@ -84,11 +89,13 @@ class History:
         ([0.75, 0.25], 1, 0.5)
     """
 
-    def __init__(self, records: Iterable[Record] = (), losses: Any = ()):
+    def __init__(self, records: Iterable[Record] = (), losses: Any = (), failed_programs: Any = ()):
         self.records = list(records)
         self.stopped = ""
         self.state: Any = None
         self._pieces = [np.asarray(losses)] if len(losses) else []
+        given = np.asarray(failed_programs, np.int32)
+        self._failed = [given if len(given) else np.zeros(len(losses), np.int32)]
 
     @property
     def losses(self) -> np.ndarray:
@@ -98,12 +105,19 @@ class History:
         return self._pieces[0]
 
     @property
+    def failed_programs(self) -> np.ndarray:
+        """How many optimisation problems inside the loss were not solved, of every step: int32, shape (steps,)."""
+        if len(self._failed) != 1:
+            self._failed = [np.concatenate(self._failed)]
+        return self._failed[0]
+
+    @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run."""
         return self.stopped == "interrupted"
 
     def column(self, name: str) -> list[float]:
-        """Return one number of every record: `loss`, `rate`, or a metric by name.
+        """Return one number of every record: `loss`, `rate`, `failed_programs`, or a metric by name.
 
         Example:
             >>> from argflux.training import History, Record
@@ -112,19 +126,21 @@ class History:
         """
         return [record.score(name) for record in self.records]
 
-    def add_losses(self, losses: np.ndarray) -> None:
-        """Append the losses of further steps."""
+    def add_steps(self, losses: np.ndarray, failed_programs: np.ndarray) -> None:
+        """Append the losses of further steps, and how many problems inside them were not solved."""
         if losses.size:
             self._pieces.append(losses)
+            self._failed.append(failed_programs)
 
     def lines(self) -> Iterator[str]:
         """Yield the history as JSON, one line an epoch; a last one for the steps of an unfinished epoch."""
-        losses, done = self.losses, 0
+        losses, failed, done = self.losses, self.failed_programs, 0
         for record in self.records:
-            yield _line(_fields(record), losses[done : record.step])
+            steps = slice(done, record.step)
+            yield _line(_fields(record), losses[steps], failed[steps])
             done = record.step
         if done < len(losses):
-            yield _line({"step": len(losses)}, losses[done:])
+            yield _line({"step": len(losses)}, losses[done:], failed[done:])
 
     def save(self, path: str | Path) -> None:
         """Write the history as JSON lines.
@@ -159,12 +175,15 @@ class History:
             try:
                 fields = json.loads(line)
                 losses = [math.nan if loss is None else float(loss) for loss in fields.pop("losses")]
+                failed = fields.pop("failed_programs", [0] * len(losses))
                 if "epoch" in fields:
                     history.records.append(_record(fields))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 got, todo = f"{line[:40]!r}", "use the file of a finished save"
                 raise LoadError(got, "the JSON of a record", todo, where=f"{where}, line {number}") from error
-            history.add_losses(np.array(losses))
+            history.add_steps(np.array(losses), np.array(failed, np.int32))
+            if history.records and "epoch" in fields:
+                history.records[-1].failed_programs = sum(failed)
         return history
 
     def __len__(self) -> int:
@@ -193,11 +212,14 @@ def _record(fields: dict[str, Any]) -> Record:
     return Record(fields["epoch"], fields["step"], loss, fields["rate"], metrics, fields["time"])
 
 
-def _line(fields: dict[str, Any], losses: np.ndarray) -> str:
+def _line(fields: dict[str, Any], losses: np.ndarray, failed: np.ndarray) -> str:
     metrics = {name: _finite(value) for name, value in fields.get("metrics", {}).items()}
     numbers = {name: _finite(value) for name, value in fields.items() if name != "metrics"}
     extra = {"metrics": metrics} if "metrics" in fields else {}
-    return json.dumps(numbers | extra | {"losses": [_finite(loss) for loss in losses.tolist()]}, allow_nan=False)
+    steps: dict[str, Any] = {"losses": [_finite(loss) for loss in losses.tolist()]}
+    if failed.any():
+        steps["failed_programs"] = failed.tolist()
+    return json.dumps(numbers | extra | steps, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Measurements on validation data after every epoch."""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import equinox as eqx
@@ -9,14 +10,17 @@ import jax.numpy as jnp
 
 from argflux.data import DataLoader
 from argflux.errors import ArgumentError, ShapeError
-from argflux.training.program import arguments
+from argflux.training.likeness import likeness
+from argflux.training.program import KEPT_PROGRAMS, arguments, takes
+
+_compiled: "OrderedDict[Hashable, Callable]" = OrderedDict()
 
 
 def measure(loss: Callable, validation: Any, metrics: dict[str, Callable] | None) -> Callable | None:
     """Return the function from a model to its measurements by name, or None if there is nothing to measure.
 
     Args:
-        loss: what is measured, as `validation_loss`, when there are no metrics.
+        loss: what is measured, as `validation_loss`, if it takes such a batch.
         validation: a batch, or a DataLoader whose whole data is one.
         metrics: functions `f(model, *validation)` to a number, by name; they are not compiled.
     """
@@ -27,8 +31,19 @@ def measure(loss: Callable, validation: Any, metrics: dict[str, Callable] | None
         return None
     batch = validation.data if isinstance(validation, DataLoader) else validation
     given = arguments(jax.tree.map(jnp.asarray, batch))
-    functions = {"validation_loss": eqx.filter_jit(loss)} if metrics is None else metrics
+    own = {"validation_loss": _jitted(loss)} if not metrics or takes(loss, given) else {}
+    functions = own | (metrics or {})
     return lambda model: {name: _number(name, f(model, *given)) for name, f in functions.items()}
+
+
+def _jitted(loss: Callable) -> Callable:
+    """Return the loss compiled, as it was for an earlier run if it is the same."""
+    key = likeness(loss)
+    compiled = _compiled.pop(key, None) or eqx.filter_jit(lambda *arguments: loss(*arguments))
+    _compiled[key] = compiled
+    if len(_compiled) > KEPT_PROGRAMS:
+        _compiled.popitem(last=False)
+    return compiled
 
 
 def _number(name: str, value: Any) -> float:

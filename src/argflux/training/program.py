@@ -3,21 +3,41 @@
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from argflux.compilation import compiler_options
-from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
+from argflux.training.chain import numbers_at
 from argflux.training.devices import Devices
+from argflux.training.failures import counting_failures
+from argflux.training.likeness import likeness
+from argflux.training.rule import is_scheduled
 from argflux.training.split import Split
 from argflux.training.step import apply_rules
 
 Carry = tuple[list, list, list]
 KEPT_PROGRAMS = 16
 _programs: "OrderedDict[Hashable, Program]" = OrderedDict()
+
+
+class Made(NamedTuple):
+    """What came of a number of steps.
+
+    Attributes:
+        carry: the moving arrays, the rules' memory and the buffers after them.
+        losses: of every step; there may be room for more steps than were made.
+        failed: how many optimisation problems inside the loss were not solved, for every step.
+        rates: the learning rate of every step, if it follows a schedule; else empty.
+    """
+
+    carry: Carry
+    losses: jax.Array
+    failed: jax.Array
+    rates: jax.Array
 
 
 class Program:
@@ -28,8 +48,8 @@ class Program:
         gradient: `gradient(objective)(arrays) -> (value, gradients)`; for a model with buffers,
             `gradient(objective, has_aux=True)(arrays) -> ((value, aux), gradients)`.
         split: how the model is taken apart.
-        rules: the parts of the rule.
-        inner: the structure of the rule's state.
+        rules: the parts of the rule, without their numbers.
+        inner: the structure of the rules' memory.
         whole: the structure of the trainable arrays if some of them are frozen, else None.
         donate: whether a call may overwrite the arrays it starts from.
         devices: where the arrays lie.
@@ -62,55 +82,83 @@ class Program:
             self._steps, donate_argnums=donated, out_shardings=devices.everywhere, compiler_options=options
         )
 
-    def _steps(
-        self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any, draw: jax.Array
-    ) -> tuple[Carry, jax.Array]:
-        """Make n steps, step i on the rows `index[i]` of the pool; return the losses too, as many as `index` has.
+    def _steps(self, carry: Carry, fixed: list, hyper: tuple, pool: Any, index: Any, n: Any, draw: jax.Array) -> Made:
+        """Make n steps, step i on the rows `index[i]` of the pool; there is room for as many as `index` has.
 
-        The carry holds the moving arrays, the rule's state and the buffers; `draw` the run's random key, two
+        The carry holds the moving arrays, the rules' memory and the buffers; `draw` the run's random key, two
         words, and the number of the first step.
         """
         self.traces += 1
-        losses = jnp.zeros(index.shape[0], _loss_dtype(carry[0]))
+        room, scheduled = index.shape[0], any(is_scheduled(getattr(rule, "rate", 0)) for rule in self.rules)
+        losses = jnp.zeros(room, _loss_dtype(carry[0]))
+        rates = jnp.zeros(room if scheduled else 0, losses.dtype)
 
-        def body(i: Any, state: tuple) -> tuple:
-            carry, losses = state
+        def body(i: Any, made: Made) -> Made:
             batch = jax.tree.map(lambda rows: _picked(rows, index, i), pool)
             key = lambda: jax.random.fold_in(_key(draw[:2]), draw[2] + jnp.asarray(i, draw.dtype))
-            carry, value = self._step(carry, fixed, hyper, batch, key)
-            return carry, losses.at[i].set(value.astype(losses.dtype))
+            carry, value, failed = self._step(made.carry, fixed, hyper, batch, key)
+            rates = made.rates
+            if scheduled:
+                rates = rates.at[i].set(self._rate(made.carry, hyper).astype(rates.dtype))
+            losses = made.losses.at[i].set(value.astype(made.losses.dtype))
+            return Made(carry, losses, made.failed.at[i].set(failed), rates)
 
-        return jax.lax.fori_loop(0, n, body, (carry, losses))
+        return jax.lax.fori_loop(0, n, body, Made(carry, losses, jnp.zeros(room, jnp.int32), rates))
 
-    def _step(self, carry: Carry, fixed: list, hyper: tuple, batch: Any, key: Callable) -> tuple[Carry, jax.Array]:
+    def _rate(self, carry: Carry, hyper: tuple) -> jax.Array:
+        numbers = numbers_at(self.rules, hyper, self.inner.unflatten(carry[1]).count)
+        return jnp.asarray(next(own["rate"] for own in reversed(numbers) if "rate" in own))
+
+    def _step(self, carry: Carry, fixed: list, hyper: tuple, batch: Any, key: Callable) -> tuple[Carry, jax.Array, Any]:
         moving, inner_leaves, held = carry
         given = arguments(batch)
         _check_call(self.loss, given)
-        value, held, grads = self._differentiate(moving, self.split.holding(fixed, held), given, key)
-        inner, params = apply_rules(
+        objective = self._objective(self.split.holding(fixed, held), given, key)
+        value, held, failed, grads = self._differentiate(objective, moving)
+        value_fn = lambda params: objective(self.split.collect_like(params, moving))[0]
+        memory, params = apply_rules(
             self.rules,
             self.whole,
             hyper,
             self.inner.unflatten(inner_leaves),
             self.split.spread(moving),
             self.split.spread(grads),
+            value=value,
+            value_fn=value_fn,
         )
-        return (self.split.collect(params), jax.tree.leaves(inner), held), value
+        return (self.split.collect(params), jax.tree.leaves(memory), held), value, failed
 
-    def _differentiate(self, moving: list, fixed: list, given: tuple, key: Callable) -> tuple[Any, list, list]:
-        """Return the loss, the buffers after it, and its gradient."""
+    def _objective(self, fixed: list, given: tuple, key: Callable) -> Callable[[list], tuple[jax.Array, list]]:
+        """Return the function from the moving arrays to the loss and the buffers after it."""
 
-        def objective(arrays: list) -> Any:
+        def objective(arrays: list) -> tuple[jax.Array, list]:
             model = self.split.join(arrays, fixed)
             with training_pass(model, key) as now:
-                value = _checked(self.loss(model, *given))
-            return (value, now.fresh) if self.split.buffers else value
+                value = _checked(_called(self.loss, model, given))
+            return value, now.fresh
 
-        if not self.split.buffers:
-            value, grads = self.gradient(objective)(moving)
-            return value, [], grads
-        (value, held), grads = self.gradient(objective, has_aux=True)(moving)
-        return value, held, grads
+        return objective
+
+    def _differentiate(self, objective: Callable, moving: list) -> tuple[Any, list, Any, list]:
+        """Return the loss, the buffers after it, how many problems in it were not solved, and its gradient."""
+        if not self.split.buffers and not _has_auxiliary(self.gradient):
+            value, grads = self.gradient(lambda arrays: objective(arrays)[0])(moving)
+            return value, [], 0, grads
+
+        def counted(arrays: list) -> tuple[jax.Array, tuple]:
+            (value, held), failed = counting_failures(objective)(arrays)
+            return value, (held, failed)
+
+        (value, (held, failed)), grads = self.gradient(counted, has_aux=True)(moving)
+        return value, held, failed, grads
+
+
+def _has_auxiliary(gradient: Callable) -> bool:
+    try:
+        parameters = inspect.signature(gradient).parameters.values()
+    except (ValueError, TypeError):
+        return False
+    return any(p.name == "has_aux" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _key(words: jax.Array) -> jax.Array:
@@ -136,12 +184,13 @@ def program_for(
 ) -> Program:
     """Return the program of an earlier run if everything it depends on is the same, else a new one."""
     settings = (loss, gradient, split, rules, inner, whole, donate, devices)
-    key = (_captured(loss), *settings)
+    key = (likeness(loss), likeness(gradient), *settings[2:])
     try:
         program = _programs.pop(key, None) or Program(*settings)
     except TypeError:  # something in the key cannot be hashed
         return Program(*settings)
     _programs[key] = program
+    program.loss = loss
     if len(_programs) > KEPT_PROGRAMS:
         _programs.popitem(last=False)
     return program
@@ -165,57 +214,41 @@ def arguments(batch: Any) -> tuple:
     return tuple(batch) if isinstance(batch, tuple | Dataset) else (batch,)
 
 
-class _Same:
-    """Compares an object by identity, and keeps it alive."""
-
-    def __init__(self, value: Any):
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-def _captured(loss: Callable) -> tuple:
-    """Return what a loss reads from around itself: a program holds its values, so a new value needs a new one."""
-    function = inspect.unwrap(loss)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return ()
-    cells = [_content(cell) for cell in function.__closure__ or ()]
-    names = [function.__globals__[name] for name in code.co_names if name in function.__globals__]
-    return tuple(
-        (type(value), value) if isinstance(value, int | float | str) else _Same(value) for value in cells + names
-    )
-
-
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return None
-
-
 def _loss_dtype(moving: list) -> Any:
     return jnp.float64 if any(array.dtype == jnp.float64 for array in moving) else jnp.float32
 
 
+def _called(loss: Callable, model: Any, given: tuple) -> Any:
+    """Call the loss; where it fails on entries of a batch that differ in length, say so."""
+    try:
+        return loss(model, *given)
+    except (TypeError, ValueError) as error:
+        shapes = [leaf.shape for leaf in jax.tree.leaves(given)]
+        if isinstance(error, ArgfluxError) or len({shape[0] for shape in shapes if shape}) <= 1:
+            raise
+        got = f"a batch of arrays {', '.join(map(str, shapes))}, on which the loss fails ({error})"
+        todo = "give inputs and labels the same length"
+        raise ShapeError(got, "arrays with a row for each observation", todo, where="train") from error
+
+
+def takes(function: Callable, given: tuple) -> bool:
+    """Say whether a function can be called with a model and these arguments."""
+    try:
+        inspect.signature(function).bind(None, *given)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True
+
+
 def _check_call(loss: Callable, given: tuple) -> None:
-    try:
-        signature = inspect.signature(loss)
-    except (ValueError, TypeError):  # a builtin without one
+    if takes(loss, given):
         return
-    try:
-        signature.bind(None, *given)
-    except TypeError as error:
-        name = getattr(loss, "__name__", type(loss).__name__)
-        got = f"batches of {len(given)} for a loss {name}{signature}"
-        todo = "let data yield tuples, such as (x, y); a single batch is given as [(x, y)]"
-        raise ArgumentError(
-            got, "an entry of the batch for each argument after the model", todo, where="train"
-        ) from error
+    name = getattr(loss, "__name__", type(loss).__name__)
+    got = f"batches of {len(given)} for a loss {name}{inspect.signature(loss)}"
+    todo = "let data yield tuples, such as (x, y); a single batch is given as [(x, y)]"
+    raise ArgumentError(got, "an entry of the batch for each argument after the model", todo, where="train")
 
 
 def _checked(value: Any) -> jax.Array:

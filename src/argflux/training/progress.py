@@ -32,11 +32,12 @@ class Progress:
         if self.bar:
             self.bar.stop()
 
-    def show(self, epoch: int, batch: int, loss: float, rate: float | None) -> None:
-        """Draw the position, with the loss of the last step."""
+    def show(self, epoch: int, batch: int, loss: float, rate: float | None, failed: int = 0) -> None:
+        """Draw the position, with the loss of the last step, and how many programs were not solved so far."""
         if self.bar:
             done = epoch + (batch / self.per_epoch if self.per_epoch else 0.0)
             numbers = f"loss {loss:.4g}" + ("" if rate is None else f"  rate {rate:.3g}")
+            numbers += f"  {failed} failed programs" if failed else ""
             self.bar.update(self.task, completed=done, epoch=epoch, numbers=numbers)
 
 

@@ -1,5 +1,6 @@
 """The noun of an optimisation rule: named hyperparameters, checked, with an Optax transformation behind them."""
 
+import copy
 import dataclasses
 import functools
 import math
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from argflux.errors import ArgumentError
+from argflux.training.schedule import Schedule, check_schedule
 
 Hyper = dict[str, Any]
 T = TypeVar("T", bound=type)
@@ -28,7 +30,8 @@ class Rule:
     """What turns gradients into steps; a step is subtracted from the parameters.
 
     Subclasses are frozen dataclasses made by `@rule`. Their numbers are hyperparameters that `adjust` changes;
-    booleans choose a variant and stay.
+    each may be a schedule instead, a function from the number of steps made so far to the number. Booleans choose a
+    variant and stay.
 
     Attributes:
         descends: whether the rule makes steps, as Descent does; False for what only changes gradients.
@@ -48,11 +51,14 @@ class Rule:
     descends: ClassVar[bool] = True
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
-        """Return the Optax transformation from gradients to steps, for hyperparameters given as arrays."""
+        """Return the Optax transformation from gradients to steps, for hyperparameters given as arrays.
+
+        Numbers are read from `hyper`, not from `self`: rules that differ in them alone share compiled programs.
+        """
         raise NotImplementedError
 
     def hyperparameters(self) -> Hyper:
-        """Return the hyperparameters by name, as Python numbers or tuples of them."""
+        """Return the hyperparameters by name, as Python numbers, schedules, or tuples of them."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         return {field.name: getattr(self, field.name) for field in fields if not isinstance(field.default, bool)}
 
@@ -101,7 +107,7 @@ def check_names(where: str, given: Any, known: list[str]) -> None:
 
 
 def checked(where: str, name: str, value: Any, like: Any) -> Any:
-    """Return a hyperparameter as a float, or a tuple of them where `like` is one, after checking its range."""
+    """Return a hyperparameter as a float or a Schedule, or a tuple of them where `like` is one, after checking it."""
     if not isinstance(like, tuple):
         return _checked_number(where, name, value)
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
@@ -112,18 +118,54 @@ def checked(where: str, name: str, value: Any, like: Any) -> Any:
 
 
 def as_arrays(hyper: Hyper) -> Hyper:
-    """Return hyperparameters as weakly typed scalars, which take on the dtype of the parameters they meet."""
+    """Return hyperparameters as weakly typed scalars, which take on the dtype of the parameters they meet.
+
+    In place of a schedule stands None.
+    """
     return {
-        name: tuple(map(jnp.asarray, value)) if isinstance(value, tuple) else jnp.asarray(value)
+        name: tuple(map(_as_array, value)) if isinstance(value, tuple) else _as_array(value)
         for name, value in hyper.items()
     }
+
+
+def _as_array(value: Any) -> Any:
+    return None if value is None or isinstance(value, Schedule) else jnp.asarray(value)
+
+
+def in_use(rule: Rule, hyper: Hyper, step: Any) -> Hyper:
+    """Return the hyperparameters at a step: the given arrays, and the values of the rule's schedules."""
+    return {name: _at_step(getattr(rule, name), value, step) for name, value in hyper.items()}
+
+
+def _at_step(given: Any, value: Any, step: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_at_step(*pair, step) for pair in zip(given, value, strict=True))
+    return given(step) if value is None else value
+
+
+def without_numbers(rule: Rule) -> Rule:
+    """Return a rule in which None stands for every number, so that rules which differ in numbers alone are equal."""
+    bare = copy.copy(rule)
+    for name, value in rule.hyperparameters().items():
+        kept = lambda entry: entry if isinstance(entry, Schedule) else None
+        object.__setattr__(bare, name, tuple(map(kept, value)) if isinstance(value, tuple) else kept(value))
+    return bare
+
+
+def is_scheduled(value: Any) -> bool:
+    """Say whether a hyperparameter of a rule is a schedule, or has one among its numbers."""
+    return any(isinstance(entry, Schedule) for entry in (value if isinstance(value, tuple) else (value,)))
 
 
 def _default(cls: type, name: str) -> Any:
     return next(field.default for field in dataclasses.fields(cls) if field.name == name)
 
 
-def _checked_number(where: str, name: str, value: Any) -> float:
+def _checked_number(where: str, name: str, value: Any) -> Any:
+    if _is_function(value):
+        schedule = value if isinstance(value, Schedule) else Schedule(value)
+        check_schedule(where, name, schedule)
+        return schedule
     expected, holds = _RANGES[name]
     try:
         number = math.nan if isinstance(value, str | bool) else float(value)
@@ -133,3 +175,7 @@ def _checked_number(where: str, name: str, value: Any) -> float:
         got = f"{name}={value!r}"
         raise ArgumentError(got, f"a number {expected}", f"change {name}", where=where)
     return number
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type) and not hasattr(value, "shape")

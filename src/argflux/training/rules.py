@@ -1,5 +1,9 @@
 """The optimisers, in order of increasing complexity; each is an Optax transformation with named numbers."""
 
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
 import optax
 
 from argflux.training.rule import Hyper, Rule, rule
@@ -127,9 +131,37 @@ class RMSProp(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return the gradient over its running root mean square or deviation, scaled."""
-        scale_by = optax.scale_by_stddev if self.centred else optax.scale_by_rms
-        adapted = scale_by(hyper["beta"], hyper["eps"], eps_in_sqrt=False)
+        if self.centred:
+            adapted = _scale_by_deviation(hyper["beta"], _positive(hyper["eps"]))
+        else:
+            adapted = optax.scale_by_rms(hyper["beta"], _positive(hyper["eps"]), eps_in_sqrt=False)
         return optax.chain(adapted, optax.scale(hyper["rate"]))
+
+
+class _Moments(NamedTuple):
+    mean: Any
+    square: Any
+
+
+def _scale_by_deviation(beta: Any, eps: Any) -> optax.GradientTransformation:
+    """Divide by the running standard deviation, whose square rounding must not make negative."""
+
+    def init(params: Any) -> _Moments:
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return _Moments(zeros, zeros)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _Moments]:
+        mean = jax.tree.map(lambda m, g: beta * m + (1 - beta) * g, state.mean, updates)
+        square = jax.tree.map(lambda s, g: beta * s + (1 - beta) * g**2, state.square, updates)
+        step = lambda g, m, s: g / (jnp.sqrt(jnp.maximum(s - m**2, 0)) + eps)
+        return jax.tree.map(step, updates, mean, square), _Moments(mean, square)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _positive(eps: Any) -> Any:
+    """Return eps, or a number above 0 if eps is 0 or rounds to it, so that a gradient of 0 makes a step of 0."""
+    return jnp.maximum(eps, 1e-30)
 
 
 @rule
@@ -158,7 +190,7 @@ class Adam(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return Adam's step."""
-        return optax.chain(optax.scale_by_adam(*hyper["beta"], eps=hyper["eps"]), optax.scale(hyper["rate"]))
+        return optax.chain(optax.scale_by_adam(*hyper["beta"], eps=_positive(hyper["eps"])), optax.scale(hyper["rate"]))
 
 
 @rule
@@ -187,7 +219,7 @@ class AdamW(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return Adam's step with the decay of the weights."""
-        adam = optax.scale_by_adam(*hyper["beta"], eps=hyper["eps"])
+        adam = optax.scale_by_adam(*hyper["beta"], eps=_positive(hyper["eps"]))
         return optax.chain(adam, optax.add_decayed_weights(hyper["decay"]), optax.scale(hyper["rate"]))
 
 
@@ -215,7 +247,7 @@ class NAdam(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return NAdam's step."""
-        nadam = optax.scale_by_adam(*hyper["beta"], eps=hyper["eps"], nesterov=True)
+        nadam = optax.scale_by_adam(*hyper["beta"], eps=_positive(hyper["eps"]), nesterov=True)
         return optax.chain(nadam, optax.scale(hyper["rate"]))
 
 
@@ -243,7 +275,9 @@ class RAdam(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return RAdam's step."""
-        return optax.chain(optax.scale_by_radam(*hyper["beta"], eps=hyper["eps"]), optax.scale(hyper["rate"]))
+        return optax.chain(
+            optax.scale_by_radam(*hyper["beta"], eps=_positive(hyper["eps"])), optax.scale(hyper["rate"])
+        )
 
 
 @rule
@@ -270,7 +304,9 @@ class AdaBelief(Rule):
 
     def transformation(self, hyper: Hyper) -> optax.GradientTransformation:
         """Return AdaBelief's step."""
-        return optax.chain(optax.scale_by_belief(*hyper["beta"], eps=hyper["eps"]), optax.scale(hyper["rate"]))
+        return optax.chain(
+            optax.scale_by_belief(*hyper["beta"], eps=_positive(hyper["eps"])), optax.scale(hyper["rate"])
+        )
 
 
 @rule

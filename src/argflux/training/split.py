@@ -31,7 +31,7 @@ def trainable_names(model: Any) -> tuple[str, ...]:
 
 def strong(array: Any) -> jax.Array:
     """Return an array of JAX whose dtype is its own, so that a program compiled for it fits its successors."""
-    is_strong = isinstance(array, jax.Array) and not array.weak_type
+    is_strong = isinstance(array, jax.Array) and not getattr(array, "weak_type", False)
     return array if is_strong else jnp.asarray(array, array.dtype)
 
 
@@ -61,12 +61,12 @@ class Split:
         static = tuple((type(leaf), leaf) for leaf in parts[STATIC])
         held = [flag for flag, kind in zip(buffer_flags(model), kinds, strict=True) if kind == FIXED]
         buffers = tuple(place for place, flag in enumerate(held) if flag)
-        return Split(treedef, kinds, static, buffers), [*map(strong, parts[MOVING])], [*map(_as_jax, parts[FIXED])]
+        return Split(treedef, kinds, static, buffers), [*map(strong, parts[MOVING])], parts[FIXED]
 
     def take(self, model: Any) -> tuple[list, list]:
         """Return the moving and the fixed arrays of a model like the one that was split."""
         leaves = self.treedef.flatten_up_to(model)
-        fixed = [_as_jax(leaf) for leaf, kind in zip(leaves, self.kinds, strict=True) if kind == FIXED]
+        fixed = [leaf for leaf, kind in zip(leaves, self.kinds, strict=True) if kind == FIXED]
         return [*map(strong, self.pick(leaves))], fixed
 
     def join(self, moving: Sequence, fixed: Sequence) -> Any:
@@ -92,6 +92,10 @@ class Split:
         """Return what stands at the places of the moving arrays in a tree like the model."""
         return self.pick(self.treedef.flatten_up_to(tree))
 
+    def collect_like(self, tree: Any, moving: Sequence) -> list:
+        """Return what `collect` does, with the dtypes of these moving arrays."""
+        return [array.astype(old.dtype) for array, old in zip(self.collect(tree), moving, strict=True)]
+
     def pick(self, leaves: Sequence) -> list:
         """Return what stands at the places of the moving arrays in a list with one entry for each leaf."""
         return [leaf for leaf, kind in zip(leaves, self.kinds, strict=True) if kind == MOVING]
@@ -101,7 +105,3 @@ def _kind(leaf: Any, trainable: bool, frozen: bool) -> str:
     if trainable:
         return FIXED if frozen else MOVING
     return FIXED if is_array(leaf) else STATIC
-
-
-def _as_jax(leaf: Any) -> jax.Array:
-    return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)

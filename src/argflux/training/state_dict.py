@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgumentError, LoadError, MissingDependencyError
+from argflux.keywords import explained
 from argflux.training.alignment import shortened
 from argflux.training.arrays import Arrays, read_arrays
 from argflux.tree import is_array, named_leaves
@@ -19,6 +20,7 @@ M = TypeVar("M")
 _SAME = {"output": "out_proj", "scale": "weight", "mean": "running_mean", "variance": "running_var"}
 
 
+@explained
 def loadmodel(model: M, source: str | Path | Mapping[str, Any], names: Mapping[str, str] | None = None) -> M:
     """Return a model with the arrays of a PyTorch state dict in the places of its own.
 

@@ -1,7 +1,9 @@
 """train: the whole run in one call."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 import jax
@@ -9,24 +11,28 @@ import jax.numpy as jnp
 
 from argflux.data import DataLoader
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.nn.random import run_key
 from argflux.training.batches import Source, source_of
-from argflux.training.chain import describe
+from argflux.training.callbacks import every_steps
+from argflux.training.chain import described, generic
 from argflux.training.checkpoint import Checkpoint
 from argflux.training.devices import Devices
 from argflux.training.history import History, Record
 from argflux.training.loop import Run
 from argflux.training.measure import measure
-from argflux.training.program import program_for, value_and_gradient
+from argflux.training.program import program_for, takes, value_and_gradient
 from argflux.training.split import Split, strong, trainable
-from argflux.training.state import OptimiserState, check_belongs, setup
+from argflux.training.state import OptimiserState, fitted, setup
 from argflux.training.watch import Watch
+from argflux.tree import trainable_flags
 from argflux.userlayer import register_layers
 
 M = TypeVar("M")
 _DONATED_BYTES = 2**26
 
 
+@explained
 def train(
     loss: Callable[..., Any],
     model: M,
@@ -34,7 +40,7 @@ def train(
     rule: Any,
     *,
     epochs: int = 1,
-    callback: Callable[[Record], Any] | None = None,
+    callback: Callable[[Record], Any] | Sequence[Callable[[Record], Any]] | None = None,
     until: Callable[[Record], Any] | None = None,
     validation: Any = None,
     metrics: dict[str, Callable[..., Any]] | None = None,
@@ -66,13 +72,14 @@ def train(
         rule: a rule, an OptimiserChain, an Optax transformation, or an OptimiserState to go on from (with what is
             frozen or adjusted in it).
         epochs: how often to go through the data, at least 1.
-        callback: called with the `Record` of every epoch.
+        callback: called with the `Record` of every epoch; or several in a list. `keep_best` keeps the best model,
+            `every_steps` looks on in the midst of epochs.
         until: called with the `Record` of every epoch, to say whether to stop.
         validation: a batch, or a DataLoader whose whole data is one, to measure on after every epoch.
-        metrics: functions `f(model, *validation)` to a number, by name; without them, the loss.
+        metrics: functions `f(model, *validation)` to a number, by name, beside the loss, `validation_loss`.
         gradient: a transformation such as `jax.value_and_grad` in place of the library's own engine:
             `gradient(f)(arrays)` returns the value and the gradient of `f` at a list of arrays; a model with
-            running statistics needs `gradient(f, has_aux=True)` too.
+            running statistics needs `gradient(f, has_aux=True)` too, and so does the count of failed programs.
         progress: whether to draw a bar with loss, rate and time left when stderr is a terminal.
         checkpoint: a file, or a `Checkpoint`, to write the run's state into, about every ten seconds and at the end.
         resume: whether to go on from the checkpoint if it is there. The history is then the same, number for
@@ -95,7 +102,11 @@ def train(
         ArgumentError: for a batch that the loss cannot take, no trainable arrays, or a bad argument.
         DataError: for no data.
         OutputError: when the checkpoint cannot be written.
-        LoadError: when it is of another run.
+        LoadError: when it is of another run, or one with other hyperparameters or another key.
+
+    Warns:
+        FailedProgramsWarning: when optimisation problems inside the loss were not solved; `record.failed_programs`
+            counts them.
 
     Example:
         >>> import jax.numpy as jnp
@@ -107,16 +118,22 @@ def train(
         >>> round(float(model["w"]), 3), len(history), history.stopped
         (2.0, 20, 'epochs')
     """
-    _check_arguments(loss, epochs, callback, until, resume, checkpoint)
+    callbacks = tuple(callback) if isinstance(callback, Sequence) else () if callback is None else (callback,)
+    _check_arguments(loss, model, epochs, callbacks, until, resume, checkpoint)
     register_layers(model)
     state = _state(rule, model)
     source = source_of(data, epochs)
-    watch = Watch(callback, until, measure(loss, validation, metrics), _checkpoint(checkpoint), progress)
+    step_callbacks = tuple(f for f in callbacks if isinstance(f, every_steps))
+    epoch_callbacks = tuple(f for f in callbacks if not isinstance(f, every_steps))
+    measuring, file = measure(loss, validation, metrics), _checkpoint(checkpoint)
+    watch = Watch(epoch_callbacks, step_callbacks, until, measuring, file, progress)
     run = _run(
         loss, model, state, source, gradient or value_and_gradient, epochs, watch, run_key(key), Devices.of(distributed)
     )
     if watch.checkpoint and resume and Path(watch.checkpoint.path).exists():
-        run.restore(run.snapshot().read(watch.checkpoint.path))
+        asked = run.snapshot()
+        asked.given_key = None if key is None else run.position.key
+        run.restore(asked.read(watch.checkpoint.path))
     run.write()
     run.go()
     source.leave(run.position.epoch + (run.position.batch > 0))
@@ -145,35 +162,47 @@ def _run(
     donate = not watch.needs_starts and sum(x.nbytes for x in (*moving, *leaves)) > _DONATED_BYTES
     if donate:
         moving, inner = jax.tree.map(jnp.copy, (moving, inner))
-    program = program_for(loss, gradient, split, state.rules, structure, whole, donate, devices)
+    program = program_for(loss, gradient, split, generic(state.rules), structure, whole, donate, devices)
     setting = {
-        "rule": " → ".join(map(describe, state.rules)),
+        "rule": " → ".join(map(described, state.rules)),
         "frozen": ", ".join(state.frozen),
         "data": source.describe(),
     }
-    start = OptimiserState(inner, state.hyper, state.rules, state.frozen, state.names)
+    start = OptimiserState(inner, state.hyper, state.rules, state.frozen, state.outline)
     return Run(program, source, start, (moving, fixed), epochs, watch, setting, key)
 
 
 def _state(rule: Any, model: Any) -> OptimiserState:
     if not isinstance(rule, OptimiserState):
         return setup(rule, model)
-    check_belongs(rule, model, "train")
-    return rule
+    return fitted(rule, model, "train")
 
 
 def _checkpoint(given: str | Path | Checkpoint | None) -> Checkpoint | None:
     return given if given is None or isinstance(given, Checkpoint) else Checkpoint(given)
 
 
-def _check_arguments(loss: Any, epochs: Any, callback: Any, until: Any, resume: bool, checkpoint: Any) -> None:
-    for name, function in (("loss", loss), ("callback", callback), ("until", until)):
-        if not callable(function) and (function is not None or name == "loss"):
+def _check_arguments(
+    loss: Any, model: Any, epochs: Any, callbacks: tuple, until: Any, resume: bool, checkpoint: Any
+) -> None:
+    if isinstance(model, FunctionType) and any(trainable_flags(register_layers(loss))):
+        got, todo = f"a {type(loss).__name__} as loss and a function as model", "swap the first two arguments"
+        raise ArgumentError(got, "train(loss, model, data, rule)", todo, where="train")
+    given = [("loss", loss), *(("callback", callback) for callback in callbacks)]
+    for name, function in given if until is None else [*given, ("until", until)]:
+        if not callable(function):
             got, todo = f"{name} of type {type(function).__name__}", f"pass {name} as a function"
             raise ArgumentError(got, "a function", todo, where="train")
+        if name != "loss" and not takes(function, ()):
+            got, todo = f"{name} {_name(function)}{signature(function)}", f"let {name} take one record"
+            raise ArgumentError(got, "a function of one record", todo, where="train")
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         todo = "pass epochs=1 or more"
         raise ArgumentError(f"epochs={epochs!r}", "an integer of at least 1", todo, where="train")
     if resume and checkpoint is None:
         todo = "pass checkpoint=, or leave resume out"
         raise ArgumentError("resume without checkpoint", "the file to go on from", todo, where="train")
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)

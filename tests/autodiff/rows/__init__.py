@@ -20,7 +20,8 @@ class Row:
     `differs` states why JAX's own gradient is not the same (then only finite differences judge).
     `half` says whether float16 and bfloat16 are traced too. `rtol` is for float32 against JAX and grows with
     the conditioning of `f`; `fd` is for float64 against finite differences
-    (`None` where rounding hides them).
+    (`None` where rounding hides them). `since` is the first version of JAX that has the primitive, `until` the
+    first that has it no longer.
     """
 
     primitive: str
@@ -32,6 +33,8 @@ class Row:
     half: bool = True
     rtol: float = 2e-4
     fd: float | None = 1e-6
+    since: tuple[int, ...] = ()
+    until: tuple[int, ...] = (99,)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class ZeroRow:
     primitive: str
     f: Callable[..., Any] | None = None
     at: tuple[float, ...] = (-1.3, 0.4, 2.2)
+    since: tuple[int, ...] = ()
+    until: tuple[int, ...] = (99,)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,12 @@ def _closed_call(x):
     return primitives.closed_call_p.bind(x, subfuns=(function,))
 
 
+def _cube_root(x):
+    """The root of `z³ = x`, which knows its own derivative."""
+    newton = lambda f, start: lax.fori_loop(0, 30, lambda i, z: z - f(z) / (3 * z * z), start)
+    return lax.custom_root(lambda z: z**3 - x, jnp.ones_like(x), newton, lambda g, y: y / g(jnp.ones_like(y)))
+
+
 def _named_block(x, w):
     h = checkpoint_name(jnp.sin(x @ w), "hidden")
     return jnp.cos(h @ w) * h
@@ -46,7 +52,9 @@ CALLS = [
     _row("jit", "output_twice", jax.jit(lambda x: (x * x, x * x, x)), normal(3)),
     _row("jit", "unused_output", lambda x: jax.jit(lambda x: (jnp.sin(x), jnp.cos(x)))(x)[0], normal(3)),
     _row("jit", "integers_pass", lambda x, i: jax.jit(lambda x, i: (x[i], i + 1))(x, i)[0], normal(3), np.int32(1)),
-    _row("closed_call", "closed_call", _closed_call, normal(3)),
+    _row("closed_call", "closed_call", _closed_call, normal(3), until=(0, 11)),
+    _row("eval_jaxpr", "traced", lambda x: jax.jit(lambda x: jnp.sin(x) * x).trace(x)(x), normal(3), since=(0, 12)),
+    _row("call_hi_primitive", "cube_root", _cube_root, normal(3, low=0.5, high=2.0), since=(0, 11), order=1),
     _row("remat2", "keep_nothing", jax.checkpoint(_named_block), normal(3), normal(3, 3)),
     *[
         _row("remat2", name, jax.checkpoint(_named_block, policy=policy), normal(3), normal(3, 3))

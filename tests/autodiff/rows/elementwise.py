@@ -72,6 +72,13 @@ ARITHMETIC = [
         differs="JAX promotes dtypes implicitly",
     ),
     *[Row("integer_pow", f"x^{n}", lambda x, n=n: lax.integer_pow(x, n), draws(APART)) for n in (-2, -1, 3, 4)],
+    Row("one_minus_square", "gradient", lambda x: lax.one_minus_square(x), draws(ANY), since=(0, 12)),
+    *[
+        Row("polynomial", name, lambda x, c: jnp.polyval(c, x), draws(x, c), since=(0, 12))
+        for name, x, c in [("cubic", ANY, normal(4)), ("long", UNIT, normal(12))]
+    ],
+    Row("polynomial", "spread", lambda x, c: lax.polynomial(x, [c, x, c]), draws(ANY, ROW), since=(0, 12)),
+    Row("call_hi_primitive", "ldexp", lambda x: jnp.ldexp(jnp.sin(x), INTEGERS), draws(ANY), since=(0, 12), half=False),
     Row("pow", "negative base", lambda x: x ** jnp.full_like(x, 3), draws(np.array([-1.2, 0.7]))),
 ]
 
@@ -80,6 +87,7 @@ FUNCTIONS = [
     unary(lax.exp2, ANY),
     unary(lax.expm1, ANY),
     unary(lax.log, POSITIVE),
+    Row("log2", "log2", jnp.log2, draws(POSITIVE), since=(0, 11)),
     unary(lax.log1p, POSITIVE),
     unary(lax.logistic, ANY),
     unary(lax.tanh, ANY),
@@ -193,8 +201,9 @@ ZERO_ROWS = [
     ZeroRow(
         "bitcast_convert_type", lambda x: lax.bitcast_convert_type(lax.bitcast_convert_type(x, jnp.int32), x.dtype)
     ),
-    ZeroRow("le_to", lambda x: jnp.searchsorted(jnp.arange(3.0), x)),
-    ZeroRow("lt_to", lambda x: jnp.searchsorted(jnp.arange(3.0), x, side="right")),
+    ZeroRow("le_to", lambda x: jnp.searchsorted(jnp.arange(3.0), x), until=(0, 12)),
+    ZeroRow("lt_to", lambda x: jnp.searchsorted(jnp.arange(3.0), x, side="right"), until=(0, 12)),
+    ZeroRow("call_hi_primitive", lambda x: jnp.searchsorted(jnp.arange(3.0), x), since=(0, 12)),
     *map(ZeroRow, ("eq_to", "iota", "population_count", "clz", "mulhi", "axis_index")),
     *map(ZeroRow, ("shift_left", "shift_right_arithmetic", "shift_right_logical")),
     *map(ZeroRow, ("random_bits", "random_seed", "random_split", "random_fold_in", "random_wrap", "random_unwrap")),

@@ -1,12 +1,13 @@
-"""Scalars of the right dtype, and the sum that undoes the implicit broadcasting of elementwise primitives."""
+"""Rows of elementwise rules: scalars of the right dtype, zeros that are kept, the sum that undoes broadcasting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jax import lax
 
-from argflux.autodiff.registry import elementwise
+from argflux.autodiff.masks import keep_zeros
+from argflux.autodiff.registry import RULES, Rule
 
 
 def scalar(value: float, like: Any) -> np.ndarray:
@@ -30,12 +31,49 @@ def unbroadcast(dx: Any, x: Any) -> Any:
     return lax.reshape(lax.reduce_sum(dx, axes), shape)
 
 
-def binary(name: str, partial_a: Callable | None, partial_b: Callable | None, *, singular: bool = False) -> None:
-    """Add a row for an elementwise primitive of two operands, either of which may be broadcast."""
-    elementwise(name, _summed(partial_a, 0), _summed(partial_b, 1), singular=singular)
+def always(position: int, wild: Any, *operands: Any, **params: Any) -> bool:
+    """Doubt the local derivative at every value."""
+    return True
 
 
-def _summed(partial: Callable | None, position: int) -> Callable | None:
-    if partial is None:
-        return None
-    return lambda dy, y, *operands: unbroadcast(partial(dy, y, *operands), operands[position])
+def at_wild(position: int, wild: Any, *operands: Any, **params: Any) -> bool:
+    """Doubt the local derivative where an operand may be infinite or NaN."""
+    return any(wild)
+
+
+def elementwise(
+    name: str,
+    *partials: Callable | None,
+    doubt: Callable[..., bool] = at_wild,
+    params: Sequence[str] = (),
+    **marks: Any,
+) -> None:
+    """Add a row for an elementwise primitive, any of whose operands may be broadcast.
+
+    Args:
+        name: the primitive's.
+        *partials: one `partial(dy, y, *operands)` per operand (`None` is zero).
+        doubt: `doubt(position, wild, *operands)` says whether the derivative with respect to that operand may be
+            infinite or NaN.
+        params: names of the primitive's parameters that `partials` and `doubt` take too.
+        **marks: `selects` and `moves` of the `Rule`.
+    """
+
+    def pulled(guards, dy, y, operands, known):
+        def one(partial, guard, operand):
+            dx = partial(dy, y, *operands, **known)
+            return unbroadcast(keep_zeros(dy, dx) if guard else dx, operand)
+
+        rows = zip(partials, guards, operands, strict=True)
+        return tuple(row[0] and (lambda row=row: one(*row)) for row in rows)
+
+    def back(dy, y, /, *operands, **known):
+        return pulled([False] * len(partials), dy, y, operands, {key: known[key] for key in params})
+
+    def kept(wild, dy, y, /, *operands, **known):
+        known = {key: known[key] for key in params}
+        guards = [doubt(position, wild, *operands, **known) for position in range(len(partials))]
+        return pulled(guards, dy, y, operands, known)
+
+    back.__name__ = f"{name}_back".replace("-", "_")
+    RULES[name] = Rule(name, back=back, kept=None if marks.get("moves") else kept, **marks)

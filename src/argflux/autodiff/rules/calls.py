@@ -11,7 +11,7 @@ from jax import lax
 
 from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import read, split
-from argflux.autodiff.registry import pulls_back, runs
+from argflux.autodiff.registry import RULES, pulls_back, runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 from argflux.errors import RuleError
@@ -26,6 +26,7 @@ def jit_call(tape: Tape, eqn, nodes):
 
 
 @runs("closed_call")
+@runs("eval_jaxpr")
 def closed_call(tape: Tape, eqn, nodes):
     """Run the program in place, on the same record."""
     return tape.run_closed(eqn.params["call_jaxpr"], nodes)
@@ -49,10 +50,21 @@ def run_tangent_map(tape: Tape, found: tuple[ClosedJaxpr, Sequence[bool]], opera
     """Run what `tangent_program` found for some operands at zero tangents that have the operands' slots."""
     program, zero_outs = found
     tangents = [_tangent(node) for node, zero in zip(operands, zeros, strict=True) if not zero]
-    primals = [Node(node.value) for node in operands]
-    outputs = tape.run(program.jaxpr, [Node(c) for c in program.consts], primals + tangents)
+    primals = [Node(node.value, None, node.wild) for node in operands]
+    with _trusting(tape):
+        outputs = tape.run(program.jaxpr, [Node(c) for c in program.consts], primals + tangents)
     values, dots = outputs[: len(zero_outs)], iter(outputs[len(zero_outs) :])
-    return [Node(y.value, None if zero else next(dots).slot) for y, zero in zip(values, zero_outs, strict=True)]
+    return [Node(y.value, None if zero else next(dots).slot, y.wild) for y, zero in zip(values, zero_outs, strict=True)]
+
+
+@contextmanager
+def _trusting(tape: Tape) -> Iterator[None]:
+    """Take a function with a derivative of its own to be as finite as its arguments are."""
+    before, tape.trusted = tape.trusted, True
+    try:
+        yield
+    finally:
+        tape.trusted = before
 
 
 def _tangent(node: Node) -> Node:
@@ -102,14 +114,15 @@ def _is_zero(dx: Any) -> bool:
     return isinstance(dx, ad.Zero) or getattr(dx, "dtype", None) == jax.dtypes.float0
 
 
-@runs("remat2")
+@runs("remat2", selects=True, moves=True)
 def remat(tape: Tape, eqn, nodes):
     """Keep what the policy allows and compute the rest again on the way back."""
     jaxpr, policy = eqn.params["jaxpr"], eqn.params["policy"]
     captured = tape.captured_in(eqn)
     active = [node.slot is not None for node in nodes]
-    halves = split(closed(jaxpr), active, captured, lambda e: _is_saved(policy, e))
     nodes = [*captured.values(), *nodes]
+    demand = {"masked": tape.masks(eqn), "wild": [node.wild for node in nodes]}
+    halves = split(closed(jaxpr), active, captured, lambda e: _is_saved(policy, e), **demand)
     env = halves.forward([node.value for node in nodes])
     ys = [read(env, atom) for atom in halves.outputs]
 
@@ -118,7 +131,7 @@ def remat(tape: Tape, eqn, nodes):
         kept, seeds = lax.optimization_barrier((kept, zeros_for_seeds(dys, halves)))
         return halves.backward(dict(zip(halves.residuals, kept, strict=True)), seeds)
 
-    return tape.record(eqn, None, nodes, ys, remat_back)
+    return tape.record(eqn, RULES["remat2"], nodes, ys, remat_back)
 
 
 def _is_saved(policy: Any, eqn) -> bool:
@@ -191,7 +204,7 @@ def _groups(values: list, lengths) -> list[list]:
     return [[next(rest) for _ in range(n)] for n in lengths]
 
 
-@pulls_back("optimization_barrier")
+@pulls_back("optimization_barrier", moves=True)
 def optimization_barrier_back(dys, ys, *operands):
     """Pass the cotangents on."""
     return tuple(dys)

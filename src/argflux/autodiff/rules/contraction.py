@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from argflux.autodiff.masks import cleaned, silent_along
 from argflux.autodiff.registry import pulls_back
 from argflux.errors import RuleError
 
 
-@pulls_back("dot_general")
 def dot_general_back(dy, y, a, b, *, dimension_numbers, precision, preferred_element_type, **params):
     """Contract the cotangent with the other operand over that operand's free axes.
 
@@ -35,6 +35,22 @@ def dot_general_back(dy, y, a, b, *, dimension_numbers, precision, preferred_ele
     return da, db
 
 
+def dot_general_kept(wild, dy, y, a, b, *, dimension_numbers, **params):
+    """Take no account of infinities and NaN in rows of an operand whose part of the cotangent is all zero."""
+    (a_sum, b_sum), (a_batch, b_batch) = dimension_numbers
+    num_batch, num_free = len(a_batch), jnp.ndim(a) - len(a_batch) - len(a_sum)
+    a_axes, b_axes = range(num_batch, num_batch + num_free), range(num_batch + num_free, jnp.ndim(dy))
+
+    def clean(x, x_sum, x_batch, others):
+        free = [axis for axis in range(jnp.ndim(x)) if axis not in {*x_sum, *x_batch}]
+        return cleaned(x, silent_along(dy, others, jnp.shape(x), [*x_batch, *free]))
+
+    clean_a = clean(a, a_sum, a_batch, b_axes) if wild[0] else a
+    clean_b = clean(b, b_sum, b_batch, a_axes) if wild[1] else b
+    return dot_general_back(dy, y, clean_a, clean_b, dimension_numbers=dimension_numbers, **params)
+
+
+pulls_back("dot_general", kept=dot_general_kept)(dot_general_back)
 _ROWS = lax.RaggedDotDimensionNumbers((((1,), (1,)), ((), ())), (0,), (0,))
 _GROUPS = lax.RaggedDotDimensionNumbers((((0,), (0,)), ((), ())), (0,), ())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import lax
 
+from argflux.autodiff.masks import cleaned, silent_along
 from argflux.autodiff.registry import pulls_back
 from argflux.compilation import convolve
 
@@ -38,12 +39,10 @@ class _Axis:
         return self.low, self.reach + (self.y - 1) * self.stride - (self.x - 1) * self.spread - self.low
 
 
-@pulls_back("conv_general_dilated")
-def conv_general_dilated_back(dy, y, x, w, *, dimension_numbers, padding, window_strides, **params):
-    """Convolve the cotangent with the flipped kernel for `x`, and `x` with the cotangent for the kernel."""
+def _axes(dy, x, w, dimension_numbers, padding, window_strides, params) -> list[_Axis]:
     x_spec, w_spec, y_spec = dimension_numbers
     sizes = lambda array, spec: [jnp.shape(array)[i] for i in spec[2:]]
-    axes = [
+    return [
         _Axis(size, width, count, stride, dilation, spread, low)
         for size, width, count, stride, dilation, spread, (low, _) in zip(
             sizes(x, x_spec),
@@ -56,6 +55,11 @@ def conv_general_dilated_back(dy, y, x, w, *, dimension_numbers, padding, window
             strict=True,
         )
     ]
+
+
+def conv_general_dilated_back(dy, y, x, w, *, dimension_numbers, padding, window_strides, **params):
+    """Convolve the cotangent with the flipped kernel for `x`, and `x` with the cotangent for the kernel."""
+    axes = _axes(dy, x, w, dimension_numbers, padding, window_strides, params)
     if 0 in (*jnp.shape(x), *jnp.shape(w), *jnp.shape(dy)):
         return lax.full_like(x, 0), lax.full_like(w, 0)
     settings = {key: params[key] for key in ("precision", "preferred_element_type")}
@@ -63,6 +67,36 @@ def conv_general_dilated_back(dy, y, x, w, *, dimension_numbers, padding, window
     dx = lambda: _pull_x(dy, w, dimension_numbers, axes, groups, batches, settings)
     dw = lambda: _pull_w(dy, x, dimension_numbers, axes, groups, batches, settings)
     return dx, dw
+
+
+def conv_general_dilated_kept(wild, dy, y, x, w, *, dimension_numbers, padding, window_strides, **params):
+    """Take no account of infinities and NaN in what the convolution spread over zeros of the cotangent alone."""
+    _, w_spec, y_spec = dimension_numbers
+    if 0 not in (*jnp.shape(x), *jnp.shape(w), *jnp.shape(dy)):
+        if wild[0]:
+            axes = _axes(dy, x, w, dimension_numbers, padding, window_strides, params)
+            x = cleaned(x, _silent_windows(dy, x, w, dimension_numbers, axes, params["batch_group_count"]))
+        if wild[1]:
+            others = [axis for axis in range(jnp.ndim(dy)) if axis != y_spec[1]]
+            w = cleaned(w, silent_along(dy, others, jnp.shape(w), [w_spec[0]]))
+    settings = {"dimension_numbers": dimension_numbers, "padding": padding, "window_strides": window_strides}
+    return conv_general_dilated_back(dy, y, x, w, **settings, **params)
+
+
+def _silent_windows(dy, x, w, dimension_numbers, axes, batches):
+    """Say of each entry of `x` whether the cotangent is zero in every window and channel that it went into."""
+    _, w_spec, y_spec = dimension_numbers
+    loud = lax.reduce_or(lax.ne(dy, lax.full_like(dy, 0)), (y_spec[1],))
+    if batches > 1:
+        return lax.broadcast_in_dim(lax.bitwise_not(lax.reduce_or(loud, tuple(range(loud.ndim)))), jnp.shape(x), ())
+    indicator = lax.convert_element_type(lax.expand_dims(loud, (y_spec[1],)), dy.dtype)
+    taps = lax.full([jnp.shape(w)[i] if i in w_spec[2:] else 1 for i in range(jnp.ndim(w))], 1, dy.dtype)
+    settings = {"precision": None, "preferred_element_type": None}
+    reached = _pull_x(indicator, taps, dimension_numbers, axes, 1, 1, settings)
+    return lax.broadcast_in_dim(lax.eq(reached, lax.full_like(reached, 0)), jnp.shape(x), range(jnp.ndim(x)))
+
+
+pulls_back("conv_general_dilated", kept=conv_general_dilated_kept)(conv_general_dilated_back)
 
 
 def _pull_x(dy, w, dimension_numbers, axes, groups, batches, settings):

@@ -11,7 +11,7 @@ from argflux.errors import RuleError
 zero_derivative("lu_pivots_to_permutation")
 
 
-@pulls_back("cholesky")
+@pulls_back("cholesky", batched=True)
 def cholesky_back(dl, l, a, **params):
     """Pull `A = L Lᵀ` back: `dA = L⁻ᵀ Φ(Lᵀ dL) L⁻¹`, Φ halving the diagonal of the lower triangle.
 
@@ -30,7 +30,7 @@ def _times_inverse(b, a, **flags):
     return lax.linalg.triangular_solve(a, b, left_side=False, **flags)
 
 
-@pulls_back("lu")
+@pulls_back("lu", batched=True)
 def lu_back(dys, ys, a, **params):
     """Pull `A[p] = L U` back: `dA[p] = L⁻ᵀ (tril₋₁(Lᵀ dL) + triu(dU Uᵀ)) U⁻ᵀ` for square matrices.
 
@@ -75,7 +75,7 @@ def _rows_back(b, order):
     return lax.scatter(lax.full_like(b, 0), indices, b, places, unique_indices=True, mode="promise_in_bounds")
 
 
-@runs("qr")
+@runs("qr", batched=True)
 def qr(tape, eqn, nodes):
     """Factorise, and pull back what of `Q` and `R` is used."""
     a, full = nodes[0].value, eqn.params["full_matrices"]

@@ -6,18 +6,19 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from argflux.autodiff.masks import keep_zeros
 from argflux.autodiff.registry import pulls_back
 from argflux.errors import RuleError
 
 
-@pulls_back("dynamic_slice", transparent=True)
+@pulls_back("dynamic_slice", selects=True, moves=True)
 def dynamic_slice_back(dy, y, x, *starts, **params):
     """Write the cotangent back where the slice was read."""
     dx = lambda: _write(_zeros(x), dy, starts)
     return (dx, *[None] * len(starts))
 
 
-@pulls_back("dynamic_update_slice", transparent=True)
+@pulls_back("dynamic_update_slice", selects=True, moves=True)
 def dynamic_update_slice_back(dy, y, x, update, *starts, **params):
     """Read the update's cotangent where it was written; what it overwrote has none."""
     dx = lambda: _write(dy, _zeros(update), starts)
@@ -33,7 +34,7 @@ def _zeros(x):
     return lax.full(jnp.shape(x), 0, x.dtype)
 
 
-@pulls_back("gather", transparent=True)
+@pulls_back("gather", selects=True, moves=True)
 def gather_back(dy, y, x, indices, *, dimension_numbers, **params):
     """Add the cotangent up at the places it was read from."""
     d = dimension_numbers
@@ -92,7 +93,7 @@ class _Places:
         return lax.eq(self.read(written, fill=-1), numbers)
 
 
-@pulls_back("scatter", transparent=True)
+@pulls_back("scatter", selects=True, moves=True)
 def scatter_back(dy, y, x, indices, update, *, dimension_numbers, update_jaxpr, **params):
     """Read the update's cotangent where its entries stayed; entries overwritten by a later one have none."""
     if update_jaxpr is not None:
@@ -111,49 +112,69 @@ def scatter_back(dy, y, x, indices, update, *, dimension_numbers, update_jaxpr, 
     return (lambda: places.write(lax.scatter, dy, lax.full_like(update, 0)), None, dupdate)
 
 
-@pulls_back("scatter-add", transparent=True)
+@pulls_back("scatter-add", selects=True, moves=True)
 def scatter_add_back(dy, y, x, indices, update, *, dimension_numbers, **params):
     """Pass the cotangent on and read it at the places added to."""
     places = _Places(x, indices, update, dimension_numbers, params)
     return (dy, None, lambda: places.read(dy))
 
 
-@pulls_back("scatter-sub", transparent=True)
+@pulls_back("scatter-sub", selects=True, moves=True)
 def scatter_sub_back(dy, y, x, indices, update, *, dimension_numbers, **params):
     """Pass the cotangent on and read its negative at the places subtracted from."""
     places = _Places(x, indices, update, dimension_numbers, params)
     return (dy, None, lambda: lax.neg(places.read(dy)))
 
 
-@pulls_back("scatter-mul", transparent=True)
-def scatter_mul_back(dy, y, x, indices, update, *, dimension_numbers, **params):
+def _scatter(name, **marks):
+    """Register `back(share, places, dy, y, x, update)`, where `share(dy, dx)` keeps zeros of `dy`."""
+
+    def register(back):
+        def call(share, dy, y, x, indices, update, dimension_numbers, params):
+            dx, dupdate = back(share, _Places(x, indices, update, dimension_numbers, params), dy, y, x, update)
+            return dx, None, dupdate
+
+        def plain(dy, y, x, indices, update, *, dimension_numbers, **params):
+            return call(lambda dy, dx: dx, dy, y, x, indices, update, dimension_numbers, params)
+
+        def kept(wild, dy, y, x, indices, update, *, dimension_numbers, **params):
+            share = keep_zeros if any(wild) else lambda dy, dx: dx
+            return call(share, dy, y, x, indices, update, dimension_numbers, params)
+
+        plain.__name__ = f"{name}_back".replace("-", "_")
+        pulls_back(name, kept=kept, **marks)(plain)
+        return back
+
+    return register
+
+
+@_scatter("scatter-mul")
+def scatter_mul_back(share, places, dy, y, x, update):
     """Multiply by every other factor that met at the place; exact when factors are zero."""
-    places = _Places(x, indices, update, dimension_numbers, params)
 
     def dupdate():
         if places.unique:
-            return places.read(lax.mul(dy, x))
+            return places.read(share(dy, lax.mul(dy, x)))
         zero, one = lax.full_like(update, 0), lax.full_like(update, 1)
         is_zero = lax.eq(update, zero)
         nonzero = lax.select(is_zero, one, update)
         product = places.write(lax.scatter_mul, x, nonzero)
         zeros = places.read(places.write(lax.scatter_add, _zeros(x), lax.select(is_zero, one, zero)))
         others = lax.sub(zeros, lax.select(is_zero, one, zero))
-        share = lax.div(places.read(lax.mul(dy, product)), nonzero)
-        return lax.select(lax.eq(others, zero), share, zero)
+        of_place = places.read(share(dy, lax.mul(dy, product)))
+        return lax.select(lax.eq(others, zero), share(of_place, lax.div(of_place, nonzero)), zero)
 
-    return (lambda: places.write(lax.scatter_mul, dy, update), None, dupdate)
+    return lambda: share(dy, places.write(lax.scatter_mul, dy, update)), dupdate
 
 
-@pulls_back("scatter-min", transparent=True)
-@pulls_back("scatter-max", transparent=True)
-def scatter_extremum_back(dy, y, x, indices, update, *, dimension_numbers, **params):
+@_scatter("scatter-min", selects=True)
+@_scatter("scatter-max", selects=True)
+def scatter_extremum_back(share, places, dy, y, x, update):
     """Share the cotangent equally among the entries that equal the extremum."""
-    places = _Places(x, indices, update, dimension_numbers, params)
     zero, one = lax.full_like(update, 0), lax.full_like(update, 1)
     stays = lax.eq(x, y)
     wins = lax.eq(update, places.read(y, fill=jnp.nan))
     count = lax.select(stays, lax.full_like(y, 1), lax.full_like(y, 0))
-    share = lax.div(dy, places.write(lax.scatter_add, count, lax.select(wins, one, zero)))
-    dx = lambda: lax.select(stays, share, lax.full_like(share, 0))
-    return (dx, None, lambda: lax.select(wins, places.read(share), zero))
+    part = share(dy, lax.div(dy, places.write(lax.scatter_add, count, lax.select(wins, one, zero))))
+    dx = lambda: lax.select(stays, part, lax.full_like(part, 0))
+    return dx, lambda: lax.select(wins, places.read(part), zero)

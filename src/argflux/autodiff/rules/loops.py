@@ -7,15 +7,16 @@ import jax.numpy as jnp
 from jax import lax
 
 from argflux.autodiff.compiled import compiled
+from argflux.autodiff.masks import masked_variables
 from argflux.autodiff.partition import Halves, activity, evaluate, invariant, read, split
 from argflux.autodiff.products import products, without
-from argflux.autodiff.registry import runs
+from argflux.autodiff.registry import RULES, runs
 from argflux.autodiff.rules.calls import zeros_for_seeds
 from argflux.autodiff.tape import Tape
 from argflux.jaxpr import Literal, scan_counts
 
 
-@runs("cond")
+@runs("cond", selects=True, moves=True)
 @compiled
 def cond(tape: Tape, eqn, nodes):
     """Run the chosen branch forward and, on the way back, the pullback of that same branch.
@@ -24,8 +25,9 @@ def cond(tape: Tape, eqn, nodes):
     """
     captured = tape.captured_in(eqn)
     active = [node.slot is not None for node in nodes[1:]]
-    branches = [split(branch, active, captured) for branch in eqn.params["branches"]]
     nodes = [nodes[0], *captured.values(), *nodes[1:]]
+    demand = {"masked": tape.masks(eqn), "wild": [node.wild for node in nodes[1:]]}
+    branches = [split(branch, active, captured, **demand) for branch in eqn.params["branches"]]
     index, operands = nodes[0].value, [node.value for node in nodes[1:]]
     saved = [[v for v in halves.residuals if v not in set(halves.inputs)] for halves in branches]
 
@@ -58,7 +60,7 @@ def cond(tape: Tape, eqn, nodes):
         found = iter(lax.switch(index, functions, operands, residuals, zeros_for_seeds(dys, branches[0])))
         return [None] + [next(found) if on else None for on in wanted]
 
-    return tape.record(eqn, None, nodes, ys, cond_back)
+    return tape.record(eqn, RULES["cond"], nodes, ys, cond_back)
 
 
 def _zeros(variables: list) -> list:
@@ -77,7 +79,7 @@ class _Layout:
         return list(values[:first]), list(values[first:second]), list(values[second:])
 
 
-@runs("scan")
+@runs("scan", selects=True, moves=True)
 @compiled
 def scan(tape: Tape, eqn, nodes):
     """Scan forward keeping residuals, then scan the body's pullback the other way.
@@ -90,9 +92,10 @@ def scan(tape: Tape, eqn, nodes):
     captured = tape.captured_in(eqn)
     constants, carries = scan_counts(eqn)
     active = _active_inputs(p["jaxpr"].jaxpr, _Layout(constants, carries), nodes, bool(captured))
-    halves = split(p["jaxpr"], active, captured)
-    layout = _Layout(len(captured) + constants, carries)
+    masked = _masked_outputs(p["jaxpr"].jaxpr, _Layout(constants, carries), tape.masks(eqn))
     nodes = [*captured.values(), *nodes]
+    layout = _Layout(len(captured) + constants, carries)
+    halves = split(p["jaxpr"], active, captured, masked=masked, wild=_wild_inputs(tape, eqn, layout, nodes))
     consts, carry, xs = layout.inputs([node.value for node in nodes])
     const_vars, carry_vars, x_vars = layout.inputs(halves.inputs)
 
@@ -129,7 +132,7 @@ def scan(tape: Tape, eqn, nodes):
         }
         return [after[i].over_all(steps) if i in after else dx for i, dx in enumerate(dinputs)]
 
-    return tape.record(eqn, None, nodes, [*last, *ys], scan_back)
+    return tape.record(eqn, RULES["scan"], nodes, [*last, *ys], scan_back)
 
 
 def _active_inputs(jaxpr, layout: _Layout, nodes: list, captures: bool) -> list[bool]:
@@ -144,6 +147,23 @@ def _active_inputs(jaxpr, layout: _Layout, nodes: list, captures: bool) -> list[
         if grown == carry:
             return consts + carry + xs
         carry = grown
+
+
+def _masked_outputs(jaxpr, layout: _Layout, masked: list[bool]) -> list[bool]:
+    """Find in which outputs of the body zeros of a selection may lie, going round until the carries settle."""
+    while True:
+        found = masked_variables(jaxpr, masked)
+        carries = layout.inputs(jaxpr.invars)[1]
+        grown = [on or v in found for on, v in zip(masked, carries, strict=False)] + masked[layout.carry :]
+        if grown == masked:
+            return masked
+        masked = grown
+
+
+def _wild_inputs(tape: Tape, eqn, layout: _Layout, nodes: list) -> list[bool]:
+    """Say which inputs of the body may be infinite or NaN: carries, if anything in the body may."""
+    consts, carry, xs = layout.inputs([node.wild for node in nodes])
+    return consts + [tape.marks(eqn, nodes)[0]] * len(carry) + xs
 
 
 def _seed(dys: list, halves: Halves, layout: _Layout) -> tuple[list, list]:

@@ -1,33 +1,25 @@
-"""Rule of the primitives that JAX keeps as objects (`custom_root` from 0.11), which may bring derivatives along."""
+"""Rule of the primitives that JAX keeps as objects: `searchsorted`, `ldexp`, `custom_root` in its newer versions."""
 
 import jax.numpy as jnp
 
 from argflux.autodiff.registry import runs
-from argflux.autodiff.rules.calls import run_tangent_map
-from argflux.autodiff.tape import Node, Tape, bind
-from argflux.jaxpr import Literal, called_program, has_tangents, object_of, tangent_program
+from argflux.autodiff.source import user_line
+from argflux.autodiff.tape import Node, Tape, bind, missing_rule, zeros_for
+from argflux.jaxpr import object_pullback
 
 
 @runs("call_hi_primitive")
 def object_call(tape: Tape, eqn, nodes):
-    """Pull back the object's own tangent map, or its expansion if it has none or calls itself on a tangent."""
+    """Call the object's own forward and backward passes."""
+    values = [node.value for node in nodes]
     if not any(jnp.issubdtype(v.aval.dtype, jnp.floating) for v in eqn.outvars):
-        return [Node(y) for y in bind(eqn, [node.value for node in nodes])]
-    if has_tangents(eqn):
-        zeros = [node.slot is None for node in nodes]
-        program, zero_outs = tangent_program(eqn, zeros)
-        if not _calls_itself(program, eqn):
-            return run_tangent_map(tape, (program, zero_outs), nodes, zeros)
-    return tape.run_closed(called_program(eqn), nodes)
+        return [Node(y) for y in bind(eqn, values)]
+    found = object_pullback(eqn, [node.slot is not None for node in nodes], values)
+    if found is None:
+        return tape.record(eqn, None, nodes, bind(eqn, values), missing_rule(eqn, user_line(eqn, tape.origin)))
+    ys, back = found
 
+    def object_back(dys):
+        return back(zeros_for(dys, eqn.outvars))
 
-def _calls_itself(program, eqn) -> bool:
-    """Say whether a tangent map applies the object to tangents, as linear ones do: then there is no end to it."""
-    jaxpr = program.jaxpr
-    moving = set(jaxpr.invars[len(eqn.invars) :])
-    for inner in jaxpr.eqns:
-        if moving.intersection(v for v in inner.invars if not isinstance(v, Literal)):
-            moving.update(inner.outvars)
-            if object_of(inner) == object_of(eqn):
-                return True
-    return False
+    return tape.record(eqn, None, nodes, ys, object_back)

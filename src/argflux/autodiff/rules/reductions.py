@@ -5,6 +5,7 @@ import math
 import numpy as np
 from jax import lax
 
+from argflux.autodiff.masks import keep_zeros
 from argflux.autodiff.registry import pulls_back
 
 
@@ -14,10 +15,20 @@ def spread(dy, x, axes):
     return lax.broadcast_in_dim(dy, x.shape, kept)
 
 
-@pulls_back("reduce_sum", transparent=True)
+@pulls_back("reduce_sum", moves=True)
 def reduce_sum_back(dy, y, x, *, axes, **params):
     """Repeat the cotangent."""
     return (lambda: spread(dy, x, axes),)
+
+
+def _kept(back):
+    """Keep the zeros of the cotangent as it is repeated, where the reduced array may be infinite or NaN."""
+
+    def kept(wild, dy, y, x, *, axes, **params):
+        (dx,) = back(dy, y, x, axes=axes, **params)
+        return (lambda: keep_zeros(spread(dy, x, axes), dx()) if any(wild) else dx(),)
+
+    return kept
 
 
 def _extremum_back(dy, y, x, *, axes, **params):
@@ -31,11 +42,10 @@ def _extremum_back(dy, y, x, *, axes, **params):
     return (back,)
 
 
-pulls_back("reduce_max", transparent=True)(_extremum_back)
-pulls_back("reduce_min", transparent=True)(_extremum_back)
+pulls_back("reduce_max", selects=True, kept=_kept(_extremum_back))(_extremum_back)
+pulls_back("reduce_min", selects=True, kept=_kept(_extremum_back))(_extremum_back)
 
 
-@pulls_back("reduce_prod", transparent=True)
 def reduce_prod_back(dy, y, x, *, axes, **params):
     """Multiply by the product of the others; exact at zeros too."""
 
@@ -47,6 +57,9 @@ def reduce_prod_back(dy, y, x, *, axes, **params):
         return lax.mul(spread(dy, x, axes), lax.transpose(others, np.argsort(order)))
 
     return (back,)
+
+
+pulls_back("reduce_prod", kept=_kept(reduce_prod_back))(reduce_prod_back)
 
 
 def _product_of_others(x):

@@ -6,7 +6,7 @@ from jax import lax
 from argflux.autodiff.registry import pulls_back
 
 
-@pulls_back("broadcast_in_dim", transparent=True)
+@pulls_back("broadcast_in_dim", moves=True)
 def broadcast_in_dim_back(dy, y, x, *shape, broadcast_dimensions, **params):
     """Add the cotangents up over the repeated axes."""
 
@@ -18,31 +18,31 @@ def broadcast_in_dim_back(dy, y, x, *shape, broadcast_dimensions, **params):
     return back, *[None for _ in shape]
 
 
-@pulls_back("reshape", transparent=True)
+@pulls_back("reshape", moves=True)
 def reshape_back(dy, y, x, **params):
     """Give the cotangent the old shape."""
     return (lambda: lax.reshape(dy, x.shape),)
 
 
-@pulls_back("squeeze", transparent=True)
+@pulls_back("squeeze", moves=True)
 def squeeze_back(dy, y, x, **params):
     """Put the dropped axes back."""
     return (lambda: lax.reshape(dy, x.shape),)
 
 
-@pulls_back("transpose", transparent=True)
+@pulls_back("transpose", moves=True)
 def transpose_back(dy, y, x, *, permutation):
     """Permute the axes back."""
     return (lambda: lax.transpose(dy, np.argsort(permutation)),)
 
 
-@pulls_back("rev", transparent=True)
+@pulls_back("rev", moves=True)
 def rev_back(dy, y, x, *, dimensions):
     """Reverse the same axes."""
     return (lambda: lax.rev(dy, dimensions),)
 
 
-@pulls_back("slice", transparent=True)
+@pulls_back("slice", selects=True, moves=True)
 def slice_back(dy, y, x, *, start_indices, limit_indices, strides):
     """Put zeros around the cotangent and between its rows."""
 
@@ -58,7 +58,7 @@ def slice_back(dy, y, x, *, start_indices, limit_indices, strides):
     return (back,)
 
 
-@pulls_back("pad", transparent=True)
+@pulls_back("pad", moves=True)
 def pad_back(dy, y, x, value, *, padding_config):
     """Cut the padding off again; the padding value gets what was cut."""
 
@@ -77,7 +77,7 @@ def pad_back(dy, y, x, value, *, padding_config):
     return to_x, to_value
 
 
-@pulls_back("concatenate", transparent=True)
+@pulls_back("concatenate", moves=True)
 def concatenate_back(dy, y, *xs, dimension):
     """Cut the cotangent at the seams."""
     ends = np.cumsum([x.shape[dimension] for x in xs])
@@ -87,25 +87,25 @@ def concatenate_back(dy, y, *xs, dimension):
     )
 
 
-@pulls_back("split", transparent=True)
+@pulls_back("split", selects=True, moves=True)
 def split_back(dys, ys, x, *, axis, **params):
     """Join the cotangents."""
     return (lambda: lax.concatenate(dys, axis),)
 
 
-@pulls_back("stack", transparent=True)
+@pulls_back("stack", moves=True)
 def stack_back(dy, y, *xs, axis, **params):
     """Take the layers apart."""
     return tuple(lambda i=i: lax.index_in_dim(dy, i, axis, keepdims=False) for i in range(len(xs)))
 
 
-@pulls_back("unstack", transparent=True)
+@pulls_back("unstack", selects=True, moves=True)
 def unstack_back(dys, ys, x, *, axis, **params):
     """Stack the cotangents."""
     return (lambda: lax.stack(dys, axis=axis),)
 
 
-@pulls_back("tile", transparent=True)
+@pulls_back("tile", moves=True)
 def tile_back(dy, y, x, *, reps):
     """Add the copies up."""
 

@@ -7,7 +7,7 @@ from argflux.autodiff.registry import pulls_back
 from argflux.autodiff.rules.matrices import flip, lower, matmul, upper
 
 
-@pulls_back("triangular_solve")
+@pulls_back("triangular_solve", batched=True)
 def triangular_solve_back(dx, x, a, b, *, left_side, transpose_a, unit_diagonal, **params):
     """Solve the transposed system: `db = A⁻ᵀ dx`, and `dA = -db xᵀ` within the triangle that was read."""
     db = lax.linalg.triangular_solve(
@@ -25,7 +25,7 @@ def triangular_solve_back(dx, x, a, b, *, left_side, transpose_a, unit_diagonal,
     return da, db
 
 
-@pulls_back("tridiagonal_solve")
+@pulls_back("tridiagonal_solve", batched=True)
 def tridiagonal_solve_back(dx, x, below, diagonal, above, b, **params):
     """Solve the transposed system, whose diagonals are the other's shifted; the rest are inner products."""
     db = lax.linalg.tridiagonal_solve(_later(above, 1), diagonal, _later(below, -1), dx, **params)

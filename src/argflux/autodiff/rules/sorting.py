@@ -38,16 +38,16 @@ def sort(*operands, dimension, is_stable, num_keys):
     return ys, sort_back
 
 
-RULES["sort"] = Rule("sort", forward=sort)
+RULES["sort"] = Rule("sort", forward=sort, moves=True)
 
 
-@pulls_back("top_k")
+@pulls_back("top_k", selects=True, moves=True)
 def top_k_back(dys, ys, x, *, axis, **params):
     """Send each cotangent back to where its entry was found."""
     return (lambda: scatter_along(dys[0], ys[1], axis, x.shape),)
 
 
-@pulls_back("approx_top_k")
+@pulls_back("approx_top_k", selects=True, moves=True)
 def approx_top_k_back(dys, ys, x, *, reduction_dimension, **params):
     """Send each cotangent back to where its entry was found."""
     return (lambda: scatter_along(dys[0], ys[1], reduction_dimension % x.ndim, x.shape),)

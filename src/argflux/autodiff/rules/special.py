@@ -5,8 +5,7 @@ from typing import Any
 
 from jax import lax
 
-from argflux.autodiff.registry import elementwise, pulls_back
-from argflux.autodiff.rules.broadcasting import binary, scalar, unbroadcast
+from argflux.autodiff.rules.broadcasting import always, elementwise, scalar
 from argflux.errors import MissingRuleError
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
@@ -35,21 +34,21 @@ elementwise("erfc", lambda dy, y, x: lax.mul(dy, lax.mul(scalar(-_TWO_OVER_ROOT_
 elementwise(
     "erf_inv",
     lambda dy, y, x: lax.mul(dy, lax.mul(scalar(1 / _TWO_OVER_ROOT_PI, y), lax.exp(lax.square(y)))),
-    singular=True,
+    doubt=always,
 )
-elementwise("lgamma", lambda dy, y, x: lax.mul(dy, lax.digamma(x)), singular=True)
-elementwise("digamma", lambda dy, y, x: lax.mul(dy, lax.polygamma(scalar(1, x), x)), singular=True)
-binary(
+elementwise("lgamma", lambda dy, y, x: lax.mul(dy, lax.digamma(x)), doubt=always)
+elementwise("digamma", lambda dy, y, x: lax.mul(dy, lax.polygamma(scalar(1, x), x)), doubt=always)
+elementwise(
     "polygamma",
     _no_derivative("polygamma", "order"),
     lambda dy, y, n, x: lax.mul(dy, lax.polygamma(lax.add(n, scalar(1, y)), x)),
-    singular=True,
+    doubt=always,
 )
-binary(
+elementwise(
     "zeta",
     _no_derivative("zeta", "exponent"),
     lambda dy, y, s, q: lax.neg(lax.mul(dy, lax.mul(s, lax.zeta(lax.add(s, scalar(1, y)), q)))),
-    singular=True,
+    doubt=always,
 )
 
 
@@ -58,32 +57,34 @@ def _gamma_density(a, x):
     return lax.exp(lax.sub(lax.mul(lax.sub(a, scalar(1, a)), lax.log(x)), lax.add(x, lax.lgamma(a))))
 
 
-binary(
+elementwise(
     "igamma",
     lambda dy, y, a, x: lax.mul(dy, lax.igamma_grad_a(a, x)),
     lambda dy, y, a, x: lax.mul(dy, _gamma_density(a, x)),
-    singular=True,
+    doubt=always,
 )
-binary(
+elementwise(
     "igammac",
     lambda dy, y, a, x: lax.neg(lax.mul(dy, lax.igamma_grad_a(a, x))),
     lambda dy, y, a, x: lax.neg(lax.mul(dy, _gamma_density(a, x))),
-    singular=True,
+    doubt=always,
 )
 
 
-@pulls_back("regularized_incomplete_beta", transparent=True, singular=True)
-def regularized_incomplete_beta_back(dy, y, a, b, x):
-    """Multiply by the density of a beta variable; shapes have no derivative."""
+def _beta_density(a, b, x):
+    one = scalar(1, x)
+    powers = lax.add(lax.mul(lax.sub(a, one), lax.log(x)), lax.mul(lax.sub(b, one), lax.log1p(lax.neg(x))))
+    log_beta = lax.sub(lax.add(lax.lgamma(a), lax.lgamma(b)), lax.lgamma(lax.add(a, b)))
+    return lax.exp(lax.sub(powers, log_beta))
 
-    def to_x():
-        one = scalar(1, y)
-        powers = lax.add(lax.mul(lax.sub(a, one), lax.log(x)), lax.mul(lax.sub(b, one), lax.log1p(lax.neg(x))))
-        log_beta = lax.sub(lax.add(lax.lgamma(a), lax.lgamma(b)), lax.lgamma(lax.add(a, b)))
-        return unbroadcast(lax.mul(dy, lax.exp(lax.sub(powers, log_beta))), x)
 
-    refuse = _no_derivative("regularized_incomplete_beta", "shape parameters")
-    return lambda: refuse(dy, y), lambda: refuse(dy, y), to_x
+elementwise(
+    "regularized_incomplete_beta",
+    _no_derivative("regularized_incomplete_beta", "shape parameters"),
+    _no_derivative("regularized_incomplete_beta", "shape parameters"),
+    lambda dy, y, a, b, x: lax.mul(dy, _beta_density(a, b, x)),
+    doubt=always,
+)
 
 
 elementwise("bessel_i0e", lambda dy, y, x: lax.mul(dy, lax.sub(lax.bessel_i1e(x), lax.mul(lax.sign(x), y))))
@@ -98,11 +99,11 @@ def bessel_i1e_back(dy, y, x):
     return lax.mul(dy, lax.select(at_zero, lax.full_like(x, 0.5), slope))
 
 
-@pulls_back("random_gamma", transparent=True)
-def random_gamma_back(dy, y, key, a, *, log_space, **params):
+@lambda back: elementwise("random_gamma", None, back, doubt=always, params=("log_space",))
+def random_gamma_back(dy, y, key, a, *, log_space):
     """Move the sample with its shape parameter while its quantile stays."""
     slope: Any = lax.random_gamma_grad
     if not log_space:
-        return None, lambda: lax.mul(dy, slope(a, y))
+        return lax.mul(dy, slope(a, y))
     sample = lax.exp(y)
-    return None, lambda: lax.mul(dy, lax.div(slope(a, sample), sample))
+    return lax.mul(dy, lax.div(slope(a, sample), sample))

@@ -13,7 +13,7 @@ from argflux.autodiff.tape import bind
 from argflux.errors import RuleError
 
 
-@runs("eigh")
+@runs("eigh", batched=True)
 def eigh(tape, eqn, nodes):
     """Diagonalise `A = V diag(w) Vᵀ`; back `dA = V (diag(dw) + (Vᵀ dV)ᵢⱼ / (wⱼ - wᵢ)) Vᵀ`."""
     a = nodes[0].value
@@ -33,7 +33,7 @@ def eigh(tape, eqn, nodes):
     return tape.record(eqn, RULES["eigh"], nodes, ys, eigh_back)
 
 
-@runs("svd")
+@runs("svd", batched=True)
 def svd(tape, eqn, nodes):
     """Factorise `A = U diag(s) Vᵀ` with its vectors, which the derivative of the values alone needs too."""
     a, p = nodes[0].value, eqn.params

@@ -9,7 +9,7 @@ from jax import lax
 from argflux.autodiff.registry import pulls_back
 
 
-@pulls_back("reduce_window_sum")
+@pulls_back("reduce_window_sum", moves=True)
 def reduce_window_sum_back(dy, y, x, *, window_dimensions, window_strides, padding, base_dilation, window_dilation):
     """Sum the cotangents of the windows that each entry lies in."""
     config = []
@@ -45,13 +45,13 @@ def reduce_window_sum_back(dy, y, x, *, window_dimensions, window_strides, paddi
     return (dx,)
 
 
-@pulls_back("reduce_window_max")
+@pulls_back("reduce_window_max", selects=True, moves=True)
 def reduce_window_max_back(dy, y, x, **params):
     """Give each window's cotangent to its largest entry, the first of them at a tie."""
     return (lambda: _give_to_first(dy, y, x, lax.ge_p, -jnp.inf, params),)
 
 
-@pulls_back("reduce_window_min")
+@pulls_back("reduce_window_min", selects=True, moves=True)
 def reduce_window_min_back(dy, y, x, **params):
     """Give each window's cotangent to its smallest entry, the first of them at a tie."""
     return (lambda: _give_to_first(dy, y, x, lax.le_p, jnp.inf, params),)
@@ -64,7 +64,7 @@ def _give_to_first(dy, y, x, compare, worst, params):
     return lax.select_and_scatter_add_p.bind(dy, x, select_prim=compare, **windows)
 
 
-@pulls_back("select_and_scatter_add")
+@pulls_back("select_and_scatter_add", selects=True, moves=True)
 def select_and_scatter_add_back(dz, z, dy, x, **params):
     """Read the cotangent where each window's entry was chosen; the choice itself has no derivative."""
     still = (1,) * jnp.ndim(x)
@@ -72,7 +72,7 @@ def select_and_scatter_add_back(dz, z, dy, x, **params):
     return read, None
 
 
-@pulls_back("select_and_gather_add")
+@pulls_back("select_and_gather_add", selects=True, moves=True)
 def select_and_gather_add_back(dz, z, values, x, *, base_dilation, window_dilation, **params):
     """Write the cotangent where each window's entry was chosen."""
     return (lambda: lax.select_and_scatter_add_p.bind(dz, x, **params), None)

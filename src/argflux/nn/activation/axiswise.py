@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 
 from argflux.errors import ShapeError
 from argflux.keywords import explained
+from argflux.nn.precision import in_single
 
 
 @explained
@@ -19,7 +20,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
         >>> nn.softmax(jnp.array([[1.0, 1.0], [1e4, 0.0]])).tolist()
         [[0.5, 0.5], [1.0, 0.0]]
     """
-    return jax.nn.softmax(x, axis=axis)
+    return in_single(jax.nn.softmax, x, axis=axis)
 
 
 @explained
@@ -32,7 +33,7 @@ def logsoftmax(x: ArrayLike, axis: int = -1) -> Array:
         >>> nn.logsoftmax(jnp.array([1e4, 0.0])).tolist()
         [0.0, -10000.0]
     """
-    return jax.nn.log_softmax(x, axis=axis)
+    return in_single(jax.nn.log_softmax, x, axis=axis)
 
 
 @explained
@@ -45,7 +46,7 @@ def logsumexp(x: ArrayLike, axis: int = -1, keepdims: bool = False) -> Array:
         >>> round(float(nn.logsumexp(jnp.array([0.0, 0.0]))), 4)
         0.6931
     """
-    return jax.nn.logsumexp(x, axis=axis, keepdims=keepdims)
+    return in_single(jax.nn.logsumexp, x, axis=axis, keepdims=keepdims)
 
 
 @explained
@@ -69,4 +70,4 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
             "double the outputs of the layer before it",
             where="glu",
         )
-    return jax.nn.glu(x, axis=axis)
+    return in_single(jax.nn.glu, x, axis=axis)

@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.keywords import explained
+from argflux.nn.precision import in_single
 
 
 @explained
@@ -34,8 +35,7 @@ def leakyrelu(x: ArrayLike, slope: float = 0.01) -> Array:
         >>> nn.leakyrelu(jnp.array([-2.0, 3.0]), slope=0.5).tolist()
         [-1.0, 3.0]
     """
-    x = jnp.asarray(x)
-    return jnp.where(x > 0, x, slope * x)
+    return in_single(lambda x: jnp.where(x > 0, x, slope * x), jnp.asarray(x))
 
 
 @explained
@@ -90,7 +90,7 @@ def hardsigmoid(x: ArrayLike) -> Array:
         >>> nn.hardsigmoid(jnp.array([-4.0, 0.0, 4.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    return relu6(jnp.asarray(x) + 3.0) / 6.0
+    return in_single(lambda x: relu6(x + 3.0) / 6.0, jnp.asarray(x))
 
 
 @explained
@@ -103,8 +103,7 @@ def hardswish(x: ArrayLike) -> Array:
         >>> nn.hardswish(jnp.array([-1.5, 1.5, 4.0])).tolist()
         [-0.375, 1.125, 4.0]
     """
-    x = jnp.asarray(x)
-    return x * hardsigmoid(x)
+    return in_single(lambda x: x * hardsigmoid(x), jnp.asarray(x))
 
 
 @explained
@@ -117,8 +116,7 @@ def softshrink(x: ArrayLike, threshold: float = 0.5) -> Array:
         >>> nn.softshrink(jnp.array([-2.0, 0.25, 2.0])).tolist()
         [-1.5, 0.0, 1.5]
     """
-    x = jnp.asarray(x)
-    return jax.nn.relu(x - threshold) - jax.nn.relu(-x - threshold)
+    return in_single(lambda x: jax.nn.relu(x - threshold) - jax.nn.relu(-x - threshold), jnp.asarray(x))
 
 
 @explained
@@ -131,7 +129,7 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> [round(v, 4) for v in nn.elu(jnp.array([-1.0, 2.0])).tolist()]
         [-0.6321, 2.0]
     """
-    return jax.nn.elu(x, alpha)
+    return in_single(jax.nn.elu, x, alpha)
 
 
 @explained
@@ -144,7 +142,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> [round(v, 4) for v in nn.celu(jnp.array([-2.0, 2.0]), alpha=2.0).tolist()]
         [-1.2642, 2.0]
     """
-    return jax.nn.celu(x, alpha)
+    return in_single(jax.nn.celu, x, alpha)
 
 
 @explained
@@ -160,4 +158,4 @@ def selu(x: ArrayLike) -> Array:
         >>> [round(v, 4) for v in nn.selu(jnp.array([-1.0, 1.0])).tolist()]
         [-1.1113, 1.0507]
     """
-    return jax.nn.selu(x)
+    return in_single(jax.nn.selu, x)

@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.keywords import explained
+from argflux.nn.precision import in_single
 
 
 @explained
@@ -31,7 +32,7 @@ def tanh(x: ArrayLike) -> Array:
         >>> round(float(nn.tanh(1.0)), 4)
         0.7616
     """
-    return jnp.tanh(x)
+    return in_single(jnp.tanh, x)
 
 
 @explained
@@ -43,7 +44,7 @@ def sigmoid(x: ArrayLike) -> Array:
         >>> float(nn.sigmoid(0.0))
         0.5
     """
-    return jax.nn.sigmoid(x)
+    return in_single(jax.nn.sigmoid, x)
 
 
 @explained
@@ -55,7 +56,7 @@ def logsigmoid(x: ArrayLike) -> Array:
         >>> float(nn.logsigmoid(-1e4))
         -10000.0
     """
-    return jax.nn.log_sigmoid(x)
+    return in_single(jax.nn.log_sigmoid, x)
 
 
 @explained
@@ -67,7 +68,7 @@ def softplus(x: ArrayLike) -> Array:
         >>> round(float(nn.softplus(0.0)), 4)
         0.6931
     """
-    return jax.nn.softplus(x)
+    return in_single(jax.nn.softplus, x)
 
 
 @explained
@@ -79,7 +80,7 @@ def softsign(x: ArrayLike) -> Array:
         >>> float(nn.softsign(-1.0))
         -0.5
     """
-    return jax.nn.soft_sign(x)
+    return in_single(jax.nn.soft_sign, x)
 
 
 @explained
@@ -91,7 +92,7 @@ def swish(x: ArrayLike) -> Array:
         >>> round(float(nn.swish(1.0)), 4)
         0.7311
     """
-    return jax.nn.silu(x)
+    return in_single(jax.nn.silu, x)
 
 
 @explained
@@ -118,7 +119,7 @@ def gelu_tanh(x: ArrayLike) -> Array:
         >>> round(float(nn.gelu_tanh(-1.0)), 4)
         -0.1588
     """
-    return jax.nn.gelu(x, approximate=True)
+    return in_single(jax.nn.gelu, x, approximate=True)
 
 
 @explained
@@ -130,7 +131,7 @@ def gelu_erf(x: ArrayLike) -> Array:
         >>> round(float(nn.gelu_erf(1.0)), 4)
         0.8413
     """
-    return jax.nn.gelu(x, approximate=False)
+    return in_single(jax.nn.gelu, x, approximate=False)
 
 
 @explained
@@ -142,8 +143,7 @@ def gelu_sigmoid(x: ArrayLike) -> Array:
         >>> round(float(nn.gelu_sigmoid(1.0)), 4)
         0.8458
     """
-    x = jnp.asarray(x)
-    return x * jax.nn.sigmoid(1.702 * x)
+    return in_single(lambda x: x * jax.nn.sigmoid(1.702 * x), jnp.asarray(x))
 
 
 @explained
@@ -155,7 +155,7 @@ def mish(x: ArrayLike) -> Array:
         >>> round(float(nn.mish(1.0)), 4)
         0.8651
     """
-    return jax.nn.mish(x)
+    return in_single(jax.nn.mish, x)
 
 
 @explained
@@ -167,8 +167,7 @@ def lisht(x: ArrayLike) -> Array:
         >>> round(float(nn.lisht(-1.0)), 4)
         0.7616
     """
-    x = jnp.asarray(x)
-    return x * jnp.tanh(x)
+    return in_single(lambda x: x * jnp.tanh(x), jnp.asarray(x))
 
 
 @explained
@@ -180,8 +179,7 @@ def tanhshrink(x: ArrayLike) -> Array:
         >>> round(float(nn.tanhshrink(1.0)), 4)
         0.2384
     """
-    x = jnp.asarray(x)
-    return x - jnp.tanh(x)
+    return in_single(lambda x: x - jnp.tanh(x), jnp.asarray(x))
 
 
 @explained
@@ -193,5 +191,4 @@ def logcosh(x: ArrayLike) -> Array:
         >>> round(float(nn.logcosh(1.0)), 4)
         0.4338
     """
-    x = jnp.asarray(x)
-    return x + jax.nn.softplus(-2.0 * x) - math.log(2.0)
+    return in_single(lambda x: x + jax.nn.softplus(-2.0 * x) - math.log(2.0), jnp.asarray(x))

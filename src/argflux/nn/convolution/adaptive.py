@@ -13,8 +13,10 @@ from argflux.nn.arguments import floating_input
 from argflux.nn.convolution.pooling import MaxPool, MeanPool, Pool
 from argflux.nn.convolution.window import each, split_axes
 from argflux.nn.layer import Layer
+from argflux.nn.precision import in_single
 
 
+@explained
 class AdaptivePool(Layer):
     """A pooling whose window is chosen for a number of outputs."""
 
@@ -155,12 +157,17 @@ class GlobalMeanPool(Layer):
     def __call__(self, x: ArrayLike) -> Array:
         """Map (batch, *spatial, channels) to (batch, 1, …, 1, channels)."""
         x = _with_spatial_axes(self.label(), x)
-        return jnp.mean(x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
+        return in_single(jnp.mean, x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
 def _with_spatial_axes(where: str, x: ArrayLike) -> Array:
     x = floating_input(where, x)
     if x.ndim < 3 or 0 in x.shape[1:-1]:
         got, expected = f"an input of shape {x.shape}", "(batch, *spatial, channels)"
-        raise ShapeError(got, expected, "pass all axes, channels last", where=where)
+        todo = (
+            "for a single example, add the axis of the batch: x[None]"
+            if x.ndim == 2
+            else "pass all axes, channels last"
+        )
+        raise ShapeError(got, expected, todo, where=where)
     return x

@@ -1,5 +1,6 @@
 """Conv and DepthwiseConv: kernels that slide over the spatial axes."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -118,7 +119,7 @@ class Conv(Layer):
         sizes = split_axes(where, x, len(self.window.size), weight.shape[1] * self.groups)
         check_fits(where, self.window, x)
         batch = x.shape[: -1 - len(sizes)]
-        y = correlate(x.reshape(-1, *sizes, x.shape[-1]), weight, self.window, self.groups)
+        y = correlate(x.reshape(math.prod(batch), *sizes, x.shape[-1]), weight, self.window, self.groups)
         y = y.reshape(*batch, *y.shape[1:])
         return self.activation(y if self.bias is None else y + self.bias)
 

@@ -17,10 +17,12 @@ from argflux.keywords import explained
 from argflux.nn.arguments import floating_input
 from argflux.nn.convolution.window import Sizes, Window, check_fits, sliding
 from argflux.nn.layer import Layer
+from argflux.nn.precision import widened
 
 MOST_TAPS = 16  # of windows that are compared tap by tap, whose derivative XLA compiles to far faster code on the CPU
 
 
+@explained
 class Pool(Layer):
     """A window that slides over the spatial axes, by default from one to the next without overlap."""
 
@@ -135,7 +137,8 @@ class MeanPool(Pool):
             >>> nn.MeanPool((2,)).pooled(jnp.array([[1.0], [3.0]])).tolist()
             [[2.0]]
         """
-        return _over_windows(x, self.window, lax.add, 0.0) / math.prod(self.window.size)
+        total = _over_windows(widened(x), self.window, lax.add, 0.0)
+        return (total / math.prod(self.window.size)).astype(x.dtype)
 
 
 def _largest_tap(x: Array, window: Window) -> Array:

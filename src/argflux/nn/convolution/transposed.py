@@ -1,5 +1,6 @@
 """ConvTranspose: the transpose of a convolution, which makes the spatial axes larger."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,7 +123,7 @@ class ConvTranspose(Layer):
             got, todo = f"spatial axes of sizes {sizes}", "pass larger inputs, or cut off less"
             raise ShapeError(got, "sizes of which the padding leaves something", todo, where=where)
         batch = x.shape[: -1 - len(sizes)]
-        flat = x.reshape(-1, *sizes, x.shape[-1])
+        flat = x.reshape(math.prod(batch), *sizes, x.shape[-1])
         y = transposed(flat, weight, self.window, self.output_padding, self.groups)
         y = y.reshape(*batch, *y.shape[1:])
         return self.activation(y if self.bias is None else y + self.bias)

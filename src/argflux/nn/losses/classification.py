@@ -2,13 +2,16 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from argflux.errors import DtypeError
+from argflux.errors import DataError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.keywords import explained
-from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
+from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, several_classes, tiny
 from argflux.nn.losses.xlog import xlogx, xlogy
+from argflux.nn.precision import in_single
 
 
 @explained
@@ -32,8 +35,9 @@ def crossentropy(
         >>> round(float(crossentropy(jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0]]))), 4)
         0.6931
     """
-    yhat, y = compared("crossentropy", yhat, y)
-    return aggregated(agg, -jnp.sum(xlogy(y, yhat + tiny(eps, yhat)), axis=axis))
+    wide, y = compared("crossentropy", yhat, y)
+    several_classes("crossentropy", y, axis, "binarycrossentropy")
+    return aggregated(agg, -jnp.sum(xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
 @explained
@@ -55,10 +59,11 @@ def logitcrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, 
         >>> round(float(logitcrossentropy(jnp.array([[2.0, 2.0]]), jnp.array([[1.0, 0.0]]))), 4)
         0.6931
     """
-    yhat, y = compared("logitcrossentropy", yhat, y)
-    logp = jax.nn.log_softmax(yhat, axis=axis)
+    wide, y = compared("logitcrossentropy", yhat, y)
+    several_classes("logitcrossentropy", y, axis, "logitbinarycrossentropy")
+    logp = jax.nn.log_softmax(wide, axis=axis)
     logp = jnp.where((y == 0) & jnp.isneginf(logp), 0.0, logp)
-    return aggregated(agg, -jnp.sum(y * logp, axis=axis))
+    return aggregated(agg, -jnp.sum(y * logp, axis=axis), yhat)
 
 
 @explained
@@ -71,9 +76,9 @@ def binarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean,
         >>> round(float(binarycrossentropy(jnp.array([0.5]), jnp.array([1.0]))), 4)
         0.6931
     """
-    yhat, y = compared("binarycrossentropy", yhat, y)
-    eps = tiny(eps, yhat)
-    return aggregated(agg, -xlogy(y, yhat + eps) - xlogy(1.0 - y, 1.0 - yhat + eps))
+    wide, y = compared("binarycrossentropy", yhat, y)
+    eps = tiny(eps, wide)
+    return aggregated(agg, -xlogy(y, wide + eps) - xlogy(1.0 - y, 1.0 - wide + eps), yhat)
 
 
 @explained
@@ -86,8 +91,8 @@ def logitbinarycrossentropy(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.
         >>> round(float(logitbinarycrossentropy(jnp.array([0.0]), jnp.array([1.0]))), 4)
         0.6931
     """
-    yhat, y = compared("logitbinarycrossentropy", yhat, y)
-    return aggregated(agg, y * jax.nn.softplus(-yhat) + (1.0 - y) * jax.nn.softplus(yhat))
+    wide, y = compared("logitbinarycrossentropy", yhat, y)
+    return aggregated(agg, y * jax.nn.softplus(-wide) + (1.0 - y) * jax.nn.softplus(wide), yhat)
 
 
 @explained
@@ -102,8 +107,9 @@ def kldivergence(
         >>> round(float(kldivergence(jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0]]))), 4)
         0.6931
     """
-    yhat, y = compared("kldivergence", yhat, y)
-    return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, yhat + tiny(eps, yhat)), axis=axis))
+    wide, y = compared("kldivergence", yhat, y)
+    several_classes("kldivergence", y, axis, "binarycrossentropy")
+    return aggregated(agg, jnp.sum(xlogx(y) - xlogy(y, wide + tiny(eps, wide)), axis=axis), yhat)
 
 
 @explained
@@ -114,6 +120,10 @@ def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Arr
         y: one-hot rows or probabilities, shape (..., classes).
         alpha: the share, in [0, 1].
         axis: the axis of the classes; None for the probability of one class out of two.
+
+    Raises:
+        ShapeError: for a single class, as a column of binary labels has: pass axis=None.
+        DataError: for values that do not add up to 1 over the classes (not checked under jit).
 
     Reference:
         Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2016.
@@ -129,5 +139,22 @@ def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Arr
     if not jnp.issubdtype(y.dtype, jnp.floating):
         todo = "convert the one-hot rows with jnp.asarray(y, jnp.float32)"
         raise DtypeError(f"y of dtype {y.dtype}", "floating values", todo, where="label_smoothing")
+    if axis is not None:
+        _check_distributions(y, axis)
     classes = 2 if axis is None else y.shape[axis]
-    return (1.0 - alpha) * y + alpha / classes
+    return in_single(lambda y: (1.0 - alpha) * y + alpha / classes, y)
+
+
+def _check_distributions(y: Array, axis: int) -> None:
+    """Raise for binary labels, which smoothing over classes would take for something else."""
+    todo = "pass axis=None if y has the probability of one class out of two"
+    if y.shape[axis] < 2:
+        got = f"y of shape {y.shape}, {y.shape[axis]} classes along axis {axis}"
+        raise ShapeError(got, "two classes or more", todo, where="label_smoothing")
+    if isinstance(y, Tracer) or not y.size:
+        return
+    totals = np.sum(np.asarray(y, np.float64), axis)
+    if not np.allclose(totals, 1, atol=0.02):
+        got, worst = f"y of shape {y.shape}", totals.ravel()[np.argmax(np.abs(totals - 1))]
+        got += f" whose values along axis {axis} add up to {worst:g}"
+        raise DataError(got, "one-hot rows or probabilities, which add up to 1", todo, where="label_smoothing")

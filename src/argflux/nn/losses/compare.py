@@ -5,16 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.jaxpr import Tracer
+from argflux.nn.precision import wide_dtype, widened
 
 Aggregate = Callable[[Array], Array]
 
 
 def compared(loss: str, yhat: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Return both as arrays of the dtype of yhat, refusing unequal shapes, which would broadcast silently.
+    """Return both as arrays of one dtype, refusing unequal shapes, which would broadcast silently.
+
+    It is that of yhat, or float32 where that has fewer bits: `aggregated` rounds the loss.
 
     Example:
         >>> import jax.numpy as jnp
@@ -33,7 +38,7 @@ def compared(loss: str, yhat: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     if yhat.size == 0:
         todo = "pass at least one example"
         raise ShapeError(f"an empty batch of shape {yhat.shape}", "values to compare", todo, where=loss)
-    return yhat, y.astype(yhat.dtype)
+    return widened(yhat), y.astype(wide_dtype(yhat.dtype))
 
 
 def _unequal(loss: str, yhat: Array, y: Array) -> ShapeError:
@@ -46,16 +51,48 @@ def _unequal(loss: str, yhat: Array, y: Array) -> ShapeError:
     return ShapeError(f"yhat {yhat.shape} and y {y.shape}", "equal shapes", todo, where=loss)
 
 
-def aggregated(agg: Aggregate, values: Array) -> Array:
-    """Apply `agg` to the losses of the examples; Python's own sum means the sum over all axes.
+def aggregated(agg: Aggregate, values: Array, yhat: ArrayLike) -> Array:
+    """Apply `agg` to the losses of the examples, and return them in the dtype of yhat.
+
+    Python's own sum means the sum over all axes.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux.nn.losses.compare import aggregated
-        >>> float(aggregated(sum, jnp.ones((2, 3))))
+        >>> float(aggregated(sum, jnp.ones((2, 3)), jnp.ones((2, 3))))
         6.0
     """
-    return jnp.sum(values) if agg is builtins.sum else agg(values)
+    return rounded(jnp.sum(values) if agg is builtins.sum else agg(values), yhat)
+
+
+def several_classes(loss: str, y: Array, axis: int, binary: str) -> None:
+    """Refuse an axis of the classes that is not there, or binary labels in a column, which are no single class.
+
+    A single class has probability 1; where that cannot be seen, under jit, one class is refused.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import several_classes
+        >>> several_classes("crossentropy", jnp.eye(2), -1, "binarycrossentropy")
+    """
+    if not -y.ndim <= axis < y.ndim:
+        raise ArgumentError(f"axis={axis}", f"an axis of shape {y.shape}", "pass the axis of the classes", where=loss)
+    if y.shape[axis] == 1 and (isinstance(y, Tracer) or np.any(np.asarray(y) != 1)):
+        got = f"labels of shape {y.shape}, one class along axis {axis}"
+        raise ShapeError(got, "two classes or more", f"call {binary}", where=loss)
+
+
+def rounded(loss: Array, yhat: ArrayLike) -> Array:
+    """Return a loss in the dtype of the prediction, where that is one of fewer bits.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.nn.losses.compare import rounded
+        >>> str(rounded(jnp.ones(()), jnp.ones(2, jnp.bfloat16)).dtype)
+        'bfloat16'
+    """
+    dtype = jnp.asarray(yhat).dtype
+    return loss if wide_dtype(dtype) == dtype else loss.astype(dtype)
 
 
 def tiny(eps: float | None, like: Array) -> float:
@@ -82,7 +119,7 @@ def require(loss: str, holds: bool, got: str, expected: str) -> None:
 
 
 def magnitude(x: Any) -> Array:
-    """Return |x|, whose derivative at 0 is 0.
+    """Return |x|, whose derivative at 0 is 0; of NaN it is NaN.
 
     Example:
         >>> import jax.numpy as jnp
@@ -90,4 +127,4 @@ def magnitude(x: Any) -> Array:
         >>> magnitude(jnp.array([-2.0, 3.0])).tolist()
         [2.0, 3.0]
     """
-    return jnp.where(x > 0, x, jnp.where(x < 0, -x, jnp.zeros_like(x)))
+    return jnp.where(x > 0, x, jnp.where(x == 0, jnp.zeros_like(x), -x))

@@ -5,7 +5,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.keywords import explained
-from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, tiny
+from argflux.nn.losses.compare import Aggregate, aggregated, compared, require, several_classes, tiny
 from argflux.nn.losses.xlog import xlogy
 
 
@@ -30,10 +30,11 @@ def focal_loss(
         >>> round(float(focal_loss(jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0]]))), 4)
         0.1733
     """
-    yhat, y = compared("focal_loss", yhat, y)
+    wide, y = compared("focal_loss", yhat, y)
+    several_classes("focal_loss", y, axis, "binary_focal_loss")
     require("focal_loss", gamma >= 0, f"gamma={gamma}", "gamma >= 0")
-    terms = _powered(1.0 - yhat, gamma) * xlogy(y, yhat + tiny(eps, yhat))
-    return aggregated(agg, -jnp.sum(terms, axis=axis))
+    terms = _powered(1.0 - wide, gamma) * xlogy(y, wide + tiny(eps, wide))
+    return aggregated(agg, -jnp.sum(terms, axis=axis), yhat)
 
 
 @explained
@@ -53,10 +54,10 @@ def binary_focal_loss(
         >>> round(float(binary_focal_loss(jnp.array([0.5]), jnp.array([1.0]))), 4)
         0.1733
     """
-    yhat, y = compared("binary_focal_loss", yhat, y)
+    wide, y = compared("binary_focal_loss", yhat, y)
     require("binary_focal_loss", gamma >= 0, f"gamma={gamma}", "gamma >= 0")
-    p = y * yhat + (1.0 - y) * (1.0 - yhat)
-    return aggregated(agg, -_powered(1.0 - p, gamma) * jnp.log(p + tiny(eps, yhat)))
+    p = y * wide + (1.0 - y) * (1.0 - wide)
+    return aggregated(agg, -_powered(1.0 - p, gamma) * jnp.log(p + tiny(eps, wide)), yhat)
 
 
 def _powered(base: Array, gamma: float) -> Array:

@@ -19,8 +19,8 @@ def hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Arra
         >>> float(hinge_loss(jnp.array([0.5, 2.0]), jnp.array([1.0, 1.0])))
         0.25
     """
-    yhat, y = compared("hinge_loss", yhat, y)
-    return aggregated(agg, jax.nn.relu(1.0 - yhat * y))
+    wide, y = compared("hinge_loss", yhat, y)
+    return aggregated(agg, jax.nn.relu(1.0 - wide * y), yhat)
 
 
 @explained
@@ -33,8 +33,8 @@ def squared_hinge_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean)
         >>> float(squared_hinge_loss(jnp.array([0.5, 2.0]), jnp.array([1.0, 1.0])))
         0.125
     """
-    yhat, y = compared("squared_hinge_loss", yhat, y)
-    return aggregated(agg, jnp.square(jax.nn.relu(1.0 - yhat * y)))
+    wide, y = compared("squared_hinge_loss", yhat, y)
+    return aggregated(agg, jnp.square(jax.nn.relu(1.0 - wide * y)), yhat)
 
 
 @explained
@@ -56,6 +56,6 @@ def siamese_contrastive_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp
         >>> float(siamese_contrastive_loss(jnp.array([0.5, 0.5]), jnp.array([0.0, 1.0])))
         0.25
     """
-    yhat, y = compared("siamese_contrastive_loss", yhat, y)
+    wide, y = compared("siamese_contrastive_loss", yhat, y)
     require("siamese_contrastive_loss", margin >= 0, f"margin={margin}", "margin >= 0")
-    return aggregated(agg, (1.0 - y) * jnp.square(yhat) + y * jnp.square(jax.nn.relu(margin - yhat)))
+    return aggregated(agg, (1.0 - y) * jnp.square(wide) + y * jnp.square(jax.nn.relu(margin - wide)), yhat)

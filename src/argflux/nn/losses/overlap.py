@@ -5,7 +5,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.keywords import explained
-from argflux.nn.losses.compare import compared, require
+from argflux.nn.losses.compare import compared, require, rounded
 
 
 @explained
@@ -26,10 +26,10 @@ def dice_coeff_loss(yhat: ArrayLike, y: ArrayLike, *, smooth: float = 1.0) -> Ar
         >>> float(dice_coeff_loss(jnp.array([1.0, 0.0]), jnp.array([1.0, 0.0])))
         0.0
     """
-    yhat, y = compared("dice_coeff_loss", yhat, y)
+    wide, y = compared("dice_coeff_loss", yhat, y)
     require("dice_coeff_loss", smooth > 0, f"smooth={smooth}", "smooth > 0")
-    shared = 2.0 * jnp.sum(yhat * y) + smooth
-    return 1.0 - shared / (jnp.sum(jnp.square(yhat)) + jnp.sum(jnp.square(y)) + smooth)
+    shared = 2.0 * jnp.sum(wide * y) + smooth
+    return rounded(1.0 - shared / (jnp.sum(jnp.square(wide)) + jnp.sum(jnp.square(y)) + smooth), yhat)
 
 
 @explained
@@ -50,8 +50,8 @@ def tversky_loss(yhat: ArrayLike, y: ArrayLike, *, beta: float = 0.7) -> Array:
         >>> float(tversky_loss(jnp.array([1.0, 0.0]), jnp.array([1.0, 0.0])))
         0.0
     """
-    yhat, y = compared("tversky_loss", yhat, y)
+    wide, y = compared("tversky_loss", yhat, y)
     require("tversky_loss", 0 <= beta <= 1, f"beta={beta}", "a weight in [0, 1]")
-    shared = jnp.sum(yhat * y)
-    missed, wrong = jnp.sum(y * (1.0 - yhat)), jnp.sum((1.0 - y) * yhat)
-    return 1.0 - (shared + 1.0) / (shared + beta * missed + (1.0 - beta) * wrong + 1.0)
+    shared = jnp.sum(wide * y)
+    missed, wrong = jnp.sum(y * (1.0 - wide)), jnp.sum((1.0 - y) * wide)
+    return rounded(1.0 - (shared + 1.0) / (shared + beta * missed + (1.0 - beta) * wrong + 1.0), yhat)

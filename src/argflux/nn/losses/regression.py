@@ -27,8 +27,8 @@ def mse(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
         >>> float(mse(jnp.array([1.0, 3.0]), jnp.array([1.0, 1.0])))
         2.0
     """
-    yhat, y = compared("mse", yhat, y)
-    return aggregated(agg, jnp.square(yhat - y))
+    wide, y = compared("mse", yhat, y)
+    return aggregated(agg, jnp.square(wide - y), yhat)
 
 
 @explained
@@ -41,8 +41,8 @@ def mae(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Array:
         >>> float(mae(jnp.array([1.0, 3.0]), jnp.array([1.0, 1.0])))
         1.0
     """
-    yhat, y = compared("mae", yhat, y)
-    return aggregated(agg, magnitude(yhat - y))
+    wide, y = compared("mae", yhat, y)
+    return aggregated(agg, magnitude(wide - y), yhat)
 
 
 @explained
@@ -58,11 +58,11 @@ def huber_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, delt
         >>> float(huber_loss(jnp.array([0.0]), jnp.array([3.0])))
         2.5
     """
-    yhat, y = compared("huber_loss", yhat, y)
+    wide, y = compared("huber_loss", yhat, y)
     require("huber_loss", delta > 0, f"delta={delta}", "delta > 0")
-    error = magnitude(yhat - y)
+    error = magnitude(wide - y)
     inner = jnp.minimum(error, delta)
-    return aggregated(agg, inner * (error - 0.5 * inner))
+    return aggregated(agg, inner * (error - 0.5 * inner), yhat)
 
 
 @explained
@@ -75,9 +75,9 @@ def msle(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean, *, eps: float
         >>> round(float(msle(jnp.array([2.718281828]), jnp.array([1.0]))), 4)
         1.0
     """
-    yhat, y = compared("msle", yhat, y)
-    eps = tiny(eps, yhat)
-    return aggregated(agg, jnp.square(jnp.log(yhat + eps) - jnp.log(y + eps)))
+    wide, y = compared("msle", yhat, y)
+    eps = tiny(eps, wide)
+    return aggregated(agg, jnp.square(jnp.log(wide + eps) - jnp.log(y + eps)), yhat)
 
 
 @explained
@@ -90,5 +90,5 @@ def poisson_loss(yhat: ArrayLike, y: ArrayLike, agg: Aggregate = jnp.mean) -> Ar
         >>> float(poisson_loss(jnp.array([1.0]), jnp.array([3.0])))
         1.0
     """
-    yhat, y = compared("poisson_loss", yhat, y)
-    return aggregated(agg, yhat - xlogy(y, yhat))
+    wide, y = compared("poisson_loss", yhat, y)
+    return aggregated(agg, wide - xlogy(y, wide), yhat)

@@ -5,6 +5,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from argflux.keywords import explained
+from argflux.nn.precision import in_single, widened
 
 
 @explained
@@ -17,8 +18,7 @@ def xlogx(x: ArrayLike) -> Array:
         >>> xlogx(jnp.array([0.0, 1.0])).tolist()
         [0.0, 0.0]
     """
-    x = jnp.asarray(x)
-    return x * jnp.log(jnp.where(x == 0, 1.0, x))
+    return in_single(lambda x: x * jnp.log(jnp.where(x == 0, 1.0, x)), jnp.asarray(x))
 
 
 @explained
@@ -32,4 +32,4 @@ def xlogy(x: ArrayLike, y: ArrayLike) -> Array:
         [0.0, 0.0]
     """
     x, y = jnp.asarray(x), jnp.asarray(y)
-    return x * jnp.log(jnp.where((x == 0) & (y <= 0), 1.0, y))
+    return in_single(lambda x: x * jnp.log(jnp.where((x == 0) & (y <= 0), 1.0, widened(y))), x)

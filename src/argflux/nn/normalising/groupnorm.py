@@ -92,7 +92,7 @@ class GroupNorm(Layer):
         grouped = x.reshape(*x.shape[:-1], self.groups, x.shape[-1] // self.groups)
         axes = (*range(1, x.ndim - 1), x.ndim)
         y = normalised(grouped, axes, self.eps).reshape(x.shape)
-        return self.activation(scaled(y, self.scale, self.bias))
+        return self.activation(scaled(y, self.scale, self.bias).astype(x.dtype))
 
     def _channels(self) -> int | None:
         return channels_of(self.channels, self.scale)

@@ -23,6 +23,7 @@ from argflux.nn.normalising.moments import (
     scaled,
     tracked_pair,
 )
+from argflux.nn.precision import wide_dtype, widened
 from argflux.nn.show import label
 from argflux.nn.widths import fill
 from argflux.tree import Buffer
@@ -102,21 +103,25 @@ class InstanceNorm(Layer):
         x = floating_input(where, x, None if self.scale is None else self.scale.dtype)
         x = checked_width(where, x, self._channels(), "change the input, or the channels of the layer")
         if self.mean is not None and self.variance is not None and not is_training(self.training, where):
-            y = (x - self.mean.value) * lax.rsqrt(self.variance.value + self.eps)
-            return self.activation(scaled(y, self.scale, self.bias))
+            mean, variance = (buffer.value.astype(wide_dtype(x.dtype)) for buffer in (self.mean, self.variance))
+            y = (widened(x) - mean) * lax.rsqrt(variance + self.eps)
+            return self.activation(scaled(y, self.scale, self.bias).astype(x.dtype))
         if math.prod(x.shape[1:-1]) < 2:
-            got, todo = f"an input of shape {x.shape}, one value a channel", "use LayerNorm, or keep the spatial axes"
+            got = f"an input of shape {x.shape}, one value a channel"
+            todo = "keep the spatial axes (for a single example: x[None]), or use LayerNorm"
             raise ShapeError(got, "(batch, *spatial, channels) with two values or more", todo, where=where)
         self._follow(x, where)
         y = normalised(x, range(1, x.ndim - 1), self.eps)
-        return self.activation(scaled(y, self.scale, self.bias))
+        return self.activation(scaled(y, self.scale, self.bias).astype(x.dtype))
 
     def _channels(self) -> int | None:
         return channels_of(self.channels, self.scale, self.mean and self.mean.value)
 
     def _follow(self, x: Array, where: str) -> None:
         """Let the running statistics follow those of a batch."""
-        axes = tuple(range(1, x.ndim - 1))
+        if x.shape[0] == 0:
+            return
+        x, axes = widened(x), tuple(range(1, x.ndim - 1))
         moments = ((self.mean, lambda: jnp.mean(x, axes)), (self.variance, lambda: jnp.var(x, axes, ddof=1)))
         for buffer, moment in moments:
             if buffer is not None:

@@ -78,7 +78,7 @@ class LayerNorm(Layer):
             expected = f"(..., {', '.join(map(str, sizes))})"
             raise ShapeError(f"an input of shape {x.shape}", expected, "change the input or the layer", where=where)
         y = normalised(x, range(x.ndim - len(sizes), x.ndim), self.eps)
-        return self.activation(scaled(y, scale, bias))
+        return self.activation(scaled(y, scale, bias).astype(x.dtype))
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.

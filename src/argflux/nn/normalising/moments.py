@@ -9,12 +9,13 @@ from jax.typing import DTypeLike
 
 from argflux.errors import ArgumentError
 from argflux.nn.mode import current, record
+from argflux.nn.precision import wide_dtype, widened
 from argflux.nn.widths import for_width
 from argflux.tree import Buffer
 
 
 def normalised(x: Array, axes: Sequence[int], eps: float) -> Array:
-    """Return (x - mean) / √(variance + eps), moments taken over some axes, in 32 bits at least.
+    """Return (x - mean) / √(variance + eps), moments taken over some axes, all in 32 bits at least.
 
     Example:
         >>> import jax.numpy as jnp
@@ -22,14 +23,14 @@ def normalised(x: Array, axes: Sequence[int], eps: float) -> Array:
         >>> normalised(jnp.array([1.0, 3.0]), [0], 0.0).tolist()
         [-1.0, 1.0]
     """
-    wide = x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
+    wide = widened(x)
     centred = wide - jnp.mean(wide, axis=tuple(axes), keepdims=True)
     variance = jnp.mean(jnp.square(centred), axis=tuple(axes), keepdims=True)
-    return (centred * lax.rsqrt(variance + eps)).astype(x.dtype)
+    return centred * lax.rsqrt(variance + eps)
 
 
 def scaled(x: Array, scale: Array | None, bias: Array | None) -> Array:
-    """Return x · scale + bias, without those that are None.
+    """Return x · scale + bias, without those that are None, in the dtype of x.
 
     Example:
         >>> import jax.numpy as jnp
@@ -37,8 +38,8 @@ def scaled(x: Array, scale: Array | None, bias: Array | None) -> Array:
         >>> scaled(jnp.ones(2), None, jnp.ones(2)).tolist()
         [2.0, 2.0]
     """
-    x = x if scale is None else x * scale
-    return x if bias is None else x + bias
+    x = x if scale is None else x * scale.astype(x.dtype)
+    return x if bias is None else x + bias.astype(x.dtype)
 
 
 def affine_pair(affine: bool, shape: Sequence[int | None], dtype: DTypeLike) -> tuple[Any, Any]:
@@ -58,14 +59,14 @@ def affine_pair(affine: bool, shape: Sequence[int | None], dtype: DTypeLike) -> 
 
 
 def tracked_pair(track: bool, channels: int | None, dtype: DTypeLike) -> tuple[Any, Any]:
-    """Return buffers of a running mean, from 0, and variance, from 1, or (None, None).
+    """Return buffers of a running mean, from 0, and variance, from 1, in 32 bits at least, or (None, None).
 
     Example:
         >>> from argflux.nn.normalising.moments import tracked_pair
         >>> [buffer.value.tolist() for buffer in tracked_pair(True, 2, "float32")]
         [[0.0, 0.0], [1.0, 1.0]]
     """
-    ones, zeros = affine_pair(track, (channels,), dtype)
+    ones, zeros = affine_pair(track, (channels,), wide_dtype(dtype))
     return (Buffer(zeros), Buffer(ones)) if track else (None, None)
 
 
@@ -82,7 +83,9 @@ def follow(buffer: Buffer, value: Array, momentum: float, where: str) -> None:
         [0.5]
     """
     before = current(buffer, where)
-    record(buffer, (1 - momentum) * before + momentum * value.astype(before.dtype), where)
+    after = (1 - momentum) * widened(before) + momentum * value.astype(wide_dtype(before.dtype))
+    largest = float(jnp.finfo(before.dtype).max)
+    record(buffer, jnp.clip(after, -largest, largest).astype(before.dtype), where)
 
 
 def channels_of(channels: int | None, *arrays: Any) -> int | None:

@@ -25,6 +25,7 @@ from argflux.nn.arguments import (
 )
 from argflux.nn.initialisers import glorot_uniform
 from argflux.nn.layer import Layer
+from argflux.nn.precision import widened
 from argflux.nn.random import next_key
 from argflux.nn.show import label
 from argflux.nn.widths import filled, for_width
@@ -242,10 +243,11 @@ class LSTMCell(Cell):
             [[0.0], [0.0]]
         """
         h, c = state
-        i, f, g, o = jnp.split(read + h @ self.state_weight.T, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return h, (h, c)
+        gates = widened(read) + widened(h @ self.state_weight.T)
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        kept = jax.nn.sigmoid(f) * widened(c) + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = (jax.nn.sigmoid(o) * jnp.tanh(kept)).astype(read.dtype)
+        return h, (h, kept.astype(c.dtype))
 
     def initial_state(self, *batch: int) -> tuple[Array, Array]:
         """Return the state that a sequence starts from, two arrays of zeros.
@@ -323,11 +325,11 @@ class GRUCell(Cell):
             [[0.0], [0.0]]
         """
         size = self.hidden
-        of_state = state @ self.state_weight.T
+        read, of_state, dtype = widened(read), widened(state @ self.state_weight.T), read.dtype
         gates = jax.nn.sigmoid(read[..., : 2 * size] + of_state[..., : 2 * size])
         reset, update = gates[..., :size], gates[..., size:]
         candidate = of_state[..., 2 * size :]
-        candidate = candidate if self.candidate_bias is None else candidate + self.candidate_bias
+        candidate = candidate if self.candidate_bias is None else candidate + widened(self.candidate_bias)
         new = jnp.tanh(read[..., 2 * size :] + reset * candidate)
-        h = new + update * (state - new)
+        h = (new + update * (widened(state) - new)).astype(dtype)
         return h, h

@@ -52,9 +52,8 @@ class Recurrence(Layer):
         """Map (batch, length, inputs) to (batch, length, hidden)."""
         x = jnp.asarray(x)
         if x.ndim != 3:
-            todo = "add an axis of time: x[:, None]" if x.ndim == 2 else "pass sequences, batch first"
             got = f"an input of shape {x.shape}"
-            raise ShapeError(got, "(batch, length, inputs)", todo, where=self.label())
+            raise ShapeError(got, "(batch, length, inputs)", self._missing_axis(x), where=self.label())
         read, step, state = self._parts(x, state)
         state, outputs = lax.scan(lambda state, r: step(r, state)[::-1], state, jnp.swapaxes(read, 0, 1))
         outputs = jnp.swapaxes(outputs, 0, 1)
@@ -68,6 +67,15 @@ class Recurrence(Layer):
         start = self.cell.checked_state(start)
         self._check_batch(x, start)
         return self.cell.read(x), self.cell.step, start
+
+    def _missing_axis(self, x: Array) -> str:
+        """Say which axis to add to an input of another number of axes than three."""
+        if x.ndim != 2:
+            return "pass sequences, batch first"
+        width = getattr(getattr(self.cell, "input_weight", None), "shape", (None, None))[1]
+        if width == 1 != x.shape[1]:
+            return "add the axis of the inputs: x[..., None]"
+        return "add the axis of the batch, for one sequence: x[None]"
 
     def _check_batch(self, x: Array, state: Any) -> None:
         for part in jax.tree.leaves(state):
