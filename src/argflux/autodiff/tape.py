@@ -253,10 +253,7 @@ def sum_by_slot(outputs: Sequence[Node], dys: Sequence) -> dict[int, Any]:
 
 def zeros_for(dys: Sequence, variables: Sequence) -> list:
     """Replace missing cotangents of float variables by zeros; other variables keep `None`."""
-    return [
-        zeros(v.aval) if dy is None and is_float(v.aval) else dy
-        for dy, v in zip(dys, variables, strict=True)
-    ]
+    return [zeros(v.aval) if dy is None and is_float(v.aval) else dy for dy, v in zip(dys, variables, strict=True)]
 
 
 def _run_rule(rule: Rule, eqn, operands, wild):
