@@ -11,7 +11,7 @@ from argflux.programs.form import Blocks, Form, bounds, times, transposed_times
 from argflux.programs.ranks import dense_ranks
 from argflux.programs.sparsekkt import sparse_ranks
 from argflux.programs.status import Regularity, Status
-from argflux.programs.units import Sizes, largest, sizes_of, wide
+from argflux.programs.units import Frame, Sizes, largest, sizes_of, wide
 
 WEAK = 1e-7
 NEAR = 1e-9
@@ -61,19 +61,19 @@ def stationarity(form: Form, blocks: Blocks, answer: Answer, products: Products)
     return [products.curved, blocks.q, *(pull for pull, k in zip(pulls, (form.p, form.m), strict=True) if k)]
 
 
-def violations(form: Form, blocks: Blocks, answer: Answer, products: Products, unit: jax.Array) -> tuple:
+def violations(form: Form, blocks: Blocks, answer: Answer, products: Products, frame: Frame) -> tuple:
     """Primal, dual and complementarity residuals of each instance, relative to the size of their terms."""
     terms = stationarity(form, blocks, answer, products)
-    sizes = sizes_of(form, blocks, answer.x, terms, unit)
+    sizes = sizes_of(form, blocks, answer.x, terms, frame)
     excess, wrong, gap = _row_violations(form, blocks, answer, products, sizes)
     total = functools.reduce(jnp.add, terms)
     if form.bounded:
         outside, misplaced, held = _bound_violations(form, blocks, answer, sizes)
         total = jnp.maximum(jnp.abs(total + answer.bound), misplaced)
-        outside, total, held = largest(outside, total * unit, held)
+        outside, total, held = largest(outside, total * frame.unit, held)
         excess, gap = jnp.maximum(excess, outside), jnp.maximum(gap, held)
     else:
-        (total,) = largest(total * unit)
+        (total,) = largest(total * frame.unit)
     width, force = sizes.width[:, 0], sizes.force[:, 0]
     return excess, _ratio(jnp.maximum(total, wrong), force), _ratio(gap, width * force)
 
@@ -106,10 +106,10 @@ def _objective(blocks: Blocks, x: jax.Array, products: Products) -> jax.Array:
     return jnp.sum(x * (products.curved / 2 + blocks.q), 1)
 
 
-def _given_excess(form: Form, given: Blocks, answer: Answer, products: Products, unit: jax.Array) -> jax.Array:
+def _given_excess(form: Form, given: Blocks, answer: Answer, products: Products, frame: Frame) -> jax.Array:
     """Largest relative excess of a row of the program that was given."""
     terms = stationarity(form, given, answer, products)
-    return _row_violations(form, given, answer, products, sizes_of(form, given, answer.x, terms, unit))[0]
+    return _row_violations(form, given, answer, products, sizes_of(form, given, answer.x, terms, frame))[0]
 
 
 def finite(a: jax.Array) -> jax.Array:
@@ -118,18 +118,19 @@ def finite(a: jax.Array) -> jax.Array:
 
 
 def judge(
-    form: Form, settings: Any, blocks: Blocks, given: Blocks, bad: jax.Array, answer: Answer, unit: jax.Array
+    form: Form, settings: Any, blocks: Blocks, given: Blocks, bad: jax.Array, answer: Answer, frame: Frame
 ) -> tuple:
     """The first eleven fields of `Optimum`, of an answer to `blocks` in the place of what was `given`."""
     sound = jnp.all(jnp.isfinite(answer.x), 1) & jnp.all(jnp.isfinite(answer.dual), 1)
     sound = sound & jnp.all(jnp.isfinite(answer.bound), 1) & ~bad
-    clean = [jnp.where(sound[:, None] & (a != 0), a, 0.0) for a in (answer.x, answer.dual, answer.bound)]
+    sizes = jnp.abs(answer.x / frame.unit), jnp.abs(answer.dual * frame.norm), jnp.abs(answer.bound * frame.unit)
+    clean = [jnp.where(sound[:, None] & (a > frame.nothing), v, 0.0) for a, v in zip(sizes, answer[:3], strict=True)]
     answer = answer._replace(x=clean[0], dual=clean[1], bound=clean[2])
     products = multiply(form, blocks, answer.x)
-    active, fixed, weak = active_set(form, blocks, answer, products, unit)
+    active, fixed, weak = active_set(form, blocks, answer, products, frame)
     held = jnp.where(active > 0, answer.dual, 0.0), jnp.where(fixed != 0, answer.bound, 0.0)
     answer = answer._replace(dual=held[0], bound=held[1])
-    residuals = violations(form, blocks, answer, products, unit)
+    residuals = violations(form, blocks, answer, products, frame)
     exact = sound & (functools.reduce(jnp.maximum, residuals) <= settings.tolerance)
     decided = (answer.status == Status.PRIMAL_INFEASIBLE) | (answer.status == Status.DUAL_INFEASIBLE)
     solved = exact & ~decided & (answer.status != Status.BAD_DATA)
@@ -154,13 +155,13 @@ def judge(
         values = [jnp.where(jnp.expand_dims(solved, range(1, a.ndim)), a, jnp.nan) for a in values]
     mode = jnp.where(solved, jnp.where(direct, jnp.int32(1), jnp.int32(2)), jnp.int32(failed))
     regularity = jnp.where(solved, flags, 0)
-    excess = _given_excess(form, given, answer, products, unit)
+    excess = _given_excess(form, given, answer, products, frame)
     residuals = jnp.stack([jnp.maximum(residuals[0], excess), *residuals[1:]], 1)
     return (*values, status, answer.iterations, residuals, regularity, active, fixed, mode)
 
 
 def active_set(
-    form: Form, blocks: Blocks, answer: Answer, products: Products, unit: jax.Array
+    form: Form, blocks: Blocks, answer: Answer, products: Products, frame: Frame
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Active rows of `[A; G]`, sides of the bounds that hold, and whether any of them has a zero dual.
 
@@ -168,7 +169,7 @@ def active_set(
     if its dual outweighs it; a dual is zero if it is rounding beside the others, or nothing beside its unknown's.
     """
     z, terms = answer.dual[:, form.p :], stationarity(form, blocks, answer, products)
-    sizes = sizes_of(form, blocks, answer.x, terms, unit)
+    sizes = sizes_of(form, blocks, answer.x, terms, frame)
     norm, noise = sizes.norm[:, form.p :], NOISE * sizes.force
     slack, reach = blocks.h - products.below, norm * sizes.width
     near = slack <= jnp.maximum(NEAR * (jnp.abs(products.below) + finite(jnp.abs(blocks.h))), NOISE * reach)
@@ -180,7 +181,7 @@ def active_set(
     lower, upper = bounds(form, blocks)
     below = _at_bound(answer.x, lower, answer.x - lower, -answer.bound, sizes)
     above = _at_bound(answer.x, upper, upper - answer.x, answer.bound, sizes)
-    idle = jnp.abs(answer.bound) * unit <= jnp.maximum(WEAK * sizes.push, noise)
+    idle = jnp.abs(answer.bound) * frame.unit <= jnp.maximum(WEAK * sizes.push, noise)
     fixed = jnp.where(above & ((answer.bound >= 0) | ~below), 1, jnp.where(below, -1, 0))
     weak = weak | jnp.any((fixed != 0) & idle & (lower != upper), 1)
     return active.astype(jnp.int32), fixed.astype(jnp.int32), weak

@@ -7,18 +7,32 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from argflux.programs.form import Blocks, Form, magnitude, times, transposed_times
+from argflux.programs.form import Blocks, Form, bounds, magnitude, times, transposed_times
 from argflux.programs.pattern import Sparse
 
 UNCURVED = 1e-12
 BALANCES = 2
+NOTHING = 1e-30
+SLIGHT = 1e-6
+
+
+class Frame(NamedTuple):
+    """What a program is measured in, whatever its solution.
+
+    `unit` is that of each unknown, `norm` what the rows of `[A; G]` make of these units, and `nothing` what only
+    rounding makes of zeros in this program, in units.
+    """
+
+    unit: Any
+    norm: Any
+    nothing: Any
 
 
 class Sizes(NamedTuple):
     """What makes numbers in different units comparable, for each instance.
 
-    `unit` is what each unknown is measured in, `norm` what the rows of `[A; G]` make of these units, `width` the
-    largest unknown in its unit, `push` the largest term of stationarity of each unknown per unit, `force` that of all.
+    `unit` and `norm` are those of the `Frame`, `width` is the largest unknown in its unit, `push` the largest term of
+    stationarity of each unknown per unit, `force` that of all.
     """
 
     unit: Any
@@ -26,6 +40,29 @@ class Sizes(NamedTuple):
     width: Any
     push: Any
     force: Any
+
+
+def frame(form: Form, blocks: Blocks) -> Frame:
+    """Units of a program, and what is nothing in them."""
+    unit = units(form, blocks)
+    norm = wide(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
+    return Frame(unit, norm, _nothing(form, blocks, unit, norm)[:, None])
+
+
+def _nothing(form: Form, blocks: Blocks, unit: jax.Array, norm: jax.Array) -> jax.Array:
+    """Rounding beside the cost and the distance of zero from the limits; where both are none, zero is a solution.
+
+    Linear programs have no common unit for costs and distances, and solvers that leave zeros as they are.
+    """
+    if form.curvature == "none":
+        return jnp.zeros(1)
+    far = wide(jnp.abs(blocks.b), jnp.maximum(-blocks.h, 0.0))
+    parts = [blocks.q * unit, jnp.where(norm > 0, far / jnp.where(norm > 0, norm, 1.0), 0.0)]
+    if form.bounded:
+        lower, upper = bounds(form, blocks)
+        parts.append(jnp.maximum(jnp.maximum(lower, -upper), 0.0) / unit)
+    size = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(part), 1, initial=0.0) for part in parts])
+    return jnp.where(size > 0, NOTHING * size, jnp.inf)
 
 
 def units(form: Form, blocks: Blocks) -> jax.Array:
@@ -70,13 +107,19 @@ def _inverse(v: jax.Array) -> jax.Array:
     return 1.0 / jnp.where(v > 0, v, 1.0)
 
 
-def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, unit: jax.Array) -> Sizes:
-    """Sizes at a point with these terms of stationarity."""
-    norm = wide(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
+def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, frame: Frame) -> Sizes:
+    """Sizes at a point with these terms of stationarity.
+
+    Where P measures unknowns and forces alike, forces that are slight beside what moves the unknowns by their width
+    count as that: at the minimum of a quadratic term they vanish.
+    """
+    unit, norm, _ = frame
     if form.curvature != "none":  # terms of `P x` may cancel
         terms = [*terms, diagonal(form, blocks.P) * x]
     push = functools.reduce(jnp.maximum, map(jnp.abs, terms)) * unit
     width, force = largest(x / unit, push)
+    if form.curvature != "none":
+        force = jnp.maximum(force, SLIGHT * width)
     return Sizes(unit, norm, width[:, None], push, force[:, None])
 
 

@@ -18,7 +18,7 @@ from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.separable import is_separable, solve_separable
 from argflux.programs.solvers.sparse import solve_clarabel
 from argflux.programs.status import Status
-from argflux.programs.units import units
+from argflux.programs.units import Frame, frame
 
 FALLBACK_LIMIT = 600
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
@@ -78,17 +78,17 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     bad = is_bad(form, blocks)
     batch = batch_size(blocks)
     method, blocks = settings.method(form), dressed(form, blocks)
-    unit = units(form, blocks)
+    measures = frame(form, blocks)
     inverse = schur = jnp.zeros((batch, 0, 0))
     if method == "separable":
         answer = _separable(form, blocks)
     elif form.patterns is None and form.rows == 0 and form.curvature != "none":
-        answer, inverse = _unconstrained(form, blocks, unit)
+        answer, inverse = _unconstrained(form, blocks, measures)
         inverse = inverse if settings.inverts(form) else inverse[:, :0, :0]
     elif method == "pivoting":
         answer, inverse, schur = _pivoting(form, settings, blocks, start)
     elif method == "daqp":
-        answer = _daqp(form, settings, blocks, ~bad, start, unit)
+        answer = _daqp(form, settings, blocks, ~bad, start, measures)
     elif method == "highs":
         answer = solve_highs(form, settings, blocks)
     elif method == "clarabel":
@@ -102,7 +102,7 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:]))
     hopeless = (answer.status == Status.SOLVED) | (answer.status == Status.ITERATION_LIMIT) | bad
     answer, moved = rescue(form, settings, blocks, ~hopeless & (answer.status != Status.BAD_DATA), answer)
-    return (*judge(form, settings, moved, blocks, bad, answer, unit), carry(inverse), carry(schur))
+    return (*judge(form, settings, moved, blocks, bad, answer, measures), carry(inverse), carry(schur))
 
 
 def is_bad(form: Form, blocks: Blocks) -> jax.Array:
@@ -149,7 +149,7 @@ def _pivoting(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tup
     return answer, r.inverse, jnp.broadcast_to(r.schur, (size, *r.schur.shape[1:]))
 
 
-def _unconstrained(form: Form, blocks: Blocks, unit: jax.Array) -> tuple[Answer, jax.Array]:
+def _unconstrained(form: Form, blocks: Blocks, measures: Frame) -> tuple[Answer, jax.Array]:
     """`x = -P⁻¹ q`, refined."""
     P, batch = dense_curvature(form, blocks.P), batch_size(blocks)
     inverse, definite = positive_inverse(P)
@@ -158,18 +158,18 @@ def _unconstrained(form: Form, blocks: Blocks, unit: jax.Array) -> tuple[Answer,
         x = x - times(inverse, times(P, x) + blocks.q)
     answer = _nothing(form, batch)
     x, definite = jnp.broadcast_to(x, (batch, form.n)), jnp.broadcast_to(definite, (batch,))
-    exact = definite & (_error(form, blocks, answer._replace(x=x), unit) < 1e-8)
+    exact = definite & (_error(form, blocks, answer._replace(x=x), measures) < 1e-8)
     return answer._replace(x=x, status=jnp.where(exact, 0, answer.status), direct=exact), inverse
 
 
-def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, start: Any, unit: jax.Array) -> Answer:
+def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, start: Any, measures: Frame) -> Answer:
     r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
     status = functools.reduce(lambda s, kind: jnp.where(r.flag == kind[0], int(kind[1]), s), FLAGS, 0 * r.flag + FAILED)
     answer = Answer(r.x, r.dual, r.bound, status.astype(jnp.int32), r.iterations, r.found)
-    found = r.found & (_error(form, blocks, answer, unit) < settings.tolerance)
+    found = r.found & (_error(form, blocks, answer, measures) < settings.tolerance)
     status = jnp.where(found, int(Status.SOLVED), jnp.where(r.found, FAILED, answer.status)).astype(jnp.int32)
     return answer._replace(status=status, direct=found)
 
 
-def _error(form: Form, blocks: Blocks, answer: Answer, unit: jax.Array) -> jax.Array:
-    return functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, answer.x), unit))
+def _error(form: Form, blocks: Blocks, answer: Answer, measures: Frame) -> jax.Array:
+    return functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, answer.x), measures))
