@@ -123,6 +123,39 @@ def test_a_sparse_program_without_a_point_does_not_fall(x64):
     assert int(solve(jnp.asarray(-1.0)).status) == Status.DUAL_INFEASIBLE
 
 
+ENDS = {  # how each of two parts that have nothing in common ends, by its right sides, and what the whole says
+    "both solved": ((1.0, 1.0), (1.0, 1.0), Status.SOLVED),
+    "one falls": ((1.0, 1.0), (-1.0, 1.0), Status.DUAL_INFEASIBLE),
+    "one has no point": ((1.0, -2.0), (1.0, 1.0), Status.PRIMAL_INFEASIBLE),
+    "no point beside a fall": ((1.0, -2.0), (-1.0, 1.0), Status.PRIMAL_INFEASIBLE),
+    "a fall beside no point": ((-1.0, 1.0), (1.0, -2.0), Status.PRIMAL_INFEASIBLE),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_parts_say_together_what_the_whole_would(name, x64):
+    *parts, expected = ENDS[name]
+    cost, right = (jnp.repeat(jnp.array([part[i] for part in parts]), 6) for i in (0, 1))
+    s = solve_lp(cost, G=-jnp.eye(12), h=right, upper=jnp.tile(jnp.array([1.0, jnp.inf]), 6))
+    assert int(s.status) == expected
+    bound = solve_lp(cost, G=-jnp.eye(12), h=right, upper=jnp.tile(jnp.array([1.0, jnp.inf]), 6), solver="highs")
+    assert int(bound.status) == expected
+
+
+@pytest.mark.parametrize("solver", [None, "interior", "daqp"])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_forces_that_vanish_are_no_breakdown(solver, scale, x64):
+    """The distance to a point that is a point of the set is zero, and so is everything that stationarity adds up."""
+    target = scale * jnp.array([[1.0, 0.3], [0.1, 0.7], [0.0, 0.0], [-1.0, 0.3]])
+    A, P = jnp.array([[-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]]), jnp.diag(jnp.array([2.0, 2.0, 0.0, 0.0]))
+    G = jnp.array([[0.0, 0.0, -1.0, 0.0], [0.0, 0.0, -1.0, -1.0]])
+    solve = lambda t: solve_qp(P, jnp.zeros(4), A, t, G, jnp.zeros(2), solver=solver)
+    s = jax.vmap(solve)(target)
+    np.testing.assert_array_equal(s.status, Status.SOLVED)
+    nearest = target.at[3].set(jnp.array([0.0, 0.3 * scale]))
+    np.testing.assert_allclose(s.x[:, 2:], nearest, atol=1e-9 * scale)
+
+
 def test_other_threads_of_highs_do_no_harm():
     """HiGHS refuses another number of threads in a thread in which it ran; neither we nor our users meet that."""
     code = """

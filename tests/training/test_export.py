@@ -80,6 +80,18 @@ def test_a_fixed_batch(tmp_path):
     assert "tensor<4x2xf32>" in (tmp_path / "model.mlir").read_text()
 
 
+@pytest.mark.parametrize("take", [lambda n: range(n), lambda n: [None] * n, lambda n: [0][: int(n)]], ids=range(3))
+def test_sizes_that_python_needs_are_one_error(tmp_path, take):
+    model = lambda x: x + len(list(take(x.shape[0])))
+    with pytest.raises(ArgumentError, match="any_batch=False"):
+        af.export(tmp_path / "model.mlir", model, jnp.ones((4, 2)))
+
+
+def test_errors_of_the_model_stay_its_own(tmp_path):
+    with pytest.raises(KeyError, match="weights"):
+        af.export(tmp_path / "model.mlir", lambda x: x + {}["weights"], jnp.ones((4, 2)))
+
+
 def test_programs_on_the_host_cannot_be_exported(tmp_path):
     host = lambda x: jax.pure_callback(lambda x: np.asarray(x), jax.ShapeDtypeStruct((1, 2), jnp.float32), x)
     with pytest.raises(ArgumentError, match=r"model\.stablehlo: .* JAX operations alone"):

@@ -74,8 +74,8 @@ def violations(form: Form, blocks: Blocks, answer: Answer, products: Products, f
         excess, gap = jnp.maximum(excess, outside), jnp.maximum(gap, held)
     else:
         (total,) = largest(total * frame.unit)
-    width, force = sizes.width[:, 0], sizes.force[:, 0]
-    return excess, _ratio(jnp.maximum(total, wrong), force), _ratio(gap, width * force)
+    force = sizes.force[:, 0]
+    return excess, _ratio(jnp.maximum(total, wrong), force), _ratio(gap, force)
 
 
 def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
@@ -83,23 +83,25 @@ def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
 
 
 def _row_violations(form: Form, blocks: Blocks, answer: Answer, products: Products, sizes: Sizes) -> Any:
-    """Largest relative excess of a row, dual of the wrong sign, and product of a dual with its slack."""
+    """Largest relative excess of a row, dual of the wrong sign, and product of a dual with its relative slack."""
     value, right = jnp.concatenate(products[1:], 1), wide(blocks.b, blocks.h)
     excess, equal = value - right, np.arange(form.p + form.m) < form.p
     size = sizes.norm * sizes.width + jnp.where(jnp.isfinite(right), jnp.abs(right), 0.0)
-    gap = jnp.where(equal, 0.0, answer.dual * finite(excess))
+    gap = jnp.where(equal, 0.0, answer.dual * sizes.norm * _ratio(finite(excess), size))
     wrong = jnp.where(equal, 0.0, jnp.maximum(-answer.dual, 0.0) * sizes.norm)
     return largest(_ratio(jnp.where(equal, excess, jnp.maximum(excess, 0.0)), size), wrong, gap)
 
 
 def _bound_violations(form: Form, blocks: Blocks, answer: Answer, sizes: Sizes) -> tuple[jax.Array, ...]:
-    """Relative excess, duals of bounds that are not there, and products of duals with slacks, unknown by unknown."""
+    """Relative excess, duals of bounds not there, and products of duals with relative slacks, unknown by unknown."""
     (lower, upper), x, bound = bounds(form, blocks), answer.x, answer.bound
     size = jnp.maximum(sizes.unit * sizes.width, finite(jnp.where(x < lower, jnp.abs(lower), jnp.abs(upper))))
     excess = _ratio(jnp.maximum(jnp.maximum(lower - x, x - upper), 0.0), size)
     misplaced = jnp.where(bound > 0, jnp.isinf(upper), (bound < 0) & jnp.isinf(lower))
     slack = jnp.where(bound > 0, upper - x, x - lower)
-    return excess, jnp.where(misplaced, jnp.abs(bound), 0.0), bound * finite(slack)
+    room = sizes.unit * sizes.width + jnp.abs(finite(jnp.where(bound > 0, upper, lower)))
+    gap = bound * sizes.unit * _ratio(finite(slack), room)
+    return excess, jnp.where(misplaced, jnp.abs(bound), 0.0), gap
 
 
 def _objective(blocks: Blocks, x: jax.Array, products: Products) -> jax.Array:

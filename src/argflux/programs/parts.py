@@ -13,6 +13,7 @@ from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Pattern, Sparse
 from argflux.programs.solution import Residuals, Solution, spoiled
 from argflux.programs.sparsity import LARGEST, WORTHWHILE, Group, split
+from argflux.programs.status import WORSE
 
 _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
 
@@ -94,7 +95,7 @@ def join(groups: tuple[Group, ...], solutions: list[Solution], on_failure: str =
     fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
     worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
     fields["objective"] = jnp.sum(jnp.concatenate([s.objective for s in solutions]))
-    status = worst("status")
+    status = _worst_status(jnp.concatenate([s.status for s in solutions]))
     fields = {name: _failing(field, status == 0, on_failure) for name, field in fields.items()}
     flags = [jax.lax.reduce(s.regularity, np.int32(0), jax.lax.bitwise_or, (0,)) for s in solutions]
     regularity = jax.lax.reduce(jnp.stack(flags), np.int32(0), jax.lax.bitwise_or, (0,))
@@ -106,6 +107,11 @@ def join(groups: tuple[Group, ...], solutions: list[Solution], on_failure: str =
         residuals=residuals,
         regularity=regularity,
     )
+
+
+def _worst_status(codes: jax.Array) -> jax.Array:
+    order = np.array(WORSE, np.int32)
+    return jnp.asarray(order)[jnp.max(jnp.asarray(np.argsort(order).astype(np.int32))[codes])]
 
 
 def _failing(field: jax.Array, solved: jax.Array, on_failure: str) -> jax.Array:

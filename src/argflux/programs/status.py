@@ -39,6 +39,17 @@ _REASONS = {
 }
 
 
+WORSE = (
+    Status.SOLVED,
+    Status.DUAL_INFEASIBLE,
+    Status.ITERATION_LIMIT,
+    Status.NUMERICAL_ERROR,
+    Status.PRIMAL_INFEASIBLE,
+    Status.BAD_DATA,
+)
+"""What is said of a program whose parts ended so: the last of these, as only points of all parts are points."""
+
+
 class Regularity(enum.IntFlag):
     """Conditions that a solution fails; `REGULAR` (0) means that its derivative is unique.
 

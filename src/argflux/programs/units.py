@@ -110,8 +110,8 @@ def _inverse(v: jax.Array) -> jax.Array:
 def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, frame: Frame) -> Sizes:
     """Sizes at a point with these terms of stationarity.
 
-    Where P measures unknowns and forces alike, forces that are slight beside what moves the unknowns by their width
-    count as that: at the minimum of a quadratic term they vanish.
+    Where P measures unknowns and forces alike, neither counts as less than what is slight beside the other: forces
+    vanish at the minimum of a quadratic term, and unknowns where rows hold them at zero.
     """
     unit, norm, _ = frame
     if form.curvature != "none":  # terms of `P x` may cancel
@@ -119,7 +119,7 @@ def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, frame: Frame
     push = functools.reduce(jnp.maximum, map(jnp.abs, terms)) * unit
     width, force = largest(x / unit, push)
     if form.curvature != "none":
-        force = jnp.maximum(force, SLIGHT * width)
+        width, force = jnp.maximum(width, SLIGHT * force), jnp.maximum(force, SLIGHT * width)
     return Sizes(unit, norm, width[:, None], push, force[:, None])
 
 

@@ -98,9 +98,12 @@ def _exported(model: Any, arrays: list[jax.Array], any_batch: bool, platforms: t
     call = lambda *inputs: model(*inputs)
     try:
         return jax_export.export(jax.jit(call), platforms=platforms)(*_shapes(arrays, any_batch))
-    except _REFUSALS as error:
+    except Exception as error:
+        jaxpr = _traced(call, arrays)
+        if jaxpr is None:  # the model's own error
+            raise
         reason = " ".join(str(error).split())[:300]
-        if found := sorted(_on_the_host(jax.make_jaxpr(call)(*arrays).jaxpr)):
+        if found := sorted(_on_the_host(jaxpr)):
             got = f"a model that runs Python on the host ({', '.join(found)})"
             todo = (
                 "programs with bounds alone have a closed form and can be exported; around another one, export the "
@@ -114,12 +117,12 @@ def _exported(model: Any, arrays: list[jax.Array], any_batch: bool, platforms: t
         raise ArgumentError(reason, "a model of JAX operations alone", todo, where=where) from error
 
 
-_REFUSALS = (
-    NotImplementedError,
-    ValueError,
-    jax.errors.ConcretizationTypeError,
-    jax.errors.InconclusiveDimensionOperation,
-)
+def _traced(call: Any, arrays: list[jax.Array]) -> Any:
+    """Return the program of a call, or None where it has none for arrays of these sizes either."""
+    try:
+        return jax.make_jaxpr(call)(*arrays).jaxpr
+    except Exception:
+        return None
 
 
 def _on_the_host(jaxpr: Any) -> set[str]:

@@ -36,21 +36,21 @@ def rescue(form: Form, settings: Any, blocks: Blocks, failed: jax.Array, answer:
         return answer, blocks
     raw = lambda M: M.values if isinstance(M, Sparse) else M
     given = (raw(blocks.P), blocks.q, raw(blocks.A), blocks.b, raw(blocks.G), blocks.h, *bounds(form, blocks))
-    point, counts = jnp.concatenate(answer[:3], 1), jnp.stack([answer.status, answer.iterations], 1)
+    counts = jnp.stack([answer.status, answer.iterations], 1)
     right = jnp.concatenate([jnp.broadcast_to(v, (batch, v.shape[1])) for v in (blocks.b, blocks.h)], 1)
-    shapes = [(point.shape, "float64"), (counts.shape, "int32"), (right.shape, "float64")]
+    found = [*answer[:3], counts, right]
+    shapes = [(part.shape, "int32" if part is counts else "float64") for part in found]
 
     def call(_):
-        return host_call(_rescue_all, shapes, failed, point, counts, right, *given, form=form, settings=settings)
+        return host_call(_rescue_all, shapes, failed, *found, *given, form=form, settings=settings)
 
-    point, counts, right = jax.lax.cond(jnp.any(failed), call, lambda _: [point, counts, right], 0)
-    x, dual, bound = jnp.split(point, [form.n, form.n + k], 1)
+    x, dual, bound, counts, right = jax.lax.cond(jnp.any(failed), call, lambda _: found, 0)
     answer = Answer(x, dual, bound, counts[:, 0], counts[:, 1], answer.direct & ~failed)
     return answer, blocks._replace(b=right[:, : form.p], h=right[:, form.p :])
 
 
-def _rescue_all(failed, point, counts, right, *arrays, form: Form, settings: Any) -> tuple:
-    point, counts, right = np.array(point), np.array(counts), np.array(right)
+def _rescue_all(failed, x, dual, bound, counts, right, *arrays, form: Form, settings: Any) -> tuple:
+    *point, counts, right = map(np.array, (x, dual, bound, counts, right))
     which = np.flatnonzero(failed)
 
     def work(left: Iterator[int]) -> None:
@@ -64,11 +64,14 @@ def _rescue_all(failed, point, counts, right, *arrays, form: Form, settings: Any
             instance[3], instance[5] = found.right[: form.p], found.right[form.p :]
             solution = _solve(form, settings, instance)
             if solution is not None:
-                point[i], counts[i, 0], counts[i, 1], right[i] = *solution, found.right
+                *parts, counts[i, 0], counts[i, 1] = solution
+                right[i] = found.right
+                for values, part in zip(point, parts, strict=True):
+                    values[i] = part
 
     with one_thread(form.n + form.p + form.m):
         run_simplex(work, len(which), cores())
-    return point, counts, right
+    return *point, counts, right
 
 
 def _status(status: int, found: "Nearest") -> int:
@@ -80,7 +83,7 @@ def _status(status: int, found: "Nearest") -> int:
 
 
 def _solve(form: Form, settings: Any, instance: list) -> tuple | None:
-    """Point, status and iterations of one instance that has a feasible point; `None` where it is not solved."""
+    """Point, duals, status and iterations of one instance that has a feasible point; `None` where it is not solved."""
     _, q, A, b, G, h, lower, upper = instance
     if form.curvature == "none":
         simplex = Simplex(STEPS, form.n + form.p + form.m)
@@ -91,7 +94,7 @@ def _solve(form: Form, settings: Any, instance: list) -> tuple | None:
         *parts, status, iterations = solve_one(form, settings, *instance)
     else:
         *parts, status, iterations = (a[0] for a in solve_dense(form, settings, *(a[None] for a in instance)))
-    return (np.concatenate(parts), status, iterations) if status == Status.SOLVED else None
+    return (*parts, status, iterations) if status == Status.SOLVED else None
 
 
 class Nearest(NamedTuple):
