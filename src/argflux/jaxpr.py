@@ -18,8 +18,8 @@ from jax.extend.core import (
 from jax.interpreters import ad, batching, mlir
 
 __all__ = [
-    "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "aval_like", "backward_pass", "batching",
-    "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "jaxpr_as_fun",
+    "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "aval_like", "backward_pass",
+    "batching", "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "jaxpr_as_fun",
     "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct", "tangent_program", "vary_like",
     "vary_together", "varying_axes", "zeros",
 ]  # fmt: skip

@@ -25,8 +25,8 @@ def never(y):
     return jnp.sum(jnp.where(False, y, 0.0))
 
 
-def logs(z):
-    return jnp.log(z)
+def root(z):
+    return jnp.linalg.cholesky(z[..., None] * jnp.eye(3))
 
 
 # the same function, once with the entry at 0 left out, and once without that entry: name, f, g
@@ -93,6 +93,11 @@ LEFT_OUT = [
     ("a convolution", lambda z: never(jnp.convolve(jnp.log(z), ONES)) + jnp.sum(z), jnp.sum),
     ("eigenvectors", lambda z: never(jnp.linalg.eigh(jnp.diag(jnp.log(z)))[1]) + jnp.sum(z), jnp.sum),
     ("Cholesky", lambda z: never(jnp.linalg.cholesky(jnp.diag(jnp.log(z)))) + jnp.sum(z), jnp.sum),
+    ("Cholesky, its diagonal", lambda z: never(jnp.diagonal(root(jnp.log(z)))) + jnp.sum(z), jnp.sum),
+    ("Cholesky, joined", lambda z: jnp.sum(jnp.concatenate([root(jnp.log(z)), jnp.diag(z)])[3:]), jnp.sum),
+    ("Cholesky, padded", lambda z: jnp.sum(jnp.pad(root(jnp.log(z)), 3)[:2]) + jnp.sum(z), jnp.sum),
+    ("Cholesky, overwritten", lambda z: jnp.sum(jnp.zeros((4, 3)).at[:3].set(root(jnp.log(z)))[3]) + z.sum(), jnp.sum),
+    ("another of a batch", lambda z: jnp.sum(root(jnp.stack([jnp.log(z), z + 1]))[1]), lambda z: jnp.sum(root(z + 1))),
     ("a solve", lambda z: never(jnp.linalg.solve(jnp.diag(z), z)) + jnp.sum(z), jnp.sum),
 ]
 

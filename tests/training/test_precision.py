@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from argflux import nn
-from argflux.training import ClipGrad, ClipNorm, Descent, OptimiserChain, RMSProp, adjust, setup, train, update
+from argflux.training import ClipGrad, ClipNorm, Descent, OptimiserChain, RMSProp, Rule, adjust, setup, train, update
 from tests.training.models import assert_same_bits
 from tests.training.test_rules import ALL_RULES
 
@@ -17,7 +17,11 @@ RULES += [RMSProp(centred=True), OptimiserChain(ClipNorm(), ClipGrad(), RMSProp(
 RULES += [optax.adam(1e-2), optax.lion(1e-2, weight_decay=0.0), optax.rmsprop(1e-2, eps=1e-8)]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+def name_of(rule):
+    return repr(rule) if isinstance(rule, Rule | OptimiserChain) else "optax"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
 def test_weights_without_a_gradient_stay_as_they_are_in_every_dtype(rule):
     weights = {dtype.__name__: jnp.array([0.6875, -1.25, 0.0, 3.0], dtype) for dtype in (*LOW, jnp.float32)}
     grads = jax.tree.map(lambda w: jnp.array([0.0, 0.0, 0.0, 0.5], w.dtype), weights)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from argflux.autodiff.partition import Halves, read, split
-from argflux.autodiff.tape import Node, Tape, bind
+from argflux.autodiff.tape import WHOLE, Node, Tape, bind
 from argflux.compilation import compiler_options
 from argflux.errors import ArgfluxError
 from argflux.jaxpr import ClosedJaxpr, Tracer, jaxprs_in_params, scan_counts
@@ -77,15 +77,15 @@ class CompiledStep:
     inputs: tuple[int | None, ...]
     outputs: tuple[int | None, ...]
 
-    def pull(self, dys: list, masked: Sequence[bool]) -> Iterator[tuple[int, Any, bool]]:
+    def pull(self, dys: list, masks: Sequence[int]) -> Iterator[tuple[int, Any, int]]:
         """Yield the cotangents of the wanted inputs, as `Step.pull` does."""
-        zeros = tuple(mask or dy is None for mask, dy in zip(masked, dys, strict=True))
+        zeros = tuple(mask > 0 or dy is None for mask, dy in zip(masks, dys, strict=True))
         self.forms.expected = Demand(tuple(dy is not None for dy in dys), zeros)
         form = self.forms.form(self.eqn, self.captured, self.forms.expected)
         dxs = form.backward(self.residuals, dys) if form is self.form else form.again(self.values, dys)
         for slot, dx, mask in zip(self.inputs, dxs, form.halves.masked, strict=True):
             if slot is not None and dx is not None:
-                yield slot, dx, mask
+                yield slot, dx, WHOLE if mask else 0
 
 
 _FORMS: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()

@@ -6,10 +6,43 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE
+from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE
 from argflux.jaxpr import Literal, jaxprs_in_params
 
 CHOOSE = {"cond", "while"}
+_JOINS = {"concatenate", "dynamic_update_slice", "pad", "scatter", "stack"}
+_COMPARES = {"ge", "gt", "le", "lt"}
+_KEEPS = {"broadcast_in_dim", "clamp", "convert_element_type", "squeeze"}
+
+
+def pattern(eqn: Any, known: Sequence[str | None]) -> str | None:
+    """Name what chooses without looking at values: `places` along an axis, a `triangle`, the `platform`.
+
+    `known` holds the names of the operands.
+    """
+    name = eqn.primitive.name
+    if name == "iota" and len(eqn.params["shape"]) > 1:
+        return "places"
+    if name == "platform_index":
+        return "platform"
+    if name in _COMPARES and set(known) == {"places"}:
+        return "triangle"
+    if name in _KEEPS or (name == "add" and "places" in known and isinstance(eqn.invars[1], Literal)):
+        return next((each for each in known if each), None)
+    return None
+
+
+def joins(eqn: Any) -> bool:
+    """Say whether an operand of an equation may be some places of its result."""
+    return eqn.primitive.name.split("-")[0] in _JOINS or eqn.primitive.name in HOLDS_PROGRAMS
+
+
+def leaves_a_part(eqn: Any, known: Sequence[str | None]) -> bool:
+    """Say whether a selection leaves out some places of an array, the same whatever the values, but never all."""
+    name = eqn.primitive.name
+    if name == "gather":
+        return eqn.params["mode"] != lax.GatherScatterMode.FILL_OR_DROP
+    return name in ("slice", "dynamic_slice") or (name, known[0]) in (("select_n", "triangle"), ("cond", "platform"))
 
 
 def keep_zeros(dy: Any, dx: Any) -> Any:
@@ -22,7 +55,8 @@ def keep_silence(dys: Sequence, dx: Any, batched: bool) -> Any:
     dys = [dy for dy in dys if dy is not None]
     shapes = [dx.shape, *(dy.shape for dy in dys)]
     shared = 0
-    while batched and all(len(shape) > shared + 2 and shape[shared] == dx.shape[shared] for shape in shapes):
+    leading = max(map(len, shapes)) - 2 if batched else 0
+    while shared < leading and all(len(shape) > shared and shape[shared] == dx.shape[shared] for shape in shapes):
         shared += 1
     silent = None
     for dy in dys:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from argflux.autodiff.masks import is_float, keep_silence, masked_variables
+from argflux.autodiff.masks import is_float, joins, keep_silence, leaves_a_part, masked_variables, pattern
 from argflux.autodiff.ranges import ANYTHING, Range, of_constant, of_result
 from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE, Rule
 from argflux.autodiff.source import user_frame, user_line
@@ -22,13 +22,17 @@ class Node:
     """A value met while running a program.
 
     `slot` numbers its cotangent, `None` where no derivative is wanted; `wild` says that it may hold infinities or NaN,
-    `bounds` between which numbers it lies otherwise.
+    `bounds` between which numbers it lies otherwise. `pattern` names what it chooses by, if that looks at no values.
     """
 
-    __slots__ = ("bounds", "slot", "value", "wild")
+    __slots__ = ("bounds", "pattern", "slot", "value", "wild")
 
     def __init__(self, value: Any, slot: int | None = None, wild: bool = False, bounds: Range = ANYTHING):
         self.value, self.slot, self.wild, self.bounds = value, slot, wild, bounds
+        self.pattern: str | None = None
+
+
+PART, WHOLE = 1, 2  # zeros of a selection lie in some places of a cotangent; or maybe in all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Step:
 
     `kept` is the pullback where zeros of a selection lie in the cotangents; without it, one that is zero throughout is
     kept so, unless the rule only moves cotangents. `origin` is the equation of the user's that it stands for, where
-    it lies inside a function's own derivative.
+    it lies inside a function's own derivative. `part` says of a selection that it leaves out some places, never all.
     """
 
     eqn: Any
@@ -47,13 +51,22 @@ class Step:
     inputs: tuple[int | None, ...]
     outputs: tuple[int | None, ...]
     kept: Callable[[list], Sequence] | None = None
+    part: bool = False
 
-    def pull(self, dys: list, masked: Sequence[bool]) -> Iterator[tuple[int, Any, bool]]:
-        """Yield the cotangents of the wanted inputs, each with its slot and whether zeros of a selection lie in it."""
+    def pull(self, dys: list, masks: Sequence[int]) -> Iterator[tuple[int, Any, int]]:
+        """Yield the cotangents of the wanted inputs, each with its slot and what zeros of a selection lie in it."""
         rule = self.rule
-        mask = any(masked) or any(dy is None for dy, s in zip(dys, self.outputs, strict=True) if s is not None)
+        missing = any(dy is None for dy, s in zip(dys, self.outputs, strict=True) if s is not None)
+        mask = WHOLE if missing else max(masks, default=0)
         back = self.kept if mask and self.kept is not None else self.back
-        guard = mask and self.kept is None and not (rule is not None and rule.moves)
+        mixes = self.kept is None and not (rule is not None and rule.moves)
+        if mask == PART and mixes and all(dy is None or dy.ndim < 3 for dy in dys):
+            mask = 0  # one problem that mixes its cotangents, not all of which are zero
+        elif mask == PART and (mixes or joins(self.eqn)):
+            mask = WHOLE
+        guard = mask and mixes
+        if rule is not None and rule.selects:
+            mask = max(mask, PART if self.part else WHOLE)
         for slot, dx in zip(self.inputs, back(dys), strict=True):
             if slot is None or dx is None:
                 continue
@@ -61,7 +74,7 @@ class Step:
             yield (
                 slot,
                 keep_silence(dys, dx, rule is not None and rule.batched) if guard else dx,
-                mask or (rule is not None and rule.selects),
+                mask,
             )
 
 
@@ -72,7 +85,8 @@ class Tape:
     `run` evaluates a jaxpr on nodes and appends a `Step` for every equation that a derivative may pass;
     `reverse` takes cotangents of some slots to cotangents of others. Array constants for which `wants` says yes
     are variables too, wherever in the program they are met; `captured` holds their nodes by identity. `trusted` says
-    that what is computed holds no infinities or NaN unless what it is made of does.
+    that what is computed holds no infinities or NaN unless what it is made of does. `seeded` holds the slots where
+    the way back began.
     """
 
     wants: Callable[[Any], bool] | None = None
@@ -82,6 +96,7 @@ class Tape:
     origin: Any = None
     trusted: bool = False
     masked: set = field(default_factory=set)
+    seeded: set = field(default_factory=set)
 
     def variable(self, value: Any, wild: bool = False, bounds: Range = ANYTHING) -> Node:
         """Make a node whose cotangent is wanted."""
@@ -131,8 +146,9 @@ class Tape:
         active = any(node.slot is not None for node in nodes) or self.captured_in(eqn)
         rule = RULES.get(eqn.primitive.name)
         if not active or eqn.primitive.name in ZERO_DERIVATIVE:
-            marks = self.marks(eqn, nodes)
-            return [Node(y, None, *marks) for y in bind(eqn, [node.value for node in nodes])]
+            outputs = [Node(y, None, *self.marks(eqn, nodes)) for y in bind(eqn, [node.value for node in nodes])]
+            outputs[0].pattern = pattern(eqn, [node.pattern for node in nodes])
+            return outputs
         if rule is not None and rule.call is not None:
             return self._call(rule.call, eqn, nodes)
         operands = [node.value for node in nodes]
@@ -172,7 +188,8 @@ class Tape:
             self.variable(y, *marks) if is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)
         ]
         slots = tuple(node.slot for node in nodes), tuple(node.slot for node in outputs)
-        self.steps.append(Step(eqn, self.origin, rule, back, *slots, kept))
+        part = leaves_a_part(eqn, [node.pattern for node in nodes])
+        self.steps.append(Step(eqn, self.origin, rule, back, *slots, kept, part))
         return outputs
 
     def reverse(self, seeds: dict[int, Any], wanted: Sequence[int | None], masked: set | None = None) -> list:
@@ -181,19 +198,30 @@ class Tape:
         `masked` holds the slots in whose cotangents exact zeros of a selection may lie; it grows on the way.
         """
         cotangents = dict(seeds)
+        masks = dict.fromkeys(masked or (), WHOLE)
+        self.seeded = set(seeds)
         keep = {slot for slot in wanted if slot is not None}
-        masked = set() if masked is None else masked
         for step in reversed(self.steps):
             dys = [None if s is None else cotangents.get(s) for s in step.outputs]
             for slot in step.outputs:
                 if slot is not None and slot not in keep:
                     cotangents.pop(slot, None)
             if any(dy is not None for dy in dys):
-                for slot, dx, mask in step.pull(dys, [slot in masked for slot in step.outputs]):
+                for slot, dx, mask in step.pull(dys, [masks.get(slot, 0) for slot in step.outputs]):
                     self._add(cotangents, slot, dx)
-                    if mask:
-                        masked.add(slot)
+                    masks[slot] = max(mask, masks.get(slot, 0))
+        if masked is not None:
+            masked.update(slot for slot, mask in masks.items() if mask)
         return [None if slot is None else cotangents.get(slot) for slot in wanted]
+
+    def unread(self, slot: int | None, axis: int, size: int) -> np.ndarray:
+        """Say which places along an axis of a value nothing reads, of which every use is a slice."""
+        unread = np.full(size, slot not in self.seeded)
+        for step in self.steps:
+            if slot in step.inputs:
+                part = step.eqn.params if step.eqn.primitive.name == "slice" else None
+                unread[slice(part["start_indices"][axis], part["limit_indices"][axis]) if part else slice(None)] = False
+        return unread
 
     def _add(self, cotangents: dict, slot: int, dx: Any) -> None:
         dx, previous = self._fit(dx, slot), cotangents.get(slot)
@@ -225,10 +253,7 @@ def sum_by_slot(outputs: Sequence[Node], dys: Sequence) -> dict[int, Any]:
 
 def zeros_for(dys: Sequence, variables: Sequence) -> list:
     """Replace missing cotangents of float variables by zeros; other variables keep `None`."""
-    return [
-        zeros(v.aval) if dy is None and is_float(v.aval) else dy
-        for dy, v in zip(dys, variables, strict=True)
-    ]
+    return [zeros(v.aval) if dy is None and is_float(v.aval) else dy for dy, v in zip(dys, variables, strict=True)]
 
 
 def _run_rule(rule: Rule, eqn, operands, wild):

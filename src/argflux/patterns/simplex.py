@@ -11,15 +11,16 @@ from scipy import sparse
 
 from argflux.patterns.unit_programs import UnitPrograms, UnitSolutions
 from argflux.programs.hostcall import cores
+from argflux.programs.solvers.models import new_model
 
 CHUNK = 16
 OPTIONS = {
-    "output_flag": False,
     "solver": "simplex",
     "simplex_strategy": 1,
     "simplex_scale_strategy": 0,
     "parallel": "off",
     "presolve": "off",
+    "small_matrix_value": 1e-12,
 }
 
 
@@ -37,10 +38,10 @@ def solve_simplex(
         done: called with the number of units solved, from the solving threads.
     """
     units = len(programs.gain)
-    start = _starting_basis(programs)
     chunks = [np.arange(first, min(first + CHUNK, units)) for first in range(0, units, CHUNK)]
     stopped: list[bool] = []
-    with ThreadPoolExecutor(threads or cores()) as pool:
+    with ThreadPoolExecutor(threads or cores()) as pool:  # new threads: see `new_model`
+        start = pool.submit(_starting_basis, programs).result()
         futures = [pool.submit(_solve_chunk, programs, chunk, start, stopped, done) for chunk in chunks]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
@@ -97,9 +98,7 @@ def _set_unit(model: Any, programs: UnitPrograms, unit: int) -> None:
 
 def _model(programs: UnitPrograms) -> Any:
     """The program of the first unit without a gain."""
-    model = highspy.Highs()
-    for name, value in OPTIONS.items():
-        model.setOptionValue(name, value)
+    model = new_model(OPTIONS)
     model.passModel(_linear_program(programs))
     return model
 

@@ -18,6 +18,8 @@ from argflux.programs.sparseblocks import read_sparse, shared_patterns
 from argflux.programs.sparsekkt import curvature_of
 
 FAILURES = ("zero", "nan", "closest")
+ROUNDING = 16
+ENDLESS = {"h": -np.inf, "lower": np.inf, "upper": -np.inf}
 
 
 def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Blocks]:
@@ -130,7 +132,7 @@ def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
     return jnp.broadcast_to(value, (n,))
 
 
-def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, where: str) -> Settings:
+def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, dtype: Any, where: str) -> Settings:
     """Check the options of a solve.
 
     Raises:
@@ -174,7 +176,8 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
             where=where,
         )
     failure = "zero" if on_failure == "closest" else on_failure
-    return Settings(solver, float(tolerance), int(max_iterations), failure)
+    slack = np.inf if on_failure == "closest" else max(float(tolerance), ROUNDING * float(jnp.finfo(dtype).eps))
+    return Settings(solver, float(tolerance), int(max_iterations), failure, slack)
 
 
 def _one_of(name: str, value, allowed: tuple, where: str) -> None:
@@ -186,15 +189,15 @@ def check_values(form: Form, blocks: Blocks, *, where: str) -> None:
     """Hold values that are known, outside `jit` and derivatives, to what a program may contain.
 
     Raises:
-        DataError: for NaN and infinite entries, naming the block.
+        DataError: naming the block, for NaN, and for infinite entries but those of limits that are not there.
         ArgumentError: for `lower > upper`, and for a P that is not positive semidefinite.
     """
     if any(isinstance(block, Tracer) for block in blocks):
         return
     for name, block in zip(Blocks._fields, blocks, strict=True):
         values = np.asarray(block)
-        wrong = np.isnan(values) if name in ("h", "lower", "upper") else ~np.isfinite(values)
-        if wrong.any():
+        if has_wrong_numbers(name, values):
+            wrong = ~np.isfinite(values) & (values != -ENDLESS.get(name, np.nan))
             index = np.argwhere(wrong)[0].tolist()
             raise DataError(
                 f"{name}{_place(form, name, index)} = {values[tuple(index)]}",
@@ -213,6 +216,11 @@ def check_values(form: Form, blocks: Blocks, *, where: str) -> None:
                 where=where,
             )
     _check_convex(form, blocks, where)
+
+
+def has_wrong_numbers(name: str, values: np.ndarray) -> bool:
+    """Whether a block has entries that are NaN, or infinite other than those of limits that are not there."""
+    return bool((~np.isfinite(values) & (values != -ENDLESS.get(name, np.nan))).any())
 
 
 def _place(form: Form, name: str, index: list[int]) -> list[int]:

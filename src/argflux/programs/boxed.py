@@ -32,7 +32,7 @@ def solve_boxed(P: Any, q: Any, lower: Any, upper: Any, **options: Any) -> Solut
     """
     form, blocks = read_blocks(P, q, None, None, None, None, lower, upper, where=WHERE)
     defaults = {"solver": None, "tolerance": 1e-8, "max_iterations": 1, "on_failure": "zero"}
-    settings = check_options(form, **(defaults | options), where=WHERE)
+    settings = check_options(form, **(defaults | options), dtype=blocks.q.dtype, where=WHERE)
     check_values(form, blocks, where=WHERE)
     low = blocks.lower if form.lower else jnp.full_like(blocks.q, -jnp.inf)
     high = blocks.upper if form.upper else jnp.full_like(blocks.q, jnp.inf)

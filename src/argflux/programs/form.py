@@ -118,9 +118,9 @@ def dressed(form: Form, blocks: Blocks) -> Blocks:
     return blocks._replace(P=P, A=A, G=G)
 
 
-def row_sums(M: Any) -> jax.Array:
-    """Sums of the magnitudes in every row."""
-    return M.row_sums() if isinstance(M, Sparse) else jnp.sum(jnp.abs(M), 2)
+def magnitude(M: Any) -> Any:
+    """The matrix of the magnitudes of the entries."""
+    return Sparse(jnp.abs(M.values), M.pattern) if isinstance(M, Sparse) else jnp.abs(M)
 
 
 def times(M: Any, x: jax.Array) -> jax.Array:

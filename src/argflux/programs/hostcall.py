@@ -66,8 +66,11 @@ host_p.def_abstract_eval(_abstract)
 mlir.register_lowering(host_p, _lower, cacheable=False)
 
 
-def share(work: Callable[[Iterator[int]], None], count: int, threads: int) -> None:
-    """Run `work` over the numbers below `count` on several threads, each taking the next number that is left."""
+def share(work: Callable[[Iterator[int]], None], count: int, threads: int, here: bool = True) -> None:
+    """Run `work` over the numbers below `count` on several threads, each taking the next number that is left.
+
+    The caller's thread is one of them, if it is to work `here`.
+    """
     left = iter(range(count))
     failures: list[BaseException] = []
 
@@ -77,10 +80,11 @@ def share(work: Callable[[Iterator[int]], None], count: int, threads: int) -> No
         except BaseException as error:
             failures.append(error)
 
-    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(threads, count) - 1)]
+    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(threads, count) - here)]
     for helper in helpers:
         helper.start()
-    run()
+    if here:
+        run()
     for helper in helpers:
         helper.join()
     if failures:

@@ -6,14 +6,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from argflux.programs.form import Blocks, Form, bounds, dense_curvature, row_sums, times, transposed_times
-from argflux.programs.pseudo import Active, null_spaces, replace_where
+from argflux.programs.form import Blocks, Form, bounds, times, transposed_times
+from argflux.programs.ranks import dense_ranks
 from argflux.programs.sparsekkt import sparse_ranks
 from argflux.programs.status import Regularity, Status
+from argflux.programs.units import Sizes, largest, sizes_of, wide
 
 WEAK = 1e-7
+NEAR = 1e-9
+NOISE = 1e-10
+TINY = 1e-300
 DENSE_LIMIT = 600
 
 
@@ -51,38 +54,49 @@ def multiply(form: Form, blocks: Blocks, x: jax.Array) -> Products:
     return Products(curve(form, blocks.P, x), times(blocks.A, x), times(blocks.G, x))
 
 
-def violations(form: Form, blocks: Blocks, answer: Answer, products: Products) -> tuple[jax.Array, ...]:
-    """Primal, dual and complementarity residuals of each instance, relative to the size of their terms."""
-    x, y, z = answer.x, answer.dual[:, : form.p], answer.dual[:, form.p :]
-    excess, size, wrong, gap = _row_violations(form, blocks, answer, products)
+def stationarity(form: Form, blocks: Blocks, answer: Answer, products: Products) -> list:
+    """The terms `P x`, `q`, `A' y` and `G' z`, without those of blocks that are not there."""
+    y, z = answer.dual[:, : form.p], answer.dual[:, form.p :]
     pulls = transposed_times(blocks.A, y), transposed_times(blocks.G, z)
-    terms = [products.curved, blocks.q, *(pull for pull, count in zip(pulls, (form.p, form.m), strict=True) if count)]
-    total, term = functools.reduce(jnp.add, terms), functools.reduce(jnp.maximum, map(jnp.abs, terms))
+    return [products.curved, blocks.q, *(pull for pull, k in zip(pulls, (form.p, form.m), strict=True) if k)]
+
+
+def violations(form: Form, blocks: Blocks, answer: Answer, products: Products, unit: jax.Array) -> tuple:
+    """Primal, dual and complementarity residuals of each instance, relative to the size of their terms."""
+    terms = stationarity(form, blocks, answer, products)
+    sizes = sizes_of(form, blocks, answer.x, terms, unit)
+    excess, wrong, gap = _row_violations(form, blocks, answer, products, sizes)
+    total = functools.reduce(jnp.add, terms)
     if form.bounded:
-        outside, misplaced, held = _bound_violations(form, blocks, answer)
+        outside, misplaced, held = _bound_violations(form, blocks, answer, sizes)
         total = jnp.maximum(jnp.abs(total + answer.bound), misplaced)
-        outside, total, term, held = _largest(outside, total, term, held)
+        outside, total, held = largest(outside, total * unit, held)
         excess, gap = jnp.maximum(excess, outside), jnp.maximum(gap, held)
     else:
-        total, term = _largest(total, term)
-    cost = jnp.abs(_objective(blocks, x, products))
-    return excess / (1.0 + size), jnp.maximum(total, wrong) / (1.0 + term), gap / (1.0 + cost)
+        (total,) = largest(total * unit)
+    width, force = sizes.width[:, 0], sizes.force[:, 0]
+    return excess, _ratio(jnp.maximum(total, wrong), force), _ratio(gap, width * force)
 
 
-def _row_violations(form: Form, blocks: Blocks, answer: Answer, products: Products) -> Any:
-    """Largest excess of a row, value of a row, dual of the wrong sign, and product of a dual with its slack."""
-    value, right = jnp.concatenate(products[1:], 1), _wide(blocks.b, blocks.h)
+def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
+    return part / jnp.maximum(whole, TINY)
+
+
+def _row_violations(form: Form, blocks: Blocks, answer: Answer, products: Products, sizes: Sizes) -> Any:
+    """Largest relative excess of a row, dual of the wrong sign, and product of a dual with its slack."""
+    value, right = jnp.concatenate(products[1:], 1), wide(blocks.b, blocks.h)
     excess, equal = value - right, np.arange(form.p + form.m) < form.p
-    value = jnp.where(jnp.isfinite(right), jnp.maximum(jnp.abs(value), jnp.where(equal, jnp.abs(right), 0.0)), 0.0)
+    size = sizes.norm * sizes.width + jnp.where(jnp.isfinite(right), jnp.abs(right), 0.0)
     gap = jnp.where(equal, 0.0, answer.dual * finite(excess))
-    wrong = jnp.where(equal, 0.0, jnp.maximum(-answer.dual, 0.0))
-    return _largest(jnp.where(equal, excess, jnp.maximum(excess, 0.0)), value, wrong, gap)
+    wrong = jnp.where(equal, 0.0, jnp.maximum(-answer.dual, 0.0) * sizes.norm)
+    return largest(_ratio(jnp.where(equal, excess, jnp.maximum(excess, 0.0)), size), wrong, gap)
 
 
-def _bound_violations(form: Form, blocks: Blocks, answer: Answer) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Excess, duals of bounds that are not there, and products of duals with their slacks, variable by variable."""
+def _bound_violations(form: Form, blocks: Blocks, answer: Answer, sizes: Sizes) -> tuple[jax.Array, ...]:
+    """Relative excess, duals of bounds that are not there, and products of duals with slacks, unknown by unknown."""
     (lower, upper), x, bound = bounds(form, blocks), answer.x, answer.bound
-    excess = jnp.maximum(jnp.maximum(lower - x, x - upper), 0.0)
+    size = jnp.maximum(sizes.unit * sizes.width, finite(jnp.where(x < lower, jnp.abs(lower), jnp.abs(upper))))
+    excess = _ratio(jnp.maximum(jnp.maximum(lower - x, x - upper), 0.0), size)
     misplaced = jnp.where(bound > 0, jnp.isinf(upper), (bound < 0) & jnp.isinf(lower))
     slack = jnp.where(bound > 0, upper - x, x - lower)
     return excess, jnp.where(misplaced, jnp.abs(bound), 0.0), bound * finite(slack)
@@ -92,15 +106,10 @@ def _objective(blocks: Blocks, x: jax.Array, products: Products) -> jax.Array:
     return jnp.sum(x * (products.curved / 2 + blocks.q), 1)
 
 
-def _wide(*parts: jax.Array) -> jax.Array:
-    size = max(part.shape[0] for part in parts)
-    return jnp.concatenate([jnp.broadcast_to(part, (size, part.shape[1])) for part in parts], 1)
-
-
-def _largest(*arrays: jax.Array) -> Any:
-    """Largest magnitudes along axis 1, of all arrays in one pass."""
-    sizes = tuple(jnp.broadcast_arrays(*map(jnp.abs, arrays)))
-    return lax.reduce(sizes, (0.0,) * len(sizes), lambda a, b: tuple(map(jnp.maximum, a, b)), (1,))
+def _given_excess(form: Form, given: Blocks, answer: Answer, products: Products, unit: jax.Array) -> jax.Array:
+    """Largest relative excess of a row of the program that was given."""
+    terms = stationarity(form, given, answer, products)
+    return _row_violations(form, given, answer, products, sizes_of(form, given, answer.x, terms, unit))[0]
 
 
 def finite(a: jax.Array) -> jax.Array:
@@ -108,17 +117,19 @@ def finite(a: jax.Array) -> jax.Array:
     return jnp.where(jnp.isfinite(a), a, 0.0)
 
 
-def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Answer) -> tuple:
-    """The first eleven fields of `Optimum`."""
+def judge(
+    form: Form, settings: Any, blocks: Blocks, given: Blocks, bad: jax.Array, answer: Answer, unit: jax.Array
+) -> tuple:
+    """The first eleven fields of `Optimum`, of an answer to `blocks` in the place of what was `given`."""
     sound = jnp.all(jnp.isfinite(answer.x), 1) & jnp.all(jnp.isfinite(answer.dual), 1)
     sound = sound & jnp.all(jnp.isfinite(answer.bound), 1) & ~bad
     clean = [jnp.where(sound[:, None] & (a != 0), a, 0.0) for a in (answer.x, answer.dual, answer.bound)]
     answer = answer._replace(x=clean[0], dual=clean[1], bound=clean[2])
     products = multiply(form, blocks, answer.x)
-    active, fixed, weak = active_set(form, blocks, answer, products)
+    active, fixed, weak = active_set(form, blocks, answer, products, unit)
     held = jnp.where(active > 0, answer.dual, 0.0), jnp.where(fixed != 0, answer.bound, 0.0)
     answer = answer._replace(dual=held[0], bound=held[1])
-    residuals = violations(form, blocks, answer, products)
+    residuals = violations(form, blocks, answer, products, unit)
     exact = sound & (functools.reduce(jnp.maximum, residuals) <= settings.tolerance)
     decided = (answer.status == Status.PRIMAL_INFEASIBLE) | (answer.status == Status.DUAL_INFEASIBLE)
     solved = exact & ~decided & (answer.status != Status.BAD_DATA)
@@ -130,7 +141,7 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Ans
         P, A, G = (getattr(M, "values", M) for M in (blocks.P, blocks.A, blocks.G))
         flags = flags + sparse_ranks(form, P, A, G, active, fixed, solved)
     elif form.n + form.p + form.m <= DENSE_LIMIT:
-        flags = flags + _ranks(form, blocks, active, fixed, solved & ~direct)
+        flags = flags + dense_ranks(form, blocks, active, fixed, (solved & ~direct).astype(jnp.int32))
     else:
         direct = answer.direct
     if form.curvature == "none" and (form.patterns is not None or form.n + form.p + form.m <= DENSE_LIMIT):
@@ -143,39 +154,38 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: jax.Array, answer: Ans
         values = [jnp.where(jnp.expand_dims(solved, range(1, a.ndim)), a, jnp.nan) for a in values]
     mode = jnp.where(solved, jnp.where(direct, jnp.int32(1), jnp.int32(2)), jnp.int32(failed))
     regularity = jnp.where(solved, flags, 0)
-    residuals = jnp.stack(residuals, 1)
+    excess = _given_excess(form, given, answer, products, unit)
+    residuals = jnp.stack([jnp.maximum(residuals[0], excess), *residuals[1:]], 1)
     return (*values, status, answer.iterations, residuals, regularity, active, fixed, mode)
 
 
 def active_set(
-    form: Form, blocks: Blocks, answer: Answer, products: Products
+    form: Form, blocks: Blocks, answer: Answer, products: Products, unit: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Active rows of `[A; G]`, sides of the bounds that hold, and whether any of them has a zero dual."""
-    x, z = answer.x, answer.dual[:, form.p :]
-    width, push = _largest(x, jnp.maximum(jnp.abs(blocks.q), jnp.abs(products.curved)))
-    width, push = 1.0 + width[:, None], WEAK * push[:, None]
-    norm = jnp.maximum(row_sums(blocks.G), 1e-300) if form.m else jnp.ones((1, 0))
-    near = (blocks.h - products.below) <= WEAK * jnp.minimum(norm * width, 1.0 + jnp.abs(blocks.h) + norm)
+    """Active rows of `[A; G]`, sides of the bounds that hold, and whether any of them has a zero dual.
+
+    A constraint holds if its slack is nothing beside its own numbers or rounding beside the program's, in units, or
+    if its dual outweighs it; a dual is zero if it is rounding beside the others, or nothing beside its unknown's.
+    """
+    z, terms = answer.dual[:, form.p :], stationarity(form, blocks, answer, products)
+    sizes = sizes_of(form, blocks, answer.x, terms, unit)
+    norm, noise = sizes.norm[:, form.p :], NOISE * sizes.force
+    slack, reach = blocks.h - products.below, norm * sizes.width
+    near = slack <= jnp.maximum(NEAR * (jnp.abs(products.below) + finite(jnp.abs(blocks.h))), NOISE * reach)
+    near = near | (z * norm * reach > slack * sizes.force)
     active = jnp.pad(near, ((0, 0), (form.p, 0)), constant_values=True)
-    weak = jnp.any(near & (z * norm <= push), 1)
+    weak = jnp.any(near & (z * norm <= noise), 1)
     if not form.bounded:
-        return active.astype(jnp.int32), jnp.zeros(x.shape, jnp.int32), weak
+        return active.astype(jnp.int32), jnp.zeros(answer.x.shape, jnp.int32), weak
     lower, upper = bounds(form, blocks)
-    below, above = x - lower <= WEAK * width, upper - x <= WEAK * width
+    below = _at_bound(answer.x, lower, answer.x - lower, -answer.bound, sizes)
+    above = _at_bound(answer.x, upper, upper - answer.x, answer.bound, sizes)
+    idle = jnp.abs(answer.bound) * unit <= jnp.maximum(WEAK * sizes.push, noise)
     fixed = jnp.where(above & ((answer.bound >= 0) | ~below), 1, jnp.where(below, -1, 0))
-    weak = weak | jnp.any((fixed != 0) & (jnp.abs(answer.bound) <= push) & (lower != upper), 1)
+    weak = weak | jnp.any((fixed != 0) & idle & (lower != upper), 1)
     return active.astype(jnp.int32), fixed.astype(jnp.int32), weak
 
 
-def _ranks(form: Form, blocks: Blocks, active, fixed, mask) -> jax.Array:
-    """LICQ and uniqueness, from the null spaces of the optimality system, where they are in doubt."""
-    size = max(blocks.A.shape[0], blocks.G.shape[0])
-    C = jnp.concatenate([jnp.broadcast_to(a, (size, *a.shape[1:])) for a in (blocks.A, blocks.G)], 1)
-    data = Active(dense_curvature(form, blocks.P), C, active, fixed)
-
-    def one(data):
-        primal, dual = null_spaces(data)
-        flags = jnp.where(dual > 0.5, int(Regularity.LICQ), 0)
-        return ((flags + jnp.where(primal > 0.5, int(Regularity.NON_UNIQUE), 0)).astype(jnp.int32),)
-
-    return replace_where(mask, one, data, (jnp.zeros(mask.shape, jnp.int32),))[0]
+def _at_bound(x: jax.Array, limit: jax.Array, slack: jax.Array, dual: jax.Array, sizes: Sizes) -> jax.Array:
+    own, reach = NEAR * jnp.maximum(jnp.abs(x), finite(jnp.abs(limit))), sizes.unit * sizes.width
+    return (slack <= jnp.maximum(own, NOISE * reach)) | (dual * sizes.unit * reach > slack * sizes.force)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -13,7 +14,7 @@ from argflux.programs.form import Form, dense_curvature, times, transposed_times
 from argflux.programs.hostcall import host_call
 from argflux.programs.pattern import Sparse
 from argflux.programs.reduced import solve_reduced
-from argflux.programs.solvers.pivoting import optimality_matrix, solve_active
+from argflux.programs.solvers.pivoting import optimality_matrix, positive_inverse, solve_active
 from argflux.programs.sparsekkt import solve_long, solve_sparse_system
 
 SINGULAR = 1e-9
@@ -41,9 +42,10 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
         return solve_sparse_system(form, batch, *operands)
     singular = mode == 2
     if form.curvature == "diagonal":
-        step = jnp.concatenate(_solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3), 1)
-        uncurved = _is_uncurved(form, P, mode, fixed)
-        singular = uncurved | singular if form.n <= LARGE else uncurved
+        parts, definite = _solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3)
+        step = jnp.concatenate(parts, 1)
+        left = _is_uncurved(form, P, mode, fixed) | (~definite & ((mode == 1) | singular))
+        singular = left | singular if form.n <= LARGE else left
     elif inverse.shape[1]:
         step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), active, fixed, r1, r2, r3)
     else:
@@ -85,10 +87,11 @@ def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r
     return step + solve_active(C, inverse, schur, jnp.where(on, right - times(matrix, step), 0.0))
 
 
-def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> list:
+def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> tuple[list, jax.Array]:
     """Eliminate x; what is left couples only the active rows.
 
-    Variables without curvature are held; where one is free and rows couple it, another answer takes this one's place.
+    Variables without curvature are held; where one is free and rows couple it, or the rows depend on each other,
+    another answer takes this one's place.
     """
     C = _coupling(A, G) * active[:, :, None]
     free = (fixed == 0) & (P > 0)
@@ -96,22 +99,21 @@ def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> list:
     pinned = jnp.where(fixed > 0, r3, 0.0)
     schur = (C * weight[:, None, :]) @ jnp.swapaxes(C, 1, 2)
     known = times(C, weight * r1 + pinned) - jnp.where(active > 0, r2, 0.0)
-    dual = _solve_small(schur, known)
+    dual, definite = _solve_small(schur, active, known)
     x = weight * (r1 - transposed_times(C, dual)) + pinned
     bound = [jnp.where(fixed > 0, r1 - P * x - transposed_times(C, dual), 0.0)] if form.bounded else []
-    return [x, dual, *bound]
+    return [x, dual, *bound], definite
 
 
-def _solve_small(schur, known):
-    """Least-norm solution with small symmetric matrices."""
+def _solve_small(schur, active, known):
+    """Solve with small positive definite matrices, by elimination; and which of them are that, on the active rows."""
     if schur.shape[1] == 0:
-        return known
-    if schur.shape[1] == 1:
-        return jnp.where(schur[:, :, 0] > 0, known / jnp.where(schur[:, :, 0] > 0, schur[:, :, 0], 1.0), 0.0)
-    values, vectors = jnp.linalg.eigh(schur)
-    top = jnp.max(jnp.abs(values), 1, keepdims=True)
-    inverted = jnp.where(values > SINGULAR * top, 1.0 / jnp.where(values > SINGULAR * top, values, 1.0), 0.0)
-    return times(vectors, inverted * transposed_times(vectors, known))
+        return known, jnp.ones(known.shape[0], bool)
+    eye = jnp.eye(schur.shape[1])
+    inverse, definite = positive_inverse(jnp.where(active[:, :, None] * active[:, None] > 0, schur, eye), SINGULAR)
+    inverse = jnp.where(definite[:, None, None], inverse, 0.0)
+    dual = times(inverse, known)
+    return dual + times(inverse, known - times(schur, dual)), definite
 
 
 def _solve_hosted(form: Form, batch: int, operands):

@@ -7,6 +7,9 @@ from scipy.linalg import get_lapack_funcs
 from scipy.sparse import block_array, csc_array, diags_array
 from scipy.sparse.linalg import splu
 
+from argflux.programs.blas import one_thread
+from argflux.programs.saddle import saddle_scale
+
 SINGULAR = 1e-11
 EXACT = 1e-10
 SHIFT, FIRM = 1e-6, 1e-4
@@ -18,7 +21,7 @@ CROWDED = 8
 
 
 class Saddle:
-    """A matrix `[[P, C'], [C, 0]]`, P positive semidefinite, scaled to entries near one.
+    """A matrix `[[P, C'], [C, 0]]`, P positive semidefinite, in the units of `saddle_scale`.
 
     With `J = diag(I, -I)`, the steps `v += (K + εJ)⁻¹ (r - K v)` are the proximal method of multipliers. From zero they
     lead to the solution of least norm, if there is one, and leave of r what lies in the null space of K, if there is
@@ -32,7 +35,7 @@ class Saddle:
     def __init__(self, P: Any, C: Any):
         self.unknowns = P.shape[0]
         matrix = csc_array(block_array([[P, C.T], [C, csc_array((C.shape[0], C.shape[0]))]]))
-        self.scale = _equilibrate(matrix)
+        self.scale = saddle_scale(P, C)
         scaling = diags_array(self.scale)
         self.K: Any = csc_array(scaling @ matrix @ scaling)
         self._inverse: Any = None
@@ -123,16 +126,7 @@ def _is_small(part: np.ndarray, whole: np.ndarray, tolerance: float = EXACT) -> 
 
 def _dense(K: Any):
     dgetrf, dgetrs = get_lapack_funcs(("getrf", "getrs"))
-    lu, order, _ = dgetrf(K.toarray())
+    with one_thread(K.shape[0]):
+        lu, order, _ = dgetrf(K.toarray())
     pivots = np.abs(np.diagonal(lu))
     return (lambda right: dgetrs(lu, order, right)[0]) if pivots.min() > SINGULAR * pivots.max() else False
-
-
-def _equilibrate(matrix: Any) -> np.ndarray:
-    size = abs(matrix).tocsr()
-    scale = np.ones(matrix.shape[0])
-    for _ in range(3):
-        scaled = diags_array(scale) @ size @ diags_array(scale)
-        largest = scaled.max(axis=1).toarray().ravel() if scaled.shape[0] else scale
-        scale = scale * np.where(largest > 0, 1 / np.sqrt(np.where(largest > 0, largest, 1.0)), 1.0)
-    return scale

@@ -59,7 +59,8 @@ def solve_qp(
         start: a solution of a similar program, whose active set is tried first.
         solver: "daqp", "pivoting", "interior", "separable", "highs" (linear programs) or "clarabel" (sparse ones);
             chosen by structure, size and device if `None`.
-        tolerance: largest relative residual of a solved instance.
+        tolerance: largest relative residual of a solved instance, and how far right sides that contradict each other
+            may be moved, beside their size; at least 16 roundings of the dtype of q for the latter.
         max_iterations: limit on the solver's steps.
         on_failure: "zero" gives instances that fail their last iterate and zero derivatives, "nan" NaN for both,
             "closest" the solution and derivatives of the program with the constraints moved as little as possible.
@@ -87,7 +88,9 @@ def solve_qp(
         Amos and Kolter, "OptNet: differentiable optimization as a layer in neural networks" (2017).
     """
     form, blocks = read_blocks(P, q, A, b, G, h, lower, upper, where="solve_qp")
-    settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_qp")
+    settings = check_options(
+        form, solver, tolerance, max_iterations, on_failure, dtype=blocks.q.dtype, where="solve_qp"
+    )
     _check_start(form, start, where="solve_qp")
     check_values(form, blocks, where="solve_qp")
     return _solve_found(form, settings, blocks, start, on_failure)
@@ -155,7 +158,9 @@ def solve_lp(
             )
         P = jnp.broadcast_to(jnp.asarray(smoothing, jnp.asarray(c).dtype), jnp.shape(c))
     form, blocks = read_blocks(P, c, A, b, G, h, lower, upper, where="solve_lp")
-    settings = check_options(form, solver, tolerance, max_iterations, on_failure, where="solve_lp")
+    settings = check_options(
+        form, solver, tolerance, max_iterations, on_failure, dtype=blocks.q.dtype, where="solve_lp"
+    )
     _check_start(form, start, where="solve_lp")
     check_values(form, blocks, where="solve_lp")
     return _solve_found(form, settings, blocks, start, on_failure)

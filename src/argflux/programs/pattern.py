@@ -109,9 +109,10 @@ class Sparse:
     def _sum(self, places: np.ndarray, terms: jax.Array, size: int) -> jax.Array:
         return jnp.zeros((terms.shape[0], size), terms.dtype).at[:, places].add(terms)
 
-    def row_sums(self) -> jax.Array:
-        """Sums of the magnitudes in every row."""
-        return self._sum(self.pattern.rows, jnp.abs(self.values), self.pattern.height)
+    def diagonal(self) -> jax.Array:
+        """Diagonals of square matrices."""
+        on = np.flatnonzero(self.pattern.rows == self.pattern.columns)
+        return self._sum(self.pattern.rows[on], self.values[:, on], self.pattern.height)
 
     def parts(self, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
         """Dense submatrices of one matrix: number k of the rows `rows[k]` and the columns `columns[k]`."""

@@ -15,7 +15,11 @@ from argflux.keywords import explained
 from argflux.programs.blocks import read_array
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
+from argflux.programs.solution import ProgramError
+from argflux.programs.status import Status
 from argflux.programs.wellformed import called
+
+FAILURES = ("nan", "closest")
 
 
 @explained
@@ -51,11 +55,13 @@ class Polyhedron(eqx.Module):
 
 
 @explained
-def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
+def project(polyhedron: Polyhedron, on_failure: str = "nan") -> Callable[[jax.Array], jax.Array]:
     """Return the function to the nearest point of a polyhedron: `argmin |z - x|²` over z in it.
 
     Args:
         polyhedron: a `Polyhedron`, or one made by `simplex`, `box`, `halfspace`, `affine` or `increasing`.
+        on_failure: what becomes of rows of an empty polyhedron inside `jit` and `vmap`: "nan", or "closest" for the
+            nearest point of the polyhedron with its rows moved as little as possible, as in `solve_qp`.
 
     Returns:
         A function from `(…, n)` to `(…, n)`, each row projected; a layer of a `Chain`, with nothing to learn (a
@@ -64,6 +70,8 @@ def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
     Raises:
         ShapeError: when called on rows whose length does not fit the polyhedron.
         DataError: when called, outside `jit`, on points that are not finite.
+        ProgramError: when called, outside `jit`, with an empty polyhedron, unless `on_failure` is "closest".
+        ArgumentError: for another `on_failure`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -75,23 +83,40 @@ def project(polyhedron: Polyhedron) -> Callable[[jax.Array], jax.Array]:
     if not isinstance(polyhedron, Polyhedron):
         got, todo = f"a {type(polyhedron).__name__}", "make one with `simplex`, `box`, `halfspace` or `Polyhedron(A=…)`"
         raise DtypeError(got, "a Polyhedron", todo, where="project")
+    if on_failure not in FAILURES:
+        raise ArgumentError(f"on_failure={on_failure!r}", '"nan" or "closest"', "pick one", where="project")
 
     def nearest(x: jax.Array) -> jax.Array:
         x = read_array("x", x, None, "project")
         _check_points(polyhedron, x)
-        solve: Callable = functools.partial(_project_row, polyhedron)
+        solve: Callable = functools.partial(_project_row, polyhedron, on_failure)
         for _ in range(x.ndim - 1):
             solve = jax.vmap(solve)
-        return solve(x)
+        found, status = solve(x)
+        _check_found(status)
+        return found
 
     return nearest
 
 
-def _project_row(to: Polyhedron, x: jax.Array) -> jax.Array:
+def _project_row(to: Polyhedron, on_failure: str, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     with called("project"):
         if to.A is None and to.G is None:
-            return solve_boxed(jnp.ones_like(x), -x, to.lower, to.upper).x
-        return solve_qp(jnp.ones_like(x), -x, to.A, to.b, to.G, to.h, to.lower, to.upper).x
+            s = solve_boxed(jnp.ones_like(x), -x, to.lower, to.upper, on_failure="nan")
+        else:
+            s = solve_qp(jnp.ones_like(x), -x, to.A, to.b, to.G, to.h, to.lower, to.upper, on_failure=on_failure)
+        return s.x, s.status
+
+
+def _check_found(status: jax.Array) -> None:
+    if isinstance(status, Tracer):
+        return
+    failed = np.argwhere(np.asarray(status) != Status.SOLVED)
+    if len(failed):
+        reason = Status(int(status[tuple(failed[0])])).reason
+        row = f" in row {failed[0].tolist()}" if status.ndim else ""
+        todo = 'check that its constraints agree, or pass on_failure="closest"'
+        raise ProgramError(f"a polyhedron where {reason}{row}", "one that is not empty", todo, where="project")
 
 
 def _check_points(polyhedron: Polyhedron, x: jax.Array) -> None:

@@ -1,13 +1,16 @@
 """The optimality system of each instance, reduced to its active rows and free variables, solved on the host."""
 
+import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from argflux.programs.blas import one_thread
 from argflux.programs.form import Form
 from argflux.programs.hostcall import cores, share
+from argflux.programs.saddle import saddle_scale
 
 NULL = 1e-9
 WELL_CONDITIONED = 1e10
@@ -52,7 +55,8 @@ def solve_reduced(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tu
     threads = cores() if len(wanted) * n * n * (n + rows) > THREADED else 1
     if systems == batch > 1 and form.curvature == "dense" and rows and not form.bounded:
         wanted = _solve_blocks(form, wanted, threads, (P, A, G, active, mode), right, answer)
-    share(work, len(wanted), threads)
+    with one_thread(form.n + rows) if len(wanted) else contextlib.nullcontext():
+        share(work, len(wanted), threads)
     return answer
 
 
@@ -212,10 +216,12 @@ def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] |
     model.settings = OPTIONS | {"eq_reduction": -1}
     for i in range(len(f)):
         limits = {"bupper": b[i], "blower": b[i]} if len(C) else {}
-        if i == 0:
-            model.setup(H, f[0], C, b[0], b[0], np.full(len(C), EQUALITY, np.int32))
+        if i:
+            ready = model.update(f=f[i], **limits)
         else:
-            model.update(f=f[i], **limits)
+            ready = model.setup(H, f[0], C, b[0], b[0], np.full(len(C), EQUALITY, np.int32))
+        if _flag_of(ready) < 0:
+            return None
         x[i], _, flag, info = model.solve()
         y[i] = info["lam"]
         if flag != 1:
@@ -223,16 +229,21 @@ def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] |
     return x, y
 
 
+def _flag_of(answer: Any) -> int:
+    """DAQP's flag, which it returns alone or before the time that it took."""
+    return int(answer[0] if isinstance(answer, tuple) else answer or 0)
+
+
 def _sizes(a: Array) -> Array:
     return np.abs(a).max(1, initial=0.0)
 
 
 def _least_norm(system: System, r1: Array, r2: Array) -> tuple[Array, Array]:
-    """Solution of least norm, in the scale in which the largest entry of every row is near one."""
+    """Solution of least norm, in the units of `saddle_scale`."""
     P, C = system
     n = len(P)
     K = np.block([[P, C.T], [C, np.zeros((len(C), len(C)))]])
-    scale = _equilibrate(K)
+    scale = saddle_scale(P, C)
     K = K * scale[:, None] * scale
     values, vectors = np.linalg.eigh(K)
     kept = np.abs(values) > NULL * np.max(np.abs(values), initial=0.0)
@@ -241,11 +252,3 @@ def _least_norm(system: System, r1: Array, r2: Array) -> tuple[Array, Array]:
     answer = (right @ vectors / values) @ vectors.T
     answer = (answer + ((right - answer @ K) @ vectors / values) @ vectors.T) * scale
     return answer[:, :n], answer[:, n:]
-
-
-def _equilibrate(K: Array) -> Array:
-    scale = np.ones(len(K))
-    for _ in range(3):
-        largest = np.max(np.abs(K * scale[:, None] * scale), 1, initial=0.0)
-        scale = scale / np.sqrt(np.where(largest > 0, largest, 1.0))
-    return scale

@@ -86,7 +86,8 @@ class Solution(eqx.Module):
             return f"Solution({', '.join(fields)}, traced)"
         codes, steps = np.asarray(self.status), np.asarray(self.iterations)
         solved = codes == Status.SOLVED
-        worst = max(np.max(np.asarray(r), where=solved, initial=0.0) for r in jax.tree.leaves(self.residuals))
+        judged = solved if solved.any() else ~solved
+        worst = max(np.max(np.asarray(r), where=judged, initial=0.0) for r in jax.tree.leaves(self.residuals))
         numbers = f"objective {_range(self.objective, solved)}  iterations {_range(steps, steps >= 0)}"
         lines = [_statuses(codes), "  ".join(fields), f"{numbers}  largest residual {worst:.2g}"]
         return "\n  ".join(lines)

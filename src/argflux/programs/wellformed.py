@@ -13,6 +13,7 @@ import numpy as np
 from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.programs import sparsity
+from argflux.programs.blocks import has_wrong_numbers
 from argflux.programs.degree import Kind
 from argflux.tree import named_leaves
 
@@ -109,8 +110,7 @@ def check_parts(parts: tuple) -> None:
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(blocks)):
             return
         for name, block in blocks._asdict().items():
-            right = name in ("h", "lower", "upper")
-            if block is not None and not (~np.isnan(block) if right else np.isfinite(block)).all():
+            if block is not None and has_wrong_numbers(name, np.asarray(block)):
                 got, todo = f"{name} with entries that are no numbers", "clean the parameters first"
                 note = f" ({name}: {_BLOCKS[name]})" if name in _BLOCKS else ""
                 raise DataError(got, "finite numbers", todo + note, where="Program")

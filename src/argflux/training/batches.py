@@ -217,7 +217,7 @@ def source_of(data: Any, epochs: int) -> Source:
     if isinstance(data, DataLoader):
         return LoaderSource(data)
     if is_array(data) or isinstance(data, Dataset | Mapping | str):
-        kind = f"an array of shape {np.shape(data)}" if is_array(data) else f"a {type(data).__name__}"
+        kind = f"an array of shape {np.shape(np.asarray(data))}" if is_array(data) else f"a {type(data).__name__}"
         todo = "pass [(X, Y)] for a single batch, or DataLoader((X, Y), batchsize=32)"
         raise ArgumentError(f"{kind} as data", "batches to iterate over", todo, where="train")
     if isinstance(data, Sequence) and sum(map(_size, data)) <= _SEQUENCE_BYTES:

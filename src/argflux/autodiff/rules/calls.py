@@ -15,7 +15,18 @@ from argflux.autodiff.registry import RULES, pulls_back, runs
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 from argflux.errors import RuleError
-from argflux.jaxpr import ClosedJaxpr, ad, backward_pass, closed, forward_pass, jaxpr_as_fun, tangent_program, vary_like, varying_axes, zeros
+from argflux.jaxpr import (
+    ClosedJaxpr,
+    ad,
+    backward_pass,
+    closed,
+    forward_pass,
+    jaxpr_as_fun,
+    tangent_program,
+    vary_like,
+    varying_axes,
+    zeros,
+)
 
 
 @runs("jit")
@@ -137,7 +148,8 @@ def remat(tape: Tape, eqn, nodes):
 def _barrier(values: list) -> list:
     """Keep what is computed again from being merged with what was; values that vary alike are held together."""
     kinds = [varying_axes(x) for x in values]
-    held = {kind: iter(lax.optimization_barrier([x for x, k in zip(values, kinds) if k == kind])) for kind in set(kinds)}
+    alike = {kind: [x for x, own in zip(values, kinds, strict=True) if own == kind] for kind in kinds}
+    held = {kind: iter(lax.optimization_barrier(group)) for kind, group in alike.items()}
     return [next(held[kind]) for kind in kinds]
 
 

@@ -4,22 +4,29 @@ import jax.numpy as jnp
 from jax import lax
 
 from argflux.autodiff.registry import RULES, pulls_back, runs, zero_derivative
-from argflux.autodiff.rules.matrices import flip, lower, matmul, on_diagonal, upper
+from argflux.autodiff.rules.matrices import flip, is_symmetrised, lower, matmul, on_diagonal, to_triangle, upper
 from argflux.autodiff.tape import bind
 from argflux.errors import RuleError
 
 zero_derivative("lu_pivots_to_permutation")
 
 
-@pulls_back("cholesky", batched=True)
-def cholesky_back(dl, l, a, **params):
-    """Pull `A = L Lᵀ` back: `dA = L⁻ᵀ Φ(Lᵀ dL) L⁻¹`, Φ halving the diagonal of the lower triangle.
+@runs("cholesky", batched=True)
+def cholesky(tape, eqn, nodes):
+    """Factorise `A = L Lᵀ`; back `dA = L⁻ᵀ Φ(Lᵀ dL) L⁻¹`, Φ halving the diagonal of the lower triangle.
 
-    As in JAX the derivative is that along symmetric changes of `A`; `jnp.linalg.cholesky` makes them so.
+    The lower triangle of `A` is read, and has the whole cotangent.
     """
-    inner = lower(matmul(flip(lower(l)), dl))
-    inner = lax.select(on_diagonal(inner), lax.mul(inner, lax.full_like(inner, 0.5)), inner)
-    return (_times_inverse(_inverse_times(l, inner, transpose_a=True, lower=True), l, lower=True),)
+    (l,) = ys = bind(eqn, [nodes[0].value])
+    symmetric = is_symmetrised(tape, nodes[0])
+
+    def cholesky_back(dys):
+        inner = lower(matmul(flip(lower(l)), dys[0]))
+        inner = lax.select(on_diagonal(inner), lax.mul(inner, lax.full_like(inner, 0.5)), inner)
+        da = _times_inverse(_inverse_times(l, inner, transpose_a=True, lower=True), l, lower=True)
+        return [da if symmetric else to_triangle(da)]
+
+    return tape.record(eqn, RULES["cholesky"], nodes, ys, cholesky_back)
 
 
 def _inverse_times(a, b, **flags):

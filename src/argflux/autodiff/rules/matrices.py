@@ -48,8 +48,22 @@ def along_columns(w, shape):
     return lax.broadcast_in_dim(w, shape, (*range(len(shape) - 2), len(shape) - 2))
 
 
-def safe_quotient(a, b):
-    """Divide; zero where the denominator is zero."""
-    is_zero = lax.eq(b, lax.full_like(b, 0))
-    quotient = lax.div(a, lax.select(is_zero, lax.full_like(b, 1), b))
-    return lax.select(is_zero, lax.full_like(quotient, 0), quotient)
+def to_triangle(da, is_lower=True):
+    """Move the cotangent of a symmetric matrix to the triangle that is read, which stands for both."""
+    row, column = (lax.broadcasted_iota(jnp.int32, da.shape, da.ndim - k) for k in (2, 1))
+    on_diagonal = lax.select(lax.eq(row, column), da, lax.full_like(da, 0))
+    return lax.select(lax.gt(row, column) if is_lower else lax.lt(row, column), lax.add(da, flip(da)), on_diagonal)
+
+
+def is_symmetrised(tape, node):
+    """Say whether the last steps on the tape made a matrix symmetric, `(a + aᵀ) / 2`."""
+    steps = tape.steps[-3:]
+    if [step.eqn.primitive.name for step in steps] != ["transpose", "add", "div"]:
+        return False
+    flipped, total, half = steps
+    return (
+        half.outputs == (node.slot,)
+        and half.inputs[0] == total.outputs[0]
+        and set(total.inputs) == {flipped.inputs[0], flipped.outputs[0]}
+        and flipped.eqn.params["permutation"][-2:] == (node.value.ndim - 1, node.value.ndim - 2)
+    )

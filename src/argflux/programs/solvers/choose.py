@@ -14,23 +14,36 @@ from argflux.programs.solvers.fallback import fall_back
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
 from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
+from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.separable import is_separable, solve_separable
 from argflux.programs.solvers.sparse import solve_clarabel
 from argflux.programs.status import Status
+from argflux.programs.units import units
 
 FALLBACK_LIMIT = 600
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40
+FAILED = int(Status.NUMERICAL_ERROR)
+FLAGS = (
+    (-1, Status.PRIMAL_INFEASIBLE),
+    (-3, Status.DUAL_INFEASIBLE),
+    (-4, Status.ITERATION_LIMIT),
+    (-6, Status.PRIMAL_INFEASIBLE),
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is static about a solve: the method's name, tolerance, iteration limit, and how failures read."""
+    """What is static about a solve: the method's name, tolerance, iteration limit, and how failures read.
+
+    `slack` is how far right sides that contradict each other may be moved, beside their size.
+    """
 
     solver: str = "auto"
     tolerance: float = 1e-8
     max_iterations: int = 1000
     on_failure: str = "zero"
+    slack: float = 1e-8
 
     def method(self, form: Form) -> str:
         """Name of the solver to use for this form."""
@@ -65,16 +78,17 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     bad = is_bad(form, blocks)
     batch = batch_size(blocks)
     method, blocks = settings.method(form), dressed(form, blocks)
+    unit = units(form, blocks)
     inverse = schur = jnp.zeros((batch, 0, 0))
     if method == "separable":
         answer = _separable(form, blocks)
     elif form.patterns is None and form.rows == 0 and form.curvature != "none":
-        answer, inverse = _unconstrained(form, blocks)
+        answer, inverse = _unconstrained(form, blocks, unit)
         inverse = inverse if settings.inverts(form) else inverse[:, :0, :0]
     elif method == "pivoting":
         answer, inverse, schur = _pivoting(form, settings, blocks, start)
     elif method == "daqp":
-        answer = _daqp(form, settings, blocks, ~bad, start)
+        answer = _daqp(form, settings, blocks, ~bad, start, unit)
     elif method == "highs":
         answer = solve_highs(form, settings, blocks)
     elif method == "clarabel":
@@ -86,7 +100,9 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
         undecided = answer.status >= int(Status.ITERATION_LIMIT) if method == "highs" else answer.status != 0
         answer = fall_back(form, settings, blocks, undecided & ~bad, answer)
     inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:]))
-    return (*judge(form, settings, blocks, bad, answer), carry(inverse), carry(schur))
+    hopeless = (answer.status == Status.SOLVED) | (answer.status == Status.ITERATION_LIMIT) | bad
+    answer, moved = rescue(form, settings, blocks, ~hopeless & (answer.status != Status.BAD_DATA), answer)
+    return (*judge(form, settings, moved, blocks, bad, answer, unit), carry(inverse), carry(schur))
 
 
 def is_bad(form: Form, blocks: Blocks) -> jax.Array:
@@ -133,7 +149,7 @@ def _pivoting(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tup
     return answer, r.inverse, jnp.broadcast_to(r.schur, (size, *r.schur.shape[1:]))
 
 
-def _unconstrained(form: Form, blocks: Blocks) -> tuple[Answer, jax.Array]:
+def _unconstrained(form: Form, blocks: Blocks, unit: jax.Array) -> tuple[Answer, jax.Array]:
     """`x = -P⁻¹ q`, refined."""
     P, batch = dense_curvature(form, blocks.P), batch_size(blocks)
     inverse, definite = positive_inverse(P)
@@ -142,17 +158,18 @@ def _unconstrained(form: Form, blocks: Blocks) -> tuple[Answer, jax.Array]:
         x = x - times(inverse, times(P, x) + blocks.q)
     answer = _nothing(form, batch)
     x, definite = jnp.broadcast_to(x, (batch, form.n)), jnp.broadcast_to(definite, (batch,))
-    exact = definite & (_error(form, blocks, answer._replace(x=x)) < 1e-8)
+    exact = definite & (_error(form, blocks, answer._replace(x=x), unit) < 1e-8)
     return answer._replace(x=x, status=jnp.where(exact, 0, answer.status), direct=exact), inverse
 
 
-def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, start: Any) -> Answer:
+def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, start: Any, unit: jax.Array) -> Answer:
     r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
-    limit = jnp.full(usable.shape, int(Status.ITERATION_LIMIT), jnp.int32)
-    answer = Answer(r.x, r.dual, r.bound, limit, jnp.ones_like(limit), r.found)
-    found = r.found & (_error(form, blocks, answer) < settings.tolerance)
-    return answer._replace(status=jnp.where(found, int(Status.SOLVED), limit).astype(jnp.int32), direct=found)
+    status = functools.reduce(lambda s, kind: jnp.where(r.flag == kind[0], int(kind[1]), s), FLAGS, 0 * r.flag + FAILED)
+    answer = Answer(r.x, r.dual, r.bound, status.astype(jnp.int32), r.iterations, r.found)
+    found = r.found & (_error(form, blocks, answer, unit) < settings.tolerance)
+    status = jnp.where(found, int(Status.SOLVED), jnp.where(r.found, FAILED, answer.status)).astype(jnp.int32)
+    return answer._replace(status=status, direct=found)
 
 
-def _error(form: Form, blocks: Blocks, answer: Answer) -> jax.Array:
-    return functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, answer.x)))
+def _error(form: Form, blocks: Blocks, answer: Answer, unit: jax.Array) -> jax.Array:
+    return functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, answer.x), unit))

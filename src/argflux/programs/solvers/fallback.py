@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from argflux.programs.blas import one_thread
 from argflux.programs.form import Blocks, Form, bounds
 from argflux.programs.hostcall import host_call
 from argflux.programs.judge import Answer
@@ -14,6 +15,7 @@ from argflux.programs.solvers.polish import polish
 from argflux.programs.status import Status
 
 LIMIT = 100
+ACCURACY = 1e-8
 
 
 def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answer: Answer) -> Answer:
@@ -22,33 +24,42 @@ def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answ
     given = [blocks.P, blocks.q, blocks.A, blocks.b, blocks.G, blocks.h, lower, upper]
     point, counts = jnp.concatenate(answer[:3], 1), jnp.stack([answer.status, answer.iterations], 1)
     shapes = [(point.shape, "float64"), (counts.shape, "int32")]
-    limit = min(settings.max_iterations, LIMIT)
 
     def call(_):
         operands = (wanted, counts, point, *given)
-        return host_call(_solve_wanted, shapes, *operands, form=form, limit=limit, tolerance=settings.tolerance)
+        return host_call(_solve_wanted, shapes, *operands, form=form, settings=settings)
 
     point, counts = jax.lax.cond(jnp.any(wanted), call, lambda _: [point, counts], 0)
     x, dual, bound = jnp.split(point, [form.n, point.shape[1] - form.n], 1)
     return Answer(x, dual, bound, counts[:, 0], counts[:, 1], answer.direct)
 
 
-def _solve_wanted(wanted, counts, point, *blocks, form: Form, limit: int, tolerance: float) -> tuple:
+def _solve_wanted(wanted, counts, point, *blocks, form: Form, settings: Any) -> tuple:
     point, counts, which = np.array(point), np.array(counts), np.flatnonzero(wanted)
     picked = [block[which] if len(block) > 1 else np.repeat(block, len(which), 0) for block in blocks]
-    P, q, A, b, G, h, lower, upper = picked
-    P = _dense(form, P, len(which))
-    least, most = np.linalg.eigvalsh(P)[:, [0, -1]].T
-    convex = least >= -1e-9 * np.maximum(most, -least)
-    counts[which[~convex], 0] = int(Status.BAD_DATA)
-    good, which = np.flatnonzero(convex), which[convex]
-    if len(which):
-        picked = [a[good] for a in (P, q, A, b, G, h, lower, upper)]
-        with np.errstate(all="ignore"):
-            *fresh, status, iterations = _solve(form, limit, tolerance, *picked)
-        point[which] = np.concatenate(fresh, 1)
-        counts[which] = np.stack([status, iterations], 1)
+    with one_thread(form.n + form.rows):
+        least, most = np.linalg.eigvalsh(_dense(form, picked[0], len(which)))[:, [0, -1]].T
+        convex = least >= -1e-9 * np.maximum(most, -least)
+        counts[which[~convex], 0] = int(Status.BAD_DATA)
+        good, which = np.flatnonzero(convex), which[convex]
+        if len(which):
+            *fresh, status, iterations = solve_dense(form, settings, *(a[good] for a in picked))
+            point[which] = np.concatenate(fresh, 1)
+            counts[which] = np.stack([status, iterations], 1)
     return point, counts.astype(np.int32)
+
+
+def solve_dense(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:
+    """Solve a batch of dense convex programs: x, duals, signed duals of the bounds, statuses, iterations."""
+    limit = min(settings.max_iterations, LIMIT)
+    with np.errstate(all="ignore"):
+        *found, status, steps = _solve(
+            form, limit, min(settings.tolerance, ACCURACY), _dense(form, P, len(q)), q, A, b, G, h, lower, upper
+        )
+    if limit < settings.max_iterations:  # the limit is ours, not the user's
+        status = np.where(status == int(Status.ITERATION_LIMIT), int(Status.NUMERICAL_ERROR), status)
+    found = [np.where(np.isfinite(part).all(1, keepdims=True), part, 0.0) for part in found]
+    return *found, status, steps
 
 
 def _dense(form: Form, P: np.ndarray, count: int) -> np.ndarray:
@@ -69,20 +80,7 @@ def _solve(form: Form, limit: int, tolerance: float, P, q, A, b, G, h, lower, up
     given = np.isfinite(right)
     standard = Standard(P, q, np.where(given[:, :, None], rows, 0.0), np.where(given, right, 1.0))
     r = solve_interior(standard, form.p, limit, tolerance)
-    status = _without_feasible_points(standard, form.p, limit, tolerance, r.status)
     x, z = polish(standard, form.p, r.x, np.where(given, r.z, 0.0))
     z_upper = z[:, k : k + n] if form.upper else 0.0
     z_lower = z[:, -n:] if form.lower else 0.0
-    return x, z[:, :k], np.zeros((count, n)) + z_upper - z_lower, status, r.iterations
-
-
-def _without_feasible_points(program: Standard, p: int, limit: int, tolerance: float, status: np.ndarray) -> np.ndarray:
-    """Tell apart, among programs that fall without bound in some direction, those that no point is feasible for."""
-    falling = np.flatnonzero(status == int(Status.DUAL_INFEASIBLE))
-    if not len(falling):
-        return status
-    P, q, A, b = (block[falling] for block in program)
-    found = solve_interior(Standard(0.0 * P, 0.0 * q, A, b), p, limit, tolerance).status
-    status = status.copy()
-    status[falling[found == int(Status.PRIMAL_INFEASIBLE)]] = int(Status.PRIMAL_INFEASIBLE)
-    return status
+    return x, z[:, :k], np.zeros((count, n)) + z_upper - z_lower, r.status, r.iterations

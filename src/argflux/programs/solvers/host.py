@@ -8,23 +8,36 @@ import numpy as np
 
 from argflux.programs.form import Blocks, Form, batch_size, bounds
 from argflux.programs.hostcall import cores, host_call, share
+from argflux.programs.solvers.scaling import power
+from argflux.programs.solvers.scaling import unit as unit_of
 
 UNBOUNDED = 1e30
 ACTIVE, AT_LOWER, EQUALITY = 1, 3, 5
+SOLVED, NOT_CONVEX = 1, -5
+TOLERANCE = 1e-10
+PROXIMITY = -1e-6
+FLAT = 1e-12
+NEAR = 16.0
 THREADED = 1e7
 
 
 class Hosted(NamedTuple):
-    """Result: primal, duals of the rows `[A; G]`, signed duals of the bounds, whether each instance was found."""
+    """Result: primal, duals of the rows `[A; G]`, signed duals of the bounds, DAQP's flag, its iterations."""
 
     x: jax.Array
     dual: jax.Array
     bound: jax.Array
-    found: jax.Array
+    flag: jax.Array
+    iterations: jax.Array
+
+    @property
+    def found(self) -> jax.Array:
+        """Whether each instance was solved."""
+        return self.flag == SOLVED
 
 
 def solve_daqp(form: Form, blocks: Blocks, usable: jax.Array, start: jax.Array, max_iterations: int) -> Hosted:
-    """Solve strictly convex programs one by one on the host, on all cores where there is enough to do.
+    """Solve programs one by one on the host, on all cores where there is enough to do.
 
     Args:
         form: static sizes and kinds.
@@ -39,26 +52,19 @@ def solve_daqp(form: Form, blocks: Blocks, usable: jax.Array, start: jax.Array, 
     """
     batch, n, rows = batch_size(blocks), form.n, form.p + form.m
     lower, upper = bounds(form, blocks)
-    shapes = [((batch, n), "float64"), ((batch, rows), "float64"), ((batch, n), "float64"), ((batch,), "int32")]
+    shapes = [((batch, n), "float64"), ((batch, rows), "float64"), ((batch, n), "float64")]
+    shapes += [((batch,), "int32"), ((batch,), "int32")]
     operands = (*blocks[:6], lower, upper, usable, start)
-    x, dual, bound, flag = host_call(_solve_all, shapes, *operands, form=form, limit=int(max_iterations))
-    return Hosted(x, dual, bound, flag == 1)
-
-
-class _Limits(NamedTuple):
-    """Vectors of every instance, bounds of the variables first as DAQP wants them."""
-
-    q: np.ndarray
-    lo: np.ndarray
-    hi: np.ndarray
-    sense: np.ndarray
+    return Hosted(*host_call(_solve_all, shapes, *operands, form=form, limit=int(max_iterations)))
 
 
 def _solve_all(P, q, A, b, G, h, lower, upper, usable, start, *, form: Form, limit: int) -> tuple:
     batch, n, k = len(usable), form.n, form.p + form.m
     ms = n if form.bounded else 0
-    limits = _limits(batch, ms, q, b, h, lower, upper, start)
-    x, dual, bound, flag = np.zeros((batch, n)), np.zeros((batch, k)), np.zeros((batch, n)), np.zeros(batch, np.int32)
+    units = _units(form, P)
+    f, low, high, sense = _vectors(batch, ms, units, q, b, h, lower, upper, start)
+    x, dual, bound = np.zeros((batch, n)), np.zeros((batch, k)), np.zeros((batch, n))
+    flag, iterations = np.zeros(batch, np.int32), np.zeros(batch, np.int32)
     wanted = np.flatnonzero(usable)
 
     def work(left: Iterator[int]) -> None:
@@ -66,47 +72,87 @@ def _solve_all(P, q, A, b, G, h, lower, upper, usable, start, *, form: Form, lim
 
         H, C = np.empty((n, n)), np.empty((k, n))
         for i in map(wanted.__getitem__, left):
-            size = _fill(H, P[i % len(P)])
+            unit = units[i % len(units)]
+            curved = _fill(form, H, P[i % len(P)], unit)
             C[: form.p], C[form.p :] = A[i % len(A)], G[i % len(G)]
-            f, lo, hi, sense = (v[i] for v in limits)
-            x[i], _, flag[i], info = daqp.solve(
-                H, f / size, C, hi, lo, sense, primal_tol=1e-10, eps_prox=0.0, iter_limit=limit
-            )
-            dual[i] = size * info["lam"][ms:]
-            if ms:
-                bound[i] = size * info["lam"][:ms]
+            C *= unit
+            across = _row_units(C)
+            lo, hi = low[i].copy(), high[i].copy()
+            lo[ms:], hi[ms:] = lo[ms:] * across, hi[ms:] * across
+            size = _size(f[i], lo, hi, ms, curved)
+            given = (H if curved else None, f[i] / size, C, np.clip(hi / size, -UNBOUNDED, UNBOUNDED))
+            given = (*given, np.clip(lo / size, -UNBOUNDED, UNBOUNDED), sense[i])
+            for proximity in (0.0, PROXIMITY) if curved else (0.0,):
+                found, _, flag[i], info = daqp.solve(*given, primal_tol=TOLERANCE, eps_prox=proximity, iter_limit=limit)
+                iterations[i] += info.get("iterations", 0)
+                if flag[i] != NOT_CONVEX:
+                    break
+            lam = info["lam"]
+            if flag[i] == SOLVED and np.isfinite(found).all() and np.isfinite(lam).all():
+                x[i], dual[i] = found * (unit * size), size * lam[ms:] * across
+                if ms:
+                    bound[i] = size * lam[:ms] / unit
 
     share(work, len(wanted), cores() if len(wanted) * n * n * (n + k) > THREADED else 1)
-    return x, dual, bound, flag
+    return x, dual, bound, flag, iterations
 
 
-def _fill(H: np.ndarray, P: np.ndarray) -> float:
-    """Write P as a symmetric matrix with a diagonal near one, because DAQP's tolerances are absolute."""
-    diagonal = np.diagonal(P) if P.ndim == 2 else P
-    size = float(diagonal.mean())
-    size = size if size > 0 else 1.0
-    if P.ndim == 1:
+def _units(form: Form, P: np.ndarray) -> np.ndarray:
+    """Units of the unknowns in which the curvature is one, as DAQP's tolerances are absolute."""
+    if form.curvature == "none":
+        return np.ones((1, form.n))
+    diagonal = P if form.curvature == "diagonal" else np.einsum("bii->bi", P)
+    mean = np.maximum(diagonal.mean(1, keepdims=True), 0.0)
+    return np.sqrt(power(np.where(diagonal > FLAT * mean, diagonal, mean)))
+
+
+def _fill(form: Form, H: np.ndarray, P: np.ndarray, unit: np.ndarray) -> bool:
+    """Write P as a symmetric matrix in units; whether there is any curvature."""
+    if form.curvature == "none":
+        return False
+    if form.curvature == "diagonal":
         H[:] = 0.0
-        np.fill_diagonal(H, P / size)
+        np.fill_diagonal(H, P * unit**2)
     else:
         np.add(P, P.T, out=H)
-        H *= 0.5 / size
-    return size
+        H *= unit[:, None] * (0.5 * unit)
+    return True
 
 
-def _limits(batch: int, ms: int, q, b, h, lower, upper, start) -> _Limits:
-    """Stack the limits of bounds and rows; equal ones make an equality, a start an active row."""
-    parts = [(lower[:, :ms], upper[:, :ms]), (b, b), (np.full_like(h, -np.inf), h)]
+def _row_units(C: np.ndarray) -> np.ndarray:
+    """Bring the rows of C to norms near one, in place, where some are far from it; the factors."""
+    norms = np.sqrt(np.einsum("ij,ij->i", C, C))
+    if not len(norms) or (norms.max() < NEAR and norms.min() > 1 / NEAR):
+        return np.ones(len(norms))
+    across = power(norms)
+    C *= across[:, None]
+    return across
+
+
+def _size(f: np.ndarray, lo: np.ndarray, hi: np.ndarray, ms: int, curved: bool) -> float:
+    """What the solution is like: the unconstrained minimum within its bounds, or what the limits ask of it."""
+    far = max(float(lo.max(initial=0.0)), -float(hi.min(initial=0.0)))
+    if curved:
+        inner = np.clip(-f, lo[:ms], hi[:ms]) if ms else f
+        far = max(far, float(np.abs(inner).max()))
+    return 1 / unit_of(far) if far < UNBOUNDED else 1.0
+
+
+def _vectors(batch: int, ms: int, units, q, b, h, lower, upper, start) -> tuple[np.ndarray, ...]:
+    """Costs and limits of every instance in units of the unknowns, bounds first as DAQP wants them, and the start.
+
+    Equal limits make an equality, a start an active row.
+    """
+    parts = [(lower[:, :ms] / units[:, :ms], upper[:, :ms] / units[:, :ms]), (b, b), (np.full_like(h, -np.inf), h)]
     lo, hi = (_stack(batch, [pair[side] for pair in parts]) for side in (0, 1))
     k = lo.shape[1] - ms
     guess = _stack(batch, [start[:, k : k + ms], start[:, :k]])
     sense = np.where(guess < 0, AT_LOWER, np.where(guess > 0, ACTIVE, 0))
     sense = np.where(np.abs(np.where(guess < 0, lo, hi)) < UNBOUNDED, sense, 0)
     sense = np.ascontiguousarray(np.where(lo == hi, EQUALITY, sense), np.int32)
-    return _Limits(_stack(batch, [q]), lo, hi, sense)
+    return _stack(batch, [q * units]), lo, hi, sense
 
 
 def _stack(batch: int, parts: list[np.ndarray]) -> np.ndarray:
     wide = np.concatenate([np.broadcast_to(part, (batch, part.shape[1])) for part in parts], 1)
-    wide = np.ascontiguousarray(wide)  # DAQP reads rows from their addresses
-    return np.clip(wide, -UNBOUNDED, UNBOUNDED) if wide.dtype == np.float64 else wide
+    return np.ascontiguousarray(wide)  # DAQP reads rows from their addresses

@@ -58,7 +58,7 @@ def solve_interior(program: Standard, p: int, max_iterations: int, tolerance: fl
     """
     count, n = program.q.shape
     rows = program.b.shape[1]
-    scaled, D, E, cost = equilibrate(program)
+    scaled, D, E, cost, size = equilibrate(program)
     cone = np.arange(rows) >= p
     ones = np.ones(count)
     unit = np.where(cone, 1.0, 0.0) * np.ones((count, 1))
@@ -76,12 +76,13 @@ def solve_interior(program: Standard, p: int, max_iterations: int, tolerance: fl
         status[live] = np.where(sound, verdict, int(Status.NUMERICAL_ERROR))
         iterations[live] += 1
     status = np.where(status == RUNNING, int(Status.ITERATION_LIMIT), status)
-    tau = point.tau[:, None]
-    return Interior(D * point.x / tau, E * point.z / (tau * cost[:, None]), status, iterations)
+    ended = status == int(Status.SOLVED)  # elsewhere tau tends to zero, and the points to infinity
+    tau = np.where(ended, point.tau, np.maximum(point.tau, point.kappa))[:, None]
+    return Interior(size * D * point.x / tau, E * point.z / (tau * cost[:, None]), status, iterations)
 
 
-def equilibrate(program: Standard) -> tuple[Standard, np.ndarray, np.ndarray, np.ndarray]:
-    """Scale variables by `D`, rows by `E` and the objective by a cost, so that all entries are near one or zero."""
+def equilibrate(program: Standard) -> tuple[Standard, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Scale variables by `D`, rows by `E`, the objective by a cost and right sides by a size, to entries near one."""
     P, q, A, b = program
     n = q.shape[1]
     scale = np.ones((q.shape[0], n + b.shape[1]))
@@ -92,8 +93,12 @@ def equilibrate(program: Standard) -> tuple[Standard, np.ndarray, np.ndarray, np
     D, E = scale[:, :n], scale[:, n:]
     P, A = D[:, :, None] * P * D[:, None, :], E[:, :, None] * A * D[:, None, :]
     q, b = D * q, E * b
-    cost = 1.0 / np.maximum(1e-6, np.maximum(_largest(q), np.max(np.abs(P), (1, 2))))
-    return Standard(P * cost[:, None, None], q * cost[:, None], A, b), D, E, cost
+    curve = np.max(np.abs(P), (1, 2), initial=0.0)
+    size = _largest(b)
+    size = np.where(size > 0, size, 1.0)[:, None]
+    cost = 1.0 / np.maximum(1e-300, np.maximum(_largest(q), size[:, 0] * curve))
+    scaled = Standard(P * (cost[:, None] * size)[:, :, None], q * cost[:, None], A, b / size)
+    return scaled, D, E, cost, size
 
 
 def _system(P, A, block) -> np.ndarray:

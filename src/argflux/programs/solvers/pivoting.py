@@ -237,8 +237,11 @@ def _exchange(row, column, unit, pivot, wanted) -> tuple[jax.Array, jax.Array]:
     return left, jnp.where(unit, 1.0 - inverse, row * inverse)
 
 
-def positive_inverse(P: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Inverse of positive definite matrices by Gauss-Jordan elimination, NaN for others, and which are definite."""
+def positive_inverse(P: jax.Array, least: float = INDEFINITE) -> tuple[jax.Array, jax.Array]:
+    """Inverse of positive definite matrices by Gauss-Jordan elimination, NaN for others, and which are definite.
+
+    That is, whose pivots exceed `least` when the diagonal is one.
+    """
     n = P.shape[1]
     M = jnp.moveaxis(P, 0, -1)
     places = jnp.arange(n)[:, None]
@@ -249,7 +252,7 @@ def positive_inverse(P: jax.Array) -> tuple[jax.Array, jax.Array]:
         tableau = pending.settled()
         row = lax.dynamic_index_in_dim(tableau, k, 0, False)
         pivot = lax.dynamic_index_in_dim(row, k, 0, False)
-        pivot = jnp.where(pivot > INDEFINITE, pivot, jnp.nan)
+        pivot = jnp.where(pivot > least, pivot, jnp.nan)
         return _Pending(tableau, *_exchange(row, jnp.where(places < k, -row, row), places == k, pivot, True))
 
     zeros = jnp.zeros_like(diagonal)

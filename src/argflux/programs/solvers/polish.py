@@ -23,8 +23,8 @@ def polish(program: Standard, p: int, x: np.ndarray, z: np.ndarray) -> tuple[np.
         x: a point near a solution, `(batch, n)`.
         z: its duals, `(batch, rows)`.
     """
-    scaled, D, E, cost = equilibrate(program)
-    near, duals = x / D, z * cost[:, None] / E
+    scaled, D, E, cost, size = equilibrate(program)
+    near, duals = x / (size * D), z * cost[:, None] / E
     best, score = [near, duals], _wrong(scaled, p, near, duals)
     slack = _slack(scaled, near)
     strict = (duals > slack) | (np.arange(z.shape[1]) < p)
@@ -42,7 +42,7 @@ def polish(program: Standard, p: int, x: np.ndarray, z: np.ndarray) -> tuple[np.
             for old, new in zip(best, point, strict=True):
                 old[live[better]] = new[better]
             active[live] = _mended(part, p, active[live], *point)
-    return D * best[0], E * best[1] / cost[:, None]
+    return size * D * best[0], E * best[1] / cost[:, None]
 
 
 def _mended(program: Standard, p: int, active: np.ndarray, x: np.ndarray, z: np.ndarray) -> np.ndarray:

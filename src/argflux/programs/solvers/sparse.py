@@ -84,7 +84,7 @@ def _solve_all(*arrays, form: Form, settings: Any) -> tuple:
         for i in left:
             instance = [a[i % len(a)] for a in arrays]
             if all(np.isfinite(a).all() for a in instance[:5]):
-                *point, status[i], iterations[i] = _solve(form, settings, *instance)
+                *point, status[i], iterations[i] = solve_one(form, settings, *instance)
                 for values, part in zip(found, point, strict=True):
                     values[i] = part
 
@@ -92,7 +92,7 @@ def _solve_all(*arrays, form: Form, settings: Any) -> tuple:
     return *found, status, iterations
 
 
-def _solve(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:
+def solve_one(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:
     """One instance: x, duals, signed duals of the bounds, status, iterations."""
     clarabel: Any = importlib.import_module("clarabel")
 
@@ -179,7 +179,7 @@ def _options(settings: Any) -> Any:
     options = clarabel.DefaultSettings()
     options.verbose = False
     options.max_iter = min(settings.max_iterations, 500)
-    options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = ACCURACY * settings.tolerance
+    options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = ACCURACY * min(settings.tolerance, 1e-8)
     options.direct_solve_method = "faer"
     return options
 

@@ -1,0 +1,71 @@
+"""Small linear algebra on the host without BLAS's pool of threads, which costs more to wake than it saves."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+SMALL = 256
+
+
+class _Alone:
+    """How many calls want one thread, and what the libraries had before the first of them."""
+
+    def __init__(self):
+        self.lock, self.calls = threading.Lock(), 0
+        self.before: list[tuple[Any, int]] = []
+
+    def enter(self) -> None:
+        with self.lock:
+            if not self.calls:
+                self.before = [(library, library.num_threads) for library in _libraries()]
+                self.before = [(library, count) for library, count in self.before if count and count > 1]
+                for library, _ in self.before:
+                    library.set_num_threads(1)
+            self.calls += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.calls -= 1
+            if not self.calls:
+                for library, count in self.before:
+                    library.set_num_threads(count)
+
+
+_alone = _Alone()
+
+
+@contextlib.contextmanager
+def one_thread(size: int) -> Iterator[None]:
+    """Keep BLAS to the calling thread while systems of at most `SMALL` rows are solved; larger ones may use its pool.
+
+    The number of threads belongs to the process: the first call that enters takes it down, the last that leaves
+    restores it.
+
+    Args:
+        size: rows of the systems.
+
+    Example:
+        >>> import numpy as np
+        >>> with one_thread(3):
+        ...     float(np.linalg.inv(2 * np.eye(3))[0, 0])
+        0.5
+    """
+    if size > SMALL:
+        yield
+        return
+    _alone.enter()
+    try:
+        yield
+    finally:
+        _alone.leave()
+
+
+@functools.cache
+def _libraries() -> list[Any]:
+    import scipy.linalg.lapack  # noqa: F401  # brings its own BLAS, which XLA calls too
+
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]

@@ -1,0 +1,63 @@
+"""Dependent active rows and undetermined unknowns: null spaces of dense optimality systems, on the host."""
+
+import jax
+import numpy as np
+
+from argflux.programs.blas import one_thread
+from argflux.programs.form import Blocks, Form
+from argflux.programs.hostcall import cores, host_call, share
+from argflux.programs.saddle import saddle_scale
+from argflux.programs.status import Regularity
+
+NULL = 1e-9
+THREADED = 1e6
+
+
+def dense_ranks(form: Form, blocks: Blocks, active: jax.Array, fixed: jax.Array, doubtful: jax.Array) -> jax.Array:
+    """Flags of `Regularity` for dependent active rows and for a solution that is not unique, where `doubtful`."""
+    given = (blocks.P, blocks.A, blocks.G, active, fixed, doubtful)
+    shapes = [(doubtful.shape, "int32")]
+    flags = lambda _: host_call(_rank_all, shapes, *given, form=form)[0]
+    return jax.lax.cond(jax.numpy.any(doubtful), flags, lambda _: jax.numpy.zeros(doubtful.shape, "int32"), 0)
+
+
+def _rank_all(P, A, G, active, fixed, doubtful, *, form: Form) -> tuple:
+    flags, which = np.zeros(len(doubtful), np.int32), np.flatnonzero(doubtful)
+
+    def work(left) -> None:
+        for i in map(which.__getitem__, left):
+            one = [part[i % len(part)] for part in (P, A, G, active, fixed)]
+            unknowns, duals = null_parts(form, *one)
+            flags[i] = duals * Regularity.LICQ + unknowns * Regularity.NON_UNIQUE
+
+    size = form.n + form.p + form.m
+    with one_thread(size):
+        share(work, len(which), cores() if len(which) * size**2 > THREADED else 1)
+    return (flags,)
+
+
+def null_parts(form: Form, P, A, G, active, fixed) -> tuple[bool, bool]:
+    """Whether free unknowns, and duals of active rows, of one instance move without effect."""
+    free = np.flatnonzero(fixed == 0)
+    C = np.concatenate([A, G])[active > 0][:, free]
+    H = np.zeros((len(free), len(free)))
+    if form.curvature == "diagonal":
+        np.fill_diagonal(H, P[free])
+    elif form.curvature == "dense":
+        H = ((P + P.T) / 2)[np.ix_(free, free)]
+    scale = saddle_scale(H, C)
+    unknowns, rows = scale[: len(free)], scale[len(free) :]
+    C, H = C * rows[:, None] * unknowns, H * unknowns[:, None] * unknowns
+    duals = len(C) > len(free) or _is_deficient(C.T)
+    definite = form.curvature == "diagonal" and bool(np.all(P[free] > 0))
+    return not definite and _is_deficient(np.concatenate([H, C])), duals
+
+
+def _is_deficient(M: np.ndarray) -> bool:
+    """Whether some combination of the columns is nothing."""
+    if not M.shape[1]:
+        return False
+    if M.shape[0] < M.shape[1]:
+        return True
+    values = np.linalg.svd(M, compute_uv=False)
+    return bool(values[-1] <= NULL * values[0])

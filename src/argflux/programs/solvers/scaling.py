@@ -1,0 +1,113 @@
+"""Units for the unknowns, the rows and the objective of one program, because solvers' tolerances are absolute.
+
+Every host solver is handed `x = size · columns · x̃`, rows times `rows`, and an objective times `cost`, such that the
+largest entries are near one. All units are powers of two, so that scaling itself rounds nothing.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+ROUNDS = 4
+NEAR = 16.0
+
+
+class Units(NamedTuple):
+    """What the unknowns, the rows, the objective and the point as a whole are measured in."""
+
+    columns: np.ndarray
+    rows: np.ndarray
+    cost: float = 1.0
+    size: float = 1.0
+
+    def x(self, x: np.ndarray) -> np.ndarray:
+        """The user's x."""
+        return x * (self.columns * self.size)
+
+    def dual(self, dual: np.ndarray) -> np.ndarray:
+        """The user's duals of the rows."""
+        return dual * (self.rows / self.cost)
+
+    def bound(self, bound: np.ndarray) -> np.ndarray:
+        """The user's duals of the bounds."""
+        return bound / (self.columns * self.cost)
+
+
+def power(v: Any) -> Any:
+    """The power of two nearest to `1 / v`; one where v is zero."""
+    v = np.asarray(v, np.float64)
+    with np.errstate(divide="ignore"):
+        return np.where((v > 0) & np.isfinite(v), np.exp2(-np.rint(np.log2(v))), 1.0)
+
+
+def equilibrium(M: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Units of columns and rows that bring the largest entry of each near one; ones where they are near it already.
+
+    Source:
+        Ruiz, "A scaling algorithm to equilibrate both rows and columns norms in matrices" (2001).
+    """
+    size = abs(M)
+    columns, rows = np.ones(M.shape[1]), np.ones(M.shape[0])
+    if _is_near(_largest(size, 1)) and _is_near(_largest(size, 0)):
+        return columns, rows
+    for _ in range(ROUNDS):
+        rows = np.sqrt(rows * _inverse(_largest(_by_columns(size, columns), 1)))
+        columns = np.sqrt(columns * _inverse(_largest(_by_rows(size, rows), 0)))
+    return power(1 / columns), power(_largest(_by_columns(size, columns), 1))
+
+
+def unit(v: float) -> float:
+    """The power of two nearest to `1 / v`; one where v is zero or infinite."""
+    return 2.0 ** -round(math.log2(v)) if 0 < v < math.inf else 1.0
+
+
+def size_of(low: np.ndarray, high: np.ndarray) -> float:
+    """Size of a program's limits: how far zero is from them, or, if it meets them all, what they are like.
+
+    Args:
+        low: the least values of the unknowns and the rows, in their units.
+        high: the largest ones.
+    """
+    far = max(float(low.max(initial=0.0)), -float(high.min(initial=0.0)))
+    if far:
+        return 1 / unit(far)
+    given = np.concatenate([-low, high])
+    given = given[(given > 0) & (given < math.inf)]
+    return 1 / unit(math.exp(float(np.log(given).mean()))) if len(given) else 1.0
+
+
+def _is_near(v: np.ndarray) -> bool:
+    return v.max(initial=0.0) < NEAR and bool(np.all((v > 1 / NEAR) | (v == 0)))
+
+
+def _inverse(v: np.ndarray) -> np.ndarray:
+    return np.where(v > 0, 1 / np.where(v > 0, v, 1.0), 1.0)
+
+
+def _largest(M: Any, axis: int) -> np.ndarray:
+    if not issparse(M):
+        return M.max(axis, initial=0.0)
+    places = M.indices if axis == 0 else np.repeat(np.arange(M.shape[0]), np.diff(M.indptr))
+    largest = np.zeros(M.shape[1 - axis])
+    np.maximum.at(largest, places, M.data)
+    return largest
+
+
+def _by_columns(M: Any, columns: np.ndarray) -> Any:
+    if issparse(M):
+        return csr_array((M.data * columns[M.indices], M.indices, M.indptr), shape=M.shape)
+    return M * columns
+
+
+def _by_rows(M: Any, rows: np.ndarray) -> Any:
+    if issparse(M):
+        return csr_array((M.data * np.repeat(rows, np.diff(M.indptr)), M.indices, M.indptr), shape=M.shape)
+    return M * rows[:, None]
+
+
+def in_units(M: Any, units: Units) -> Any:
+    """A matrix in units."""
+    plain = np.all(units.columns == 1) and np.all(units.rows == 1)
+    return M if plain else _by_rows(_by_columns(M, units.columns), units.rows)
