@@ -40,7 +40,7 @@ def against(loss, name):
     return lambda x, w: loss(jax.nn.sigmoid(x * w), targets)
 
 
-SINGLE = {name: lambda x, w, f=getattr(af.nn, name): f(x * w) for name in activation.__all__}
+SINGLE = {name: lambda x, w, name=name: getattr(af.nn, name)(x * w) for name in activation.__all__}
 SINGLE |= {name: against(getattr(af.nn, name), name) for name in LOSSES}
 OPERATIONS = {
     "scan": lambda x, w: lax.scan(lambda c, _: (jnp.tanh(c * w), c), x, None, length=3)[0],
@@ -88,7 +88,7 @@ def expected():
 
 
 def ours(x, w):
-    """What `expected` returns, from inside `shard_map`; of operations, the gradients of a loss summed over devices too."""
+    """What `expected` returns, from inside `shard_map`; of operations, also the gradients of the sum over devices."""
     found = {}
     for name, f in SINGLE.items():
         value, grads = af.withgradient(scalar(f), x, w)
@@ -109,7 +109,7 @@ def main():
     for name in SINGLE:
         for got, want in zip(found[name], (*wanted[name], *wanted[name][1:]), strict=False):
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=name)
-    out = {name: (rows, everywhere) for name in SHARDED}
+    out = dict.fromkeys(SHARDED, (rows, everywhere))
     theirs = lambda f, x, w: jax.grad(f, (0, 1))(x, w)
     found, wanted = (jax.jit(sharded(together(gradient), out))(X, W) for gradient in (af.gradient, theirs))
     for name in SHARDED:
