@@ -15,6 +15,7 @@ from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
 from argflux.autodiff.wild import wild_inputs
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.tree import is_differentiable
 
 
@@ -54,6 +55,7 @@ class _Run:
         return dict(zip(captured, cotangents, strict=False)), cotangents[len(captured) :]
 
 
+@explained
 def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
     """Evaluate `f(*args)` and return the value with the function that pulls cotangents back.
 
@@ -111,6 +113,7 @@ def pullback_of_arguments(f: Callable, *args: Any) -> tuple[Any, Callable]:
     return value, lambda dy: run.traced.inputs.gradients(run.pull(_check_seed(value, dy))[1])[1]
 
 
+@explained
 def gradient(f: Callable, *args: Any) -> tuple:
     """Return the gradient of a scalar function, one entry per argument.
 
@@ -137,6 +140,7 @@ def gradient(f: Callable, *args: Any) -> tuple:
     return withgradient(f, *args).gradient
 
 
+@explained
 def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient:
     """Return `(value, gradient)` of a scalar function from one forward run.
 
@@ -182,6 +186,7 @@ def _implicit(f: Callable, params: Params, has_aux: bool) -> WithGradient:
     return WithGradient((value, rebuild_aux(run.traced.aux, run.aux)) if has_aux else value, (grads,))
 
 
+@explained
 def jacobian(f: Callable, *args: Any) -> Any:
     """Return every partial derivative of `f`, in reverse mode.
 
@@ -222,6 +227,7 @@ def jacobian(f: Callable, *args: Any) -> Any:
     return run.traced.out_tree.unflatten([rows(i) for i in range(len(run.outputs))])
 
 
+@explained
 def hessian(f: Callable, x: Any) -> Any:
     """Return the second derivatives of a scalar function: the forward derivative of our gradient.
 

@@ -10,9 +10,11 @@ from argflux.autodiff.listing import Listing, Names, function_name, operation_na
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Tape
 from argflux.autodiff.trace import Trace, trace
+from argflux.keywords import explained
 from argflux.tree import is_differentiable, named_leaves
 
 
+@explained
 def code_ir(f: Callable, *args: Any) -> Listing:
     """List the program that `f(*args)` runs: one line per operation, with the user's line it comes from.
 
@@ -42,6 +44,7 @@ def code_ir(f: Callable, *args: Any) -> Listing:
     return Listing.of(lines)
 
 
+@explained
 def code_pullback(f: Callable, *args: Any) -> Listing:
     """List the pullback of `f(*args)`: the rules in the order in which they run, with the user's lines.
 
