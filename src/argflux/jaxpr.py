@@ -147,8 +147,12 @@ def varying_axes(x: Any) -> frozenset:
         >>> sorted(varying_axes(jnp.ones(2)))
         []
     """
-    kind = getattr(x if hasattr(x, "manual_axis_type") else jax.typeof(x), "manual_axis_type", None)
+    kind = getattr(_aval(x), "manual_axis_type", None)
     return frozenset() if kind is None else kind.varying
+
+
+def _aval(x: Any) -> Any:
+    return x if isinstance(x, ShapedArray | jax.ShapeDtypeStruct) else jax.typeof(x)
 
 
 def vary_like(x: Any, *others: Any) -> Any:
@@ -170,9 +174,9 @@ def zeros(aval: Any) -> jax.Array:
 
 def struct(x: Any, dtype: Any = None, like: Any = None) -> jax.ShapeDtypeStruct:
     """Return shape, dtype and varying axes (of another value, if they are more) of an aval, to trace a program with."""
-    aval = x if hasattr(x, "manual_axis_type") else jax.typeof(x)
+    aval = _aval(x)
     if like is not None and varying_axes(like) - varying_axes(aval):
-        aval = jax.typeof(like)
+        aval = _aval(like)
     if not varying_axes(aval):
         return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype)
     kinds = {"sharding": aval.sharding, "manual_axis_type": aval.manual_axis_type}

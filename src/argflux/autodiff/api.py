@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from argflux.autodiff.closure import derivative_of_function
+from argflux.autodiff.compiled import ON_THE_HOST, primitives
 from argflux.autodiff.params import Params, is_implicit
 from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
@@ -237,9 +239,24 @@ def hessian(f: Callable, x: Any) -> Any:
         >>> af.hessian(lambda x: jnp.sum(x**3), jnp.array([1.0, 2.0])).tolist()
         [[6.0, 0.0], [0.0, 12.0]]
     """
+    slope = lambda point: gradient(f, point)[0]
     if not all(jnp.size(leaf) for leaf in jax.tree.leaves(x)):
-        return jacobian(lambda point: gradient(f, point)[0], x)
-    return jax.jacfwd(lambda point: gradient(f, point)[0])(x)
+        return jacobian(slope, x)
+    if ON_THE_HOST.intersection(primitives(trace(f, (x,), where="hessian").jaxpr.jaxpr)):
+        return _pushed_one_by_one(slope, x)
+    return jax.jacfwd(slope)(x)
+
+
+def _pushed_one_by_one(slope: Callable, x: Any) -> Any:
+    """Return what `jax.jacfwd` does, through primitives that JAX pushes forward along one direction at a time."""
+    flat, unravel = ravel_pytree(x)
+    columns = jax.lax.map(lambda dx: jax.jvp(slope, (x,), (unravel(dx),))[1], jnp.eye(flat.size, dtype=flat.dtype))
+
+    def row(column: Any) -> Any:
+        parts = jax.vmap(unravel)(jnp.moveaxis(column, 0, -1).reshape(-1, flat.size))
+        return jax.tree.map(lambda part: part.reshape(*column.shape[1:], *part.shape[1:]), parts)
+
+    return jax.tree.map(row, columns)
 
 
 def _check_scalar(value: Any, args: tuple) -> Any:

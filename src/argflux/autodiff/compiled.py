@@ -157,13 +157,13 @@ def _program(eqn) -> ClosedJaxpr:
 def _is_worth_compiling(eqn) -> bool:
     if eqn.effects:
         return False
-    names = list(_primitives(eqn))
+    names = [name for jaxpr in jaxprs_in_params(eqn.params) for name in primitives(jaxpr)]
     return not ON_THE_HOST.intersection(names) and (eqn.primitive.name != "jit" or len(names) > FEW)
 
 
-def _primitives(eqn) -> Iterator[str]:
-    """Yield the names of the primitives in the programs that an equation holds."""
-    for jaxpr in jaxprs_in_params(eqn.params):
-        for inner in jaxpr.eqns:
-            yield inner.primitive.name
-            yield from _primitives(inner)
+def primitives(jaxpr: Any) -> Iterator[str]:
+    """Yield the names of the primitives in a program and in those that its equations hold."""
+    for eqn in jaxpr.eqns:
+        yield eqn.primitive.name
+        for inner in jaxprs_in_params(eqn.params):
+            yield from primitives(inner)

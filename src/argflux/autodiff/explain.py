@@ -68,16 +68,16 @@ def code_pullback(f: Callable, *args: Any) -> Listing:
           return d%1
     """
     traced = trace(f, args, where="code_pullback")
-    record: list = []
+    lines: list = []
 
     def run(arrays):
         tape = Tape(lambda array: True)
         inputs = [tape.variable(x) for x in arrays]
         outputs = tape.run_closed(traced.jaxpr, inputs)
-        record[:] = [tape, [n.slot for n in inputs], [n.slot for n in outputs]]
+        lines[:] = _pullback_lines(f, traced, tape, [n.slot for n in inputs], [n.slot for n in outputs])
 
     jax.eval_shape(run, traced.inputs.arrays)
-    return Listing.of([f"pullback of {function_name(f)}", *_pullback_lines(f, traced, *record)])
+    return Listing.of([f"pullback of {function_name(f)}", *lines])
 
 
 def _pullback_lines(f, traced: Trace, tape: Tape, inputs, outputs) -> Iterator[str]:

@@ -60,10 +60,11 @@ def hook(x: Any, f: Callable) -> Any:
         dx = 6.0
     """
     leaves = Leaves.of(x, "hook")
+    outline = leaves.outline()
 
     def replace(cotangents: list) -> list:
-        dx = f(leaves.gradients(cotangents))
-        return cotangents if dx is None else _fitting(dx, cotangents, leaves)
+        dx = f(outline.gradients(cotangents))
+        return cotangents if dx is None else _fitting(dx, cotangents, outline)
 
     return leaves.rebuild(hook_p.bind(*leaves.arrays, replace=replace))
 
