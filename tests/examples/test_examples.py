@@ -160,7 +160,7 @@ def test_skip_connections(tmp_path, capsys):
 
 def test_deep_residual(tmp_path):
     """Twenty layers learn better with skips than without, from every start and on the same budget."""
-    found = run("deep_residual", tmp_path)
+    found = run("deep_residual", tmp_path, epochs=5)
     without, with_skips = found["accuracy"].values()
     assert min(with_skips) > max(without) + 0.05
     assert is_picture(tmp_path / "deep_residual/depth.png")
