@@ -234,6 +234,7 @@ def test_predict_then_optimise(tmp_path):
     assert "lower in 5 of 5" in (tmp_path / "predict_then_optimise/report.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_decision_losses(tmp_path):
     """Where the predictor is right least squares is best; where it is far from right the decision losses are."""
     module = load("decision_losses")
