@@ -41,10 +41,10 @@ def network(number: int) -> af.Chain:
 
 def accuracies(model, train, test, epochs) -> list[float]:
     """Train by gradient descent, on the same batches for every model; return the test accuracy of each epoch."""
-    data = af.DataLoader((train.x, af.onehotbatch(train.y, train.classes)), batchsize=64, shuffle=True)
-    measures = {"accuracy": lambda model, x, y: af.accuracy(model(x), y)}
-    rule, test = af.Descent(0.05), (test.x, test.y)
-    fitted = af.train(loss, model, data, rule, epochs=epochs, validation=test, metrics=measures, progress=False)
+    (x, y), held_out = ((part.x, af.onehotbatch(part.y, train.classes)) for part in (train, test))
+    data = af.DataLoader((x, y), batchsize=64, shuffle=True)
+    watch = {"validation": held_out, "metrics": {"accuracy": lambda model, x, y: af.accuracy(model(x), y)}}
+    fitted = af.train(loss, model, data, af.Descent(0.05), epochs=epochs, progress=False, **watch)
     return [record.metrics["accuracy"] for record in fitted[1]]
 
 

@@ -12,7 +12,8 @@ import pytest
 from jax.typing import ArrayLike, DTypeLike
 
 import argflux
-from argflux.errors import ArgumentError, DtypeError
+from argflux import autodiff, data, nn, patterns, plots, programs, training
+from argflux.errors import ArgfluxError, ArgumentError, DtypeError
 from argflux.keywords import explained, unknown_keyword
 from argflux.kinds import fits, in_words
 from argflux.othernames import OTHER_NAMES
@@ -151,3 +152,29 @@ def test_their_name_is_ours_wherever_ours_is_known():
             name = ours.split("=")[0]
             if " " not in name:
                 assert name in unknown_keyword("f", theirs, 1, [name]).todo
+
+
+PACKAGES = (autodiff, nn, data, training, programs, patterns, plots)
+RETURNED = (
+    "Params RuleCheck WithGradient Buffer History OptimiserState Record Coefficients Directions Regularity Residuals "
+    "Sensitivities Solution Status Comparison Correlation DesignReport Family GapIdentity LayerReport LineRegions "
+    "PatternCounts PlaneRegions Site Sites Study ZeroCounts"
+)
+WITHOUT_OPTIONS = "Rule compiler_options differentiating params primitive rrule"
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_public_function_explains_its_keywords(package):
+    for name in package.__all__:
+        target = getattr(package, name)
+        is_error = inspect.isclass(target) and issubclass(target, Exception)
+        if callable(target) and not is_error and name not in f"{RETURNED} {WITHOUT_OPTIONS}".split():
+            with pytest.raises(ArgfluxError, match=r".*got .*; expected .*; "):
+                target(no_such_option=1)
+
+
+def test_keywords_of_other_libraries_for_gradients():
+    f = lambda x: jnp.sum(x * x)
+    for call in (autodiff.gradient, autodiff.withgradient, autodiff.pullback, autodiff.jacobian):
+        with pytest.raises(ArgumentError, match=rf"{call.__name__}: got keyword argnums=0; expected f"):
+            call(f, jnp.ones(2), argnums=0)

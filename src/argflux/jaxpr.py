@@ -1,6 +1,6 @@
 """How JAX spells its programs, which changes between versions: the only file that imports from the parts it hides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -19,9 +19,9 @@ from jax.interpreters import ad, batching, mlir
 
 __all__ = [
     "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "aval_like", "backward_pass",
-    "batching", "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "jaxpr_as_fun",
-    "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct", "tangent_program", "vary_like",
-    "vary_together", "varying_axes", "zeros",
+    "batching", "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "is_traced",
+    "jaxpr_as_fun", "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct", "tangent_program",
+    "vary_like", "vary_together", "varying_axes", "zeros",
 ]  # fmt: skip
 
 _CALLS = {
@@ -120,6 +120,20 @@ def _expanded(eqn: Any) -> ClosedJaxpr:
     return jax.make_jaxpr(call)(*[struct(v.aval) for v in eqn.invars])
 
 
+def is_traced() -> bool:
+    """Return whether what is computed now, even from known values, becomes part of a program that JAX traces.
+
+    Example:
+        >>> import jax
+        >>> from argflux.jaxpr import is_traced
+        >>> seen = []
+        >>> _ = jax.jit(lambda: seen.append(is_traced()))()
+        >>> is_traced(), seen
+        (False, [True])
+    """
+    return any(name == "DynamicJaxprTrace" for name in _traces())
+
+
 def is_mapped() -> bool:
     """Say whether what runs now runs for many examples at once, inside `vmap` or `shard_map`.
 
@@ -130,13 +144,15 @@ def is_mapped() -> bool:
         >>> seen, is_mapped()
         ([True], False)
     """
-    reference = getattr(get_opaque_trace_state(convention="nnx"), "_trace_ref", lambda: None)
-    trace = reference()
+    return any(name in ("BatchTrace", "ShardMapTrace") for name in _traces())
+
+
+def _traces() -> Iterator[str]:
+    """Yield the names of what JAX does with operations now, the innermost first."""
+    trace = getattr(get_opaque_trace_state(convention="nnx"), "_trace_ref", lambda: None)()
     while trace is not None:
-        if type(trace).__name__ in ("BatchTrace", "ShardMapTrace"):
-            return True
+        yield type(trace).__name__
         trace = getattr(trace, "parent_trace", None)
-    return False
 
 
 def varying_axes(x: Any) -> frozenset:
@@ -147,8 +163,12 @@ def varying_axes(x: Any) -> frozenset:
         >>> sorted(varying_axes(jnp.ones(2)))
         []
     """
-    kind = getattr(x if hasattr(x, "manual_axis_type") else jax.typeof(x), "manual_axis_type", None)
+    kind = getattr(_aval(x), "manual_axis_type", None)
     return frozenset() if kind is None else kind.varying
+
+
+def _aval(x: Any) -> Any:
+    return x if isinstance(x, ShapedArray | jax.ShapeDtypeStruct) else jax.typeof(x)
 
 
 def vary_like(x: Any, *others: Any) -> Any:
@@ -170,9 +190,9 @@ def zeros(aval: Any) -> jax.Array:
 
 def struct(x: Any, dtype: Any = None, like: Any = None) -> jax.ShapeDtypeStruct:
     """Return shape, dtype and varying axes (of another value, if they are more) of an aval, to trace a program with."""
-    aval = x if hasattr(x, "manual_axis_type") else jax.typeof(x)
+    aval = _aval(x)
     if like is not None and varying_axes(like) - varying_axes(aval):
-        aval = jax.typeof(like)
+        aval = _aval(like)
     if not varying_axes(aval):
         return jax.ShapeDtypeStruct(x.shape, dtype or x.dtype)
     kinds = {"sharding": aval.sharding, "manual_axis_type": aval.manual_axis_type}

@@ -93,7 +93,7 @@ def test_the_auxiliary_demand_is_expected_again(made, monkeypatch):
     again = []
     for _ in range(3):
         (_, aux), (dx,) = autodiff.withgradient(loss, X, has_aux=True)
-        again.append(sum(form.again._cache_size() for form in made))
+        again.append(sum(form.again.outside._cache_size() for form in made))
         np.testing.assert_allclose(dx, jax.grad(loss, has_aux=True)(X)[0], rtol=2e-5)
         np.testing.assert_allclose(aux, jnp.sin(X), rtol=1e-5)
     assert again == [1, 1, 1]
@@ -143,6 +143,18 @@ def test_a_program_without_a_derivative_runs_in_place(made):
         )
         with pytest.raises(MissingRuleError, match="while"):
             autodiff.gradient(lambda x: _with_a_count(x)[1], X)
+
+
+def test_known_values_inside_a_traced_function(made):
+    """Only the outermost `jit` can have options of the compiler."""
+    f = lambda x: smooth(_long(x))
+    expected, back = jax.grad(f)(X), autodiff.pullback(f, X)[1]
+    once = lambda s: s * autodiff.gradient(f, X)[0]
+    assert len(made) == 1
+    for way in (once, lambda s: back(s)[1], lambda s: autodiff.pullback(f, X)[1](s)[1]):
+        np.testing.assert_allclose(jax.jit(way)(1.0), expected, rtol=2e-5)
+    np.testing.assert_allclose(jax.jit(jax.vmap(once))(jnp.ones(2))[1], expected, rtol=2e-5)
+    np.testing.assert_allclose(lax.map(once, jnp.ones(2))[1], expected, rtol=2e-5)
 
 
 def test_python_on_the_way_back_sees_values(made):

@@ -86,3 +86,14 @@ def test_a_hook_in_a_model_returns_the_tree_it_was_given():
     with pytest.raises(RuleError, match="got the structure"):
         af.gradient(lambda x: PLACES["model"](x, lambda d: d), jnp.ones(2))
     assert af.gradient(lambda x: af.hook(x, lambda d: 5) ** 2, 3.0)[0] == 5.0
+
+
+def test_hessian_is_the_derivative_of_the_hooked_gradient():
+    """A hook changes the gradient; the hessian is that gradient's derivative, laid out as `jax.jacfwd` does."""
+    x = {"a": jnp.array([0.3, 1.0]), "b": jnp.float32(2.0)}
+    plain = lambda x: jnp.sum(x["a"] ** 3) * x["b"]
+    hooked = lambda x: plain({"a": af.hook(x["a"], lambda dx: 2 * dx), "b": x["b"]})
+    found, expected = af.hessian(hooked, x), jax.hessian(plain)(x)
+    for row, factor in (("a", 2), ("b", 1)):
+        for column in ("a", "b"):
+            np.testing.assert_allclose(found[row][column], factor * expected[row][column], rtol=1e-5)

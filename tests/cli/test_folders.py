@@ -1,6 +1,6 @@
 import pytest
 
-from argflux.cli.folders import new_folder
+from argflux.cli.folders import RESUMABLE, new_folder
 from argflux.errors import OutputError
 
 
@@ -18,8 +18,10 @@ def test_out_is_made_with_its_parents_and_may_be_empty(tmp_path):
 
 def test_results_are_never_overwritten(tmp_path):
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(OutputError, match=r"got a folder that holds files already; .*--resume"):
+    with pytest.raises(OutputError, match=r"got a folder that holds files already; .*; pass another --out$"):
         new_folder(tmp_path, "moons")
+    with pytest.raises(OutputError, match=r"got a folder that holds files already; .*--resume"):
+        new_folder(tmp_path, "moons", RESUMABLE)
 
 
 @pytest.mark.parametrize("below", [".", "deeper/still"])

@@ -49,7 +49,7 @@ def test_one_output_and_going_on(capsys, tmp_path):
     [
         (["--families", "kaming"], "families: got 'kaming'; expected one of uniform"),
         (["--families", "designed:-1"], "designed: got kappa=-1.0"),
-        (["--starts", "0"], "--starts: got 0; expected a whole number from 1"),
+        (["--starts", "0"], "--starts: got 0; expected a whole number from 3 to 1000000000;"),
         (["--hidden", "none"], "--hidden: got 0; expected a whole number from 1 to 65536"),
         (["--outputs", "softmax"], "--outputs: got 'softmax'; expected one of linear, relu, both"),
         (["--rate", "0"], "--rate: got 0.0; expected a finite number above 0"),

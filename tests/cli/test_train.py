@@ -98,7 +98,7 @@ def test_no_hidden_layer(capsys):
         (["--hidden", "16,,16"], "--hidden: got '16,,16'"),
         (["--hidden", "0"], "--hidden: got 0; expected a whole number from 1 to 65536"),
         (["--hidden", "99999999"], "--hidden: got 99999999"),
-        (["--epochs", "0"], "--epochs: got 0; expected a whole number from 1;"),
+        (["--epochs", "0"], "--epochs: got 0; expected a whole number from 1 to 1000000000;"),
         (["--epochs", "many"], "--epochs: got 'many'; expected a whole number"),
         (["--batch", "-5"], "--batch: got -5"),
         (["--batch", "201"], "--batch: got 201; expected at most the 200 observations of moons"),

@@ -8,6 +8,7 @@ import struct
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from argflux import nn
 
@@ -160,7 +161,7 @@ def test_skip_connections(tmp_path, capsys):
 
 def test_deep_residual(tmp_path):
     """Twenty layers learn better with skips than without, from every start and on the same budget."""
-    found = run("deep_residual", tmp_path)
+    found = run("deep_residual", tmp_path, epochs=5)
     without, with_skips = found["accuracy"].values()
     assert min(with_skips) > max(without) + 0.05
     assert is_picture(tmp_path / "deep_residual/depth.png")
@@ -234,15 +235,48 @@ def test_predict_then_optimise(tmp_path):
 
 
 @pytest.mark.slow
+def test_decision_losses(tmp_path):
+    """Where the predictor is right least squares is best; where it is far from right the decision losses are."""
+    module = load("decision_losses")
+    found = {
+        name: np.asarray(scores) for name, scores in module.main(tmp_path, seeds=2, steps=6, degrees=(1, 8)).items()
+    }
+    assert list(found) == ["least squares", "SPO+", "perturbed", "Fenchel-Young"]
+    fitted = found.pop("least squares")
+    for scores in found.values():
+        assert scores.shape == (2, 2)
+        assert (scores[0] > fitted[0]).all()
+        assert (scores[1] < fitted[1]).all()
+    assert (fitted > 0).all()
+    assert is_picture(tmp_path / "regret.png")
+    cost = np.random.default_rng(0).uniform(0.5, 1.5, 40).astype(np.float32)
+    edges = np.asarray(module.shortest(cost))
+    np.testing.assert_allclose(module.flow(edges, cost), 0, atol=1e-6)
+    balance = np.stack([np.ravel(module.flow(row, cost)) for row in np.eye(40, dtype=np.float32)], 1)
+    start = np.ravel(module.flow(np.zeros(40, np.float32), cost))
+    np.testing.assert_allclose(edges, linprog(cost, A_eq=balance - start[:, None], b_eq=-start).x, atol=1e-6)
+
+
+def test_keep_best(tmp_path, capsys):
+    found = run("keep_best", tmp_path)
+    assert found["best"] < 0.9 * found["last"]
+    assert 1 <= found["epoch"] < 40
+    assert [step for step, _ in found["steps"]] == list(range(20, 161, 20))
+    assert (np.diff(found["rates"]) < 0).all()
+    assert found["same"]
+    assert "0.0200 in the first epoch, 0.0000 in the last" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_design_weights(tmp_path):
     """Designed starts have less than half the zeros, learn faster and end no worse."""
-    found = run("design_weights", tmp_path, starts=4)
+    found = run("design_weights", tmp_path, epochs=8)
     for report in found["reports"]:
         assert report.zeros_after < report.zeros_before / 3
         assert all(layer.distinct == layer.units for layer in report.layers)
     assert (found["after"] <= 0).mean() < (found["before"] <= 0).mean() / 3
     usual, designed = found["curves"]["usual"], found["curves"]["designed"]
-    assert usual.shape == designed.shape == (4, 15)
+    assert usual.shape == designed.shape == (8, 8)
     assert designed[:, :3].mean() > usual[:, :3].mean() + 0.05
     assert designed[:, -1].mean() > usual[:, -1].mean() - 0.005
     assert is_picture(tmp_path / "design_weights/layer.png")

@@ -65,7 +65,7 @@ def test_names_and_parts():
         ),
         (lambda: nn.Parallel(nn.cat), ArgumentError, "Parallel: got no layer; expected at least one"),
         (lambda: nn.Parallel("add", nn.relu), DtypeError, "Parallel: got connection 'add'"),
-        (lambda: nn.Maxout(nn.Dense, 2), TypeError, "missing"),
+        (lambda: nn.Maxout(nn.Dense, 2), ArgumentError, "missing a required argument"),
         (lambda: nn.Maxout(lambda: nn.relu, 0), ArgumentError, "count=0"),
         (lambda: nn.PairwiseFusion(jnp.add, nn.relu, nn.relu)(ONE, ONE, ONE), ArgumentError, "3 inputs"),
     ],

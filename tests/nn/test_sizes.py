@@ -54,7 +54,7 @@ PICTURE = jnp.ones((2, 5, 5, 3))
         (lambda: nn.Embedding(5, 2)(jnp.array([0, 5])), ArgumentError, "index 5; expected indices from 0 to 4"),
         (lambda: nn.Embedding(5, 2)(jnp.array([-1])), ArgumentError, "index -1"),
         (lambda: nn.Embedding(5, 2, padding=5), ArgumentError, "padding=5; expected an index below 5"),
-        (lambda: nn.LSTM(3, 2)(jnp.ones((4, 3))), ShapeError, r"add an axis of time: x\[:, None\]"),
+        (lambda: nn.LSTM(3, 2)(jnp.ones((4, 3))), ShapeError, r"for one sequence: x\[None\]"),
         (lambda: nn.LSTM(3, 2)(jnp.ones((4, 7, 5))), ShapeError, "last dimension 5"),
         (lambda: nn.LSTM(3, 2)(jnp.ones((4, 7, 3)), jnp.ones((4, 2))), ShapeError, r"a pair \(h, c\)"),
         (

@@ -52,7 +52,7 @@ def test_what_does_not_fit(x):
         af.designed(x)(key(0), (64,))
     with pytest.raises(ArgumentError, match="designed: got kappa=-2"):
         af.designed(x, kappa=-2)
-    with pytest.raises(TypeError, match="kapa"):
+    with pytest.raises(ArgumentError, match="write kappa="):
         af.designed(x, kapa=2)
     with pytest.raises(DataError, match="designed: got nan"):
         af.designed(x * np.nan)

@@ -112,7 +112,7 @@ ROWS = [
     ("power of parameter", lambda x: jax.lax.pow(x, C), NONLINEAR, None),
     ("scatter sub", lambda x: jnp.zeros((3, 3)).at[jnp.array([0, 1])].subtract(x[:2]), 1, True),
     ("window", lambda x: jax.lax.reduce_window(x, 0.0, jax.lax.add, (2, 2), (1, 1), "VALID"), 1, True),
-    ("own rule", lambda x: twice(x) ** 2, 2, True),
+    ("own rule", lambda x: twice(x) ** 2, 2, False),
     ("sparse product", lambda x: SPARSE @ x, 1, True),
     ("square of a sparse product", lambda x: (SPARSE @ x) ** 2, 2, False),
     ("sparse matrix of x", lambda x: diagonal_of(x).T @ C, 1, True),
@@ -178,4 +178,5 @@ def test_every_row_of_the_table_is_met():
     for _, function, _, _ in ROWS:
         visit(jax.make_jaxpr(function)(X).jaxpr)
     elsewhere = {"add_any", "copy", "reduce_precision", "expand_dims", "one_minus_square", "polynomial"}
+    elsewhere |= {"pvary"}  # inside `shard_map`: tests/autodiff/sharded.py
     assert (set(module._ROWS) | set(module._CALLS)) - met - elsewhere == set()

@@ -24,7 +24,8 @@ def start(arguments, processes, devices_each=1):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    common = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices_each}"}
+    flags = os.environ.get("XLA_FLAGS", "")
+    common = os.environ | {"XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices_each}"}
     if processes > 1:
         common |= {"JAX_COORDINATOR_ADDRESS": f"localhost:{port}", "JAX_NUM_PROCESSES": str(processes)}
     started = [

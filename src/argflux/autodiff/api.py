@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from argflux.autodiff.closure import derivative_of_function
+from argflux.autodiff.compiled import ON_THE_HOST, primitives
 from argflux.autodiff.params import Params, is_implicit
 from argflux.autodiff.tape import Tape, sum_by_slot
 from argflux.autodiff.trace import Trace, rebuild_aux, trace
 from argflux.autodiff.wild import wild_inputs
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.tree import is_differentiable
 
 
@@ -52,6 +55,7 @@ class _Run:
         return dict(zip(captured, cotangents, strict=False)), cotangents[len(captured) :]
 
 
+@explained
 def pullback(f: Callable, *args: Any) -> tuple[Any, Callable]:
     """Evaluate `f(*args)` and return the value with the function that pulls cotangents back.
 
@@ -109,6 +113,7 @@ def pullback_of_arguments(f: Callable, *args: Any) -> tuple[Any, Callable]:
     return value, lambda dy: run.traced.inputs.gradients(run.pull(_check_seed(value, dy))[1])[1]
 
 
+@explained
 def gradient(f: Callable, *args: Any) -> tuple:
     """Return the gradient of a scalar function, one entry per argument.
 
@@ -135,6 +140,7 @@ def gradient(f: Callable, *args: Any) -> tuple:
     return withgradient(f, *args).gradient
 
 
+@explained
 def withgradient(f: Callable, *args: Any, has_aux: bool = False) -> WithGradient:
     """Return `(value, gradient)` of a scalar function from one forward run.
 
@@ -180,6 +186,7 @@ def _implicit(f: Callable, params: Params, has_aux: bool) -> WithGradient:
     return WithGradient((value, rebuild_aux(run.traced.aux, run.aux)) if has_aux else value, (grads,))
 
 
+@explained
 def jacobian(f: Callable, *args: Any) -> Any:
     """Return every partial derivative of `f`, in reverse mode.
 
@@ -220,6 +227,7 @@ def jacobian(f: Callable, *args: Any) -> Any:
     return run.traced.out_tree.unflatten([rows(i) for i in range(len(run.outputs))])
 
 
+@explained
 def hessian(f: Callable, x: Any) -> Any:
     """Return the second derivatives of a scalar function: the forward derivative of our gradient.
 
@@ -237,9 +245,24 @@ def hessian(f: Callable, x: Any) -> Any:
         >>> af.hessian(lambda x: jnp.sum(x**3), jnp.array([1.0, 2.0])).tolist()
         [[6.0, 0.0], [0.0, 12.0]]
     """
+    slope = lambda point: gradient(f, point)[0]
     if not all(jnp.size(leaf) for leaf in jax.tree.leaves(x)):
-        return jacobian(lambda point: gradient(f, point)[0], x)
-    return jax.jacfwd(lambda point: gradient(f, point)[0])(x)
+        return jacobian(slope, x)
+    if ON_THE_HOST.intersection(primitives(trace(f, (x,), where="hessian").jaxpr.jaxpr)):
+        return _pushed_one_by_one(slope, x)
+    return jax.jacfwd(slope)(x)
+
+
+def _pushed_one_by_one(slope: Callable, x: Any) -> Any:
+    """Return what `jax.jacfwd` does, through primitives that JAX pushes forward along one direction at a time."""
+    flat, unravel = ravel_pytree(x)
+    columns = jax.lax.map(lambda dx: jax.jvp(slope, (x,), (unravel(dx),))[1], jnp.eye(flat.size, dtype=flat.dtype))
+
+    def row(column: Any) -> Any:
+        parts = jax.vmap(unravel)(jnp.moveaxis(column, 0, -1).reshape(-1, flat.size))
+        return jax.tree.map(lambda part: part.reshape(*column.shape[1:], *part.shape[1:]), parts)
+
+    return jax.tree.map(row, columns)
 
 
 def _check_scalar(value: Any, args: tuple) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from argflux.autodiff.api import gradient, pullback
 from argflux.errors import MissingRuleError, RuleError
+from argflux.keywords import explained
 from argflux.tree import is_differentiable, named_leaves
 from argflux.userlayer import register_layers
 
@@ -26,6 +27,7 @@ class RuleCheck:
     second: float | None
 
 
+@explained
 def check_rrule(
     f: Callable, *args: Any, order: int = 2, rtol: float = 1e-5, atol: float = 1e-7, seed: int = 0
 ) -> RuleCheck:

@@ -12,7 +12,7 @@ from argflux.autodiff.partition import Halves, read, split
 from argflux.autodiff.tape import WHOLE, Node, Tape, bind
 from argflux.compilation import compiler_options
 from argflux.errors import ArgfluxError
-from argflux.jaxpr import ClosedJaxpr, Tracer, jaxprs_in_params, scan_counts
+from argflux.jaxpr import ClosedJaxpr, Tracer, is_traced, jaxprs_in_params, scan_counts
 
 ON_THE_HOST = {"opaque", "hook"}
 FEW = 4
@@ -31,9 +31,8 @@ class Form:
 
     def __init__(self, halves: Halves):
         self.halves = halves
-        compile = functools.partial(jax.jit, compiler_options=compiler_options())
-        self.forward, self.backward = compile(self._forward), compile(self._backward)
-        self.again = compile(lambda values, dys: self._backward(self._forward(values)[1], dys))
+        self.forward, self.backward = _Compiled(self._forward), _Compiled(self._backward)
+        self.again = _Compiled(lambda values, dys: self._backward(self._forward(values)[1], dys))
 
     def _forward(self, values: list) -> tuple[list, list]:
         env = self.halves.forward(values)
@@ -41,6 +40,16 @@ class Form:
 
     def _backward(self, residuals: list, dys: list) -> list:
         return self.halves.backward(dict(zip(self.halves.residuals, residuals, strict=True)), dys)
+
+
+class _Compiled:
+    """A function that is compiled where it is called outside `jit`; inside, it becomes part of the program."""
+
+    def __init__(self, f: Callable):
+        self.inside, self.outside = f, jax.jit(f, compiler_options=compiler_options())
+
+    def __call__(self, *args: Any) -> Any:
+        return (self.inside if is_traced() else self.outside)(*args)
 
 
 class Forms:
@@ -157,13 +166,13 @@ def _program(eqn) -> ClosedJaxpr:
 def _is_worth_compiling(eqn) -> bool:
     if eqn.effects:
         return False
-    names = list(_primitives(eqn))
+    names = [name for jaxpr in jaxprs_in_params(eqn.params) for name in primitives(jaxpr)]
     return not ON_THE_HOST.intersection(names) and (eqn.primitive.name != "jit" or len(names) > FEW)
 
 
-def _primitives(eqn) -> Iterator[str]:
-    """Yield the names of the primitives in the programs that an equation holds."""
-    for jaxpr in jaxprs_in_params(eqn.params):
-        for inner in jaxpr.eqns:
-            yield inner.primitive.name
-            yield from _primitives(inner)
+def primitives(jaxpr: Any) -> Iterator[str]:
+    """Yield the names of the primitives in a program and in those that its equations hold."""
+    for eqn in jaxpr.eqns:
+        yield eqn.primitive.name
+        for inner in jaxprs_in_params(eqn.params):
+            yield from primitives(inner)

@@ -10,9 +10,11 @@ from argflux.autodiff.listing import Listing, Names, function_name, operation_na
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Tape
 from argflux.autodiff.trace import Trace, trace
+from argflux.keywords import explained
 from argflux.tree import is_differentiable, named_leaves
 
 
+@explained
 def code_ir(f: Callable, *args: Any) -> Listing:
     """List the program that `f(*args)` runs: one line per operation, with the user's line it comes from.
 
@@ -42,6 +44,7 @@ def code_ir(f: Callable, *args: Any) -> Listing:
     return Listing.of(lines)
 
 
+@explained
 def code_pullback(f: Callable, *args: Any) -> Listing:
     """List the pullback of `f(*args)`: the rules in the order in which they run, with the user's lines.
 
@@ -68,16 +71,16 @@ def code_pullback(f: Callable, *args: Any) -> Listing:
           return d%1
     """
     traced = trace(f, args, where="code_pullback")
-    record: list = []
+    lines: list = []
 
     def run(arrays):
         tape = Tape(lambda array: True)
         inputs = [tape.variable(x) for x in arrays]
         outputs = tape.run_closed(traced.jaxpr, inputs)
-        record[:] = [tape, [n.slot for n in inputs], [n.slot for n in outputs]]
+        lines[:] = _pullback_lines(f, traced, tape, [n.slot for n in inputs], [n.slot for n in outputs])
 
     jax.eval_shape(run, traced.inputs.arrays)
-    return Listing.of([f"pullback of {function_name(f)}", *_pullback_lines(f, traced, *record)])
+    return Listing.of([f"pullback of {function_name(f)}", *lines])
 
 
 def _pullback_lines(f, traced: Trace, tape: Tape, inputs, outputs) -> Iterator[str]:

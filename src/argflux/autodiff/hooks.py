@@ -13,6 +13,7 @@ from argflux.autodiff.registry import pulls_back
 from argflux.autodiff.trace import Leaves
 from argflux.errors import RuleError
 from argflux.jaxpr import Primitive, ad, batching, mlir
+from argflux.keywords import explained
 from argflux.tree import is_array, is_differentiable
 
 hook_p = Primitive("hook")
@@ -38,6 +39,7 @@ def hook_back(dys, ys, *xs, replace):
     return tuple(replace(dys))
 
 
+@explained
 def hook(x: Any, f: Callable) -> Any:
     """Return `x` unchanged and apply `f` to its cotangent on the way back.
 
@@ -60,10 +62,11 @@ def hook(x: Any, f: Callable) -> Any:
         dx = 6.0
     """
     leaves = Leaves.of(x, "hook")
+    outline = leaves.outline()
 
     def replace(cotangents: list) -> list:
-        dx = f(leaves.gradients(cotangents))
-        return cotangents if dx is None else _fitting(dx, cotangents, leaves)
+        dx = f(outline.gradients(cotangents))
+        return cotangents if dx is None else _fitting(dx, cotangents, outline)
 
     return leaves.rebuild(hook_p.bind(*leaves.arrays, replace=replace))
 
@@ -86,6 +89,7 @@ def _fitting(dx: Any, cotangents: list, leaves: Leaves) -> list:
     return fitted
 
 
+@explained
 def ignore_derivatives(x: Any) -> Any:
     """Return `x` as a constant: no derivative passes.
 
@@ -100,6 +104,7 @@ def ignore_derivatives(x: Any) -> Any:
     return jax.tree.map(lambda leaf: lax.stop_gradient(leaf) if is_differentiable(leaf) else leaf, x)
 
 
+@explained
 def checkpointed(f: Callable, *, policy: Callable | None = None) -> Callable:
     """Return `f` with its intermediate values forgotten and computed again on the way back.
 

@@ -65,7 +65,7 @@ RULES: dict[str, Callable[..., Range]] = {
     "select_n": lambda _, *cases: (min(low for low, _ in cases), max(high for _, high in cases)),
 }
 _MOVES = {"broadcast_in_dim", "convert_element_type", "copy", "reduce_max", "reduce_min", "reshape", "slice", "squeeze"}
-_MOVES |= {"transpose"}
+_MOVES |= {"pvary", "transpose"}
 
 SAFE: dict[str, Callable[..., bool]] = {
     "div": lambda a, b: b[0] > 0 or b[1] < 0,

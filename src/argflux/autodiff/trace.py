@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.source import line_of_error
 from argflux.errors import ControlFlowError, DtypeError
-from argflux.jaxpr import ClosedJaxpr
+from argflux.jaxpr import ClosedJaxpr, struct
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
@@ -41,7 +41,7 @@ def differentiating() -> bool:
 class Leaves:
     """A tree taken apart: the differentiable leaves as arrays, the rest kept as they are."""
 
-    arrays: list[jax.Array]
+    arrays: list[Any]
     rest: list[Any]
     treedef: Any
 
@@ -67,6 +67,10 @@ class Leaves:
         """Put the tree together again around other arrays."""
         fresh = iter(arrays)
         return self.treedef.unflatten([next(fresh) if flag else other for flag, other in self.rest])
+
+    def outline(self) -> "Leaves":
+        """Return the tree without its values, which may be held longer than a trace lasts."""
+        return Leaves([struct(x) for x in self.arrays], [(flag, None) for flag, _ in self.rest], self.treedef)
 
     def gradients(self, cotangents: Sequence[Any]) -> Any:
         """Build the tree of gradients: zeros where a cotangent is missing, `None` where none can exist."""

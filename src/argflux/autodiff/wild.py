@@ -23,6 +23,7 @@ _MOVES = {
     "copy",
     "dynamic_slice",
     "gather",
+    "pvary",
     "reshape",
     "rev",
 }

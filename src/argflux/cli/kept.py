@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,13 +41,15 @@ def read_settings(path: Path, make: type[T], command: str, tuples: Sequence[str]
         raise LoadError(error.strerror or str(error), expected, todo, where=str(path)) from error
     except ValueError as error:
         raise LoadError(f"no JSON: {error}", expected, todo, where=str(path)) from error
-    names = {field.name for field in fields(make)}  # type: ignore[arg-type]
+    known = fields(make)  # type: ignore[arg-type]
+    needed = {field.name for field in known if field.default is MISSING and field.default_factory is MISSING}
     found = set(kept) if isinstance(kept, dict) else set()
-    if found != names:
+    names = {field.name for field in known}
+    if found - names or needed - found:
         got = f"other settings, with {_listed(found - names)} and without {_listed(names - found)}"
         raise LoadError(got, expected, todo, where=str(path))
     try:
-        return make(**kept | {name: tuple(kept[name]) for name in tuples})
+        return make(**kept | {name: tuple(kept[name]) for name in tuples if name in kept})
     except (ValueError, TypeError) as error:
         raise LoadError(f"settings out of range: {error}", expected, todo, where=str(path)) from error
 

@@ -13,6 +13,7 @@ from argflux.keywords import explained
 from argflux.module import Module
 from argflux.nn.activation import identity
 from argflux.nn.arguments import open_size
+from argflux.nn.lastaxes import scaled, under
 from argflux.nn.mode import is_training
 from argflux.nn.normalising.moments import affine_pair, channels_of, follow, tracked_pair
 from argflux.nn.precision import wide_dtype, widened
@@ -104,7 +105,7 @@ class BatchNorm(Module):
         factor = (variance + self.eps) ** -0.5
         factor = factor if self.scale is None else factor * self.scale.astype(factor.dtype)
         shift = -mean * factor if self.bias is None else self.bias.astype(factor.dtype) - mean * factor
-        return self.activation((widened(x) * factor + shift).astype(x.dtype))
+        return self.activation(scaled(widened(x), factor, shift).astype(x.dtype))
 
     def _of_batch(self, x: Array) -> tuple[Array, Array]:
         """Return mean and variance of a batch, and let the running statistics follow."""
@@ -114,7 +115,7 @@ class BatchNorm(Module):
             raise ShapeError(got, "at least two values to a feature in training", todo, where=self.label())
         axes = tuple(range(x.ndim - 1))
         mean = jnp.mean(x, axes)
-        variance = jnp.mean(jnp.square(x - mean), axes)
+        variance = jnp.mean(jnp.square(x - under(x, mean)), axes)
         for buffer, value in ((self.mean, mean), (self.variance, variance * (count / (count - 1)))):
             if buffer is not None:
                 follow(buffer, value, self.momentum, self.label())

@@ -21,6 +21,7 @@ from argflux.nn.arguments import (
     given_bias,
 )
 from argflux.nn.initialisers import glorot_uniform
+from argflux.nn.lastaxes import scaled
 from argflux.nn.layer import Layer
 from argflux.nn.precision import widened
 from argflux.nn.show import label
@@ -93,8 +94,7 @@ class Bilinear(Layer):
         where = self.label()
         x, z = self._checked(where, *_two(where, x, z))
         y = jnp.einsum("...i,oij,...j->...o", *map(widened, (x, self.weight, z)))
-        y = y if self.bias is None else y + widened(self.bias)
-        return self.activation(y.astype(x.dtype))
+        return self.activation(scaled(y, None, self.bias).astype(x.dtype))
 
     def _checked(self, where: str, x: ArrayLike, z: ArrayLike) -> tuple[Array, Array]:
         _, m, n = self.weight.shape

@@ -22,6 +22,7 @@ from argflux.nn.arguments import (
     open_size,
 )
 from argflux.nn.initialisers import glorot_uniform
+from argflux.nn.lastaxes import biased
 from argflux.nn.layer import Layer
 from argflux.nn.random import next_key
 from argflux.nn.show import label
@@ -104,7 +105,7 @@ class Dense(Layer):
         x = floating_input(where, x, weight.dtype)
         x = checked_width(where, x, weight.shape[1], _advice(x.shape, weight.shape))
         y = x @ weight.T
-        return self.activation(y if self.bias is None else y + self.bias)
+        return self.activation(biased(y, self.bias))
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.

@@ -18,8 +18,8 @@ from argflux.nn.arguments import (
     given_bias,
 )
 from argflux.nn.initialisers import ones
+from argflux.nn.lastaxes import scaled
 from argflux.nn.layer import Layer
-from argflux.nn.normalising.moments import scaled
 from argflux.nn.precision import widened
 from argflux.nn.show import label
 

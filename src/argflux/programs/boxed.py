@@ -66,7 +66,7 @@ def _solve(boxed: _Boxed, usable: jax.Array, spoils: bool) -> Solution:
     x = jnp.where(to_low, low, jnp.where(to_high, high, inner))
     solved = usable & jnp.isfinite(x)
     factor = spoiled(jnp.ones_like(q), ~solved) if spoils else solved.astype(q.dtype)
-    x = jnp.where(jnp.isfinite(x), x, zero) * factor
+    x = (x if spoils else jnp.where(jnp.isfinite(x), x, zero)) * factor
     slope = (P * x + q) * factor
     status = jnp.where(usable, jnp.where(solved, Status.SOLVED, Status.DUAL_INFEASIBLE), Status.BAD_DATA)
     weak = solved & curved & ~fixed & (to_low | to_high) & (slope == 0)

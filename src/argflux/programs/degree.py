@@ -220,7 +220,7 @@ def _converted(eqn: Any, kinds: list[Kind]) -> Kind:
 
 
 _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
-    **dict.fromkeys(("add", "add_any", "copy", "neg", "reduce_precision", "sub"), _elementwise),
+    **dict.fromkeys(("add", "add_any", "copy", "neg", "pvary", "reduce_precision", "sub"), _elementwise),
     **dict.fromkeys(("concatenate", "cumsum", "pad", "reduce_sum", "reduce_window_sum", "split"), _linear),
     **dict.fromkeys(("expand_dims", "reshape", "squeeze"), _same_order),
     "broadcast_in_dim": _spread,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.kinds import shortened
 from argflux.training.likeness import Alike
 from argflux.training.rule import Hyper, Rule, as_arrays, in_use, rule, without_numbers
@@ -95,6 +96,7 @@ class WeightDecay(Rule):
         return optax.add_decayed_weights(hyper["decay"])
 
 
+@explained
 class OptimiserChain:
     """Passes gradients through rules one after the other and subtracts what comes out of the last.
 

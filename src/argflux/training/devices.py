@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.tree import is_array
 
 
@@ -79,6 +80,7 @@ def _put(x: Any, sharding: Any) -> jax.Array:
     return jax.make_array_from_callback(host.shape, sharding, lambda part: host[part])
 
 
+@explained
 def join_processes() -> None:
     """Join the other processes of a distributed run; to be called before anything is computed.
 

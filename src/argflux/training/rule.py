@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.training.schedule import Schedule, check_schedule
 
 Hyper = dict[str, Any]
@@ -69,6 +70,7 @@ class Rule:
 
 
 @dataclass_transform(frozen_default=True)
+@explained
 def rule(cls: T) -> T:
     """Make a class a rule: a frozen dataclass whose mistyped keywords are errors that list the right ones.
 

@@ -197,6 +197,7 @@ def fitted(state: OptimiserState, model: Any, where: str) -> OptimiserState:
     return OptimiserState(structure.unflatten(leaves), state.hyper, state.rules, state.frozen, outline)
 
 
+@explained
 def adjust(state: OptimiserState, **hyper: Any) -> OptimiserState:
     """Change hyperparameters in mid-training; what the rule remembers stays, and nothing is compiled anew.
 

@@ -274,7 +274,7 @@ def test_xlog_pass_a_nan_on():
 def test_label_smoothing():
     np.testing.assert_allclose(nn.label_smoothing(jnp.eye(4), 0.2), 0.8 * np.eye(4) + 0.05, rtol=1e-6)
     np.testing.assert_allclose(nn.label_smoothing(jnp.ones((3, 1)), 0.2, axis=None), 0.9 * np.ones((3, 1)), rtol=1e-6)
-    np.testing.assert_allclose(nn.label_smoothing(jnp.ones((2, 3)), 1.0, axis=0), 0.5 * np.ones((2, 3)))
+    np.testing.assert_allclose(nn.label_smoothing(jnp.eye(2), 1.0, axis=0), 0.5 * np.ones((2, 2)))
 
 
 def test_label_smoothing_of_flags_asks_for_numbers():

@@ -52,9 +52,8 @@ def cond(tape: Tape, eqn, nodes):
             def backward(values, kept, seeds):
                 known = dict(zip(halves.inputs, values, strict=True)) | dict(zip(saved[k], kept[k], strict=True))
                 dxs = halves.backward(known, seeds)
-                return [
-                    jnp.zeros_like(x) if dx is None else dx for x, dx, on in zip(values, dxs, wanted, strict=True) if on
-                ]
+                given = [(x, dx) for x, dx, on in zip(values, dxs, wanted, strict=True) if on]
+                return [jnp.zeros_like(x) if dx is None else vary_like(dx, x) for x, dx in given]
 
             return backward
 

@@ -23,6 +23,7 @@ from argflux.nn.arguments import (
 from argflux.nn.convolution.correlate import correlate
 from argflux.nn.convolution.window import Sizes, Window, check_fits, sliding, split_axes
 from argflux.nn.initialisers import glorot_uniform
+from argflux.nn.lastaxes import biased
 from argflux.nn.layer import Layer
 from argflux.nn.random import next_key
 from argflux.nn.show import label
@@ -121,7 +122,7 @@ class Conv(Layer):
         batch = x.shape[: -1 - len(sizes)]
         y = correlate(x.reshape(math.prod(batch), *sizes, x.shape[-1]), weight, self.window, self.groups)
         y = y.reshape(*batch, *y.shape[1:])
-        return self.activation(y if self.bias is None else y + self.bias)
+        return self.activation(biased(y, self.bias))
 
     def label(self) -> str:
         """Write the layer in a few words, as errors and `summary` do.

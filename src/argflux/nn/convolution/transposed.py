@@ -24,6 +24,7 @@ from argflux.nn.convolution.conv import check_groups
 from argflux.nn.convolution.correlate import transposed
 from argflux.nn.convolution.window import Sizes, Window, each, sliding, split_axes
 from argflux.nn.initialisers import glorot_uniform
+from argflux.nn.lastaxes import biased
 from argflux.nn.layer import Layer
 from argflux.nn.random import next_key
 from argflux.nn.show import label
@@ -126,7 +127,7 @@ class ConvTranspose(Layer):
         flat = x.reshape(math.prod(batch), *sizes, x.shape[-1])
         y = transposed(flat, weight, self.window, self.output_padding, self.groups)
         y = y.reshape(*batch, *y.shape[1:])
-        return self.activation(y if self.bias is None else y + self.bias)
+        return self.activation(biased(y, self.bias))
 
     def _outputs(self, sizes: tuple[int, ...]) -> list[int]:
         axes = zip(sizes, self.window.stride, self.window.reach, self.window.padding, self.output_padding, strict=True)

@@ -17,8 +17,9 @@ from argflux.nn.arguments import (
     floating_input,
     open_size,
 )
+from argflux.nn.lastaxes import scaled
 from argflux.nn.layer import Layer
-from argflux.nn.normalising.moments import affine_pair, channels_of, checked_eps, normalised, scaled
+from argflux.nn.normalising.moments import affine_pair, channels_of, checked_eps, normalised
 from argflux.nn.show import label
 from argflux.nn.widths import fill
 

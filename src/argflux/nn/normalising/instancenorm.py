@@ -12,6 +12,7 @@ from argflux.errors import ShapeError
 from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, checked_width, floating_input, open_size
+from argflux.nn.lastaxes import scaled, under
 from argflux.nn.layer import Layer
 from argflux.nn.mode import is_training
 from argflux.nn.normalising.moments import (
@@ -20,7 +21,6 @@ from argflux.nn.normalising.moments import (
     checked_eps,
     follow,
     normalised,
-    scaled,
     tracked_pair,
 )
 from argflux.nn.precision import wide_dtype, widened
@@ -104,7 +104,7 @@ class InstanceNorm(Layer):
         x = checked_width(where, x, self._channels(), "change the input, or the channels of the layer")
         if self.mean is not None and self.variance is not None and not is_training(self.training, where):
             mean, variance = (buffer.value.astype(wide_dtype(x.dtype)) for buffer in (self.mean, self.variance))
-            y = (widened(x) - mean) * lax.rsqrt(variance + self.eps)
+            y = (widened(x) - under(x, mean)) * under(x, lax.rsqrt(variance + self.eps))
             return self.activation(scaled(y, self.scale, self.bias).astype(x.dtype))
         if math.prod(x.shape[1:-1]) < 2:
             got = f"an input of shape {x.shape}, one value a channel"

@@ -10,8 +10,9 @@ from argflux.errors import ShapeError
 from argflux.keywords import explained
 from argflux.nn.activation import identity
 from argflux.nn.arguments import checked_activation, checked_dtype, floating_input, open_size
+from argflux.nn.lastaxes import scaled
 from argflux.nn.layer import Layer
-from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised, scaled
+from argflux.nn.normalising.moments import affine_pair, checked_eps, normalised
 from argflux.nn.show import label
 from argflux.nn.widths import filled
 

@@ -1,4 +1,4 @@
-"""What normalising layers share: moments, and the scale and shift after."""
+"""What normalising layers share: moments, and what a scale and a shift start from."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,19 +27,6 @@ def normalised(x: Array, axes: Sequence[int], eps: float) -> Array:
     centred = wide - jnp.mean(wide, axis=tuple(axes), keepdims=True)
     variance = jnp.mean(jnp.square(centred), axis=tuple(axes), keepdims=True)
     return centred * lax.rsqrt(variance + eps)
-
-
-def scaled(x: Array, scale: Array | None, bias: Array | None) -> Array:
-    """Return x · scale + bias, without those that are None, in the dtype of x.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from argflux.nn.normalising.moments import scaled
-        >>> scaled(jnp.ones(2), None, jnp.ones(2)).tolist()
-        [2.0, 2.0]
-    """
-    x = x if scale is None else x * scale.astype(x.dtype)
-    return x if bias is None else x + bias.astype(x.dtype)
 
 
 def affine_pair(affine: bool, shape: Sequence[int | None], dtype: DTypeLike) -> tuple[Any, Any]:

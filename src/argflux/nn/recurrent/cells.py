@@ -24,6 +24,7 @@ from argflux.nn.arguments import (
     open_size,
 )
 from argflux.nn.initialisers import glorot_uniform
+from argflux.nn.lastaxes import biased, scaled
 from argflux.nn.layer import Layer
 from argflux.nn.precision import widened
 from argflux.nn.random import next_key
@@ -95,7 +96,7 @@ class Cell(Layer):
         x = floating_input(where, x, weight.dtype)
         x = checked_width(where, x, weight.shape[1], "change the input, or the width of the layer")
         y = x @ weight.T
-        return y if self.bias is None else y + self.bias
+        return biased(y, self.bias)
 
     @abstractmethod
     def step(self, read: Array, state: Any) -> tuple[Array, Any]:
@@ -328,8 +329,7 @@ class GRUCell(Cell):
         read, of_state, dtype = widened(read), widened(state @ self.state_weight.T), read.dtype
         gates = jax.nn.sigmoid(read[..., : 2 * size] + of_state[..., : 2 * size])
         reset, update = gates[..., :size], gates[..., size:]
-        candidate = of_state[..., 2 * size :]
-        candidate = candidate if self.candidate_bias is None else candidate + widened(self.candidate_bias)
+        candidate = scaled(of_state[..., 2 * size :], None, self.candidate_bias)
         new = jnp.tanh(read[..., 2 * size :] + reset * candidate)
         h = (new + update * (widened(state) - new)).astype(dtype)
         return h, h
