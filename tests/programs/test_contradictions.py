@@ -156,6 +156,17 @@ def test_forces_that_vanish_are_no_breakdown(solver, scale, x64):
     np.testing.assert_allclose(s.x[:, 2:], nearest, atol=1e-9 * scale)
 
 
+def test_a_small_part_of_the_cost_decides(x64):
+    """Beside a distance of 1e6 the weight 0.1 is little, and yet all that says where the absolute value ends."""
+    P, q = jnp.diag(jnp.array([2.0, 0.0, 0.0])), jnp.array([0.0, 0.1, 0.0])
+    A, G = jnp.array([[-1.0, 0.0, 1.0]]), jnp.array([[0.0, -1.0, 1.0], [0.0, -1.0, -1.0]])
+    target = 1e6 * jnp.array([0.2, -0.8, 1.3])
+    s = jax.vmap(lambda t: solve_qp(P, q, A, t[None], G, jnp.zeros(2)))(target)
+    np.testing.assert_array_equal(s.status, Status.SOLVED)
+    np.testing.assert_allclose(s.x[:, 0], -0.05 * jnp.sign(target), atol=1e-8)
+    np.testing.assert_allclose(s.x[:, 1], jnp.abs(s.x[:, 2]), rtol=1e-12)
+
+
 def test_other_threads_of_highs_do_no_harm():
     """HiGHS refuses another number of threads in a thread in which it ran; neither we nor our users meet that."""
     code = """

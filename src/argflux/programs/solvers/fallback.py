@@ -16,6 +16,8 @@ from argflux.programs.status import Status
 
 LIMIT = 100
 ACCURACY = 1e-8
+UTMOST = 1e-13
+MET = 1e-10
 
 
 def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answer: Answer) -> Answer:
@@ -80,7 +82,14 @@ def _solve(form: Form, limit: int, tolerance: float, P, q, A, b, G, h, lower, up
     given = np.isfinite(right)
     standard = Standard(P, q, np.where(given[:, :, None], rows, 0.0), np.where(given, right, 1.0))
     r = solve_interior(standard, form.p, limit, tolerance)
-    x, z = polish(standard, form.p, r.x, np.where(given, r.z, 0.0))
+    x, z, wrong = polish(standard, form.p, r.x, np.where(given, r.z, 0.0))
+    left = np.flatnonzero((wrong > MET) & (r.status == int(Status.SOLVED)))
+    if len(left):  # what decides among the constraints is too small a part of the cost
+        part = Standard(*[block[left] for block in standard])
+        further = solve_interior(part, form.p, limit, UTMOST)
+        *point, after = polish(part, form.p, further.x, np.where(given[left], further.z, 0.0))
+        better = after < wrong[left]
+        x[left[better]], z[left[better]] = point[0][better], point[1][better]
     z_upper = z[:, k : k + n] if form.upper else 0.0
     z_lower = z[:, -n:] if form.lower else 0.0
     return x, z[:, :k], np.zeros((count, n)) + z_upper - z_lower, r.status, r.iterations

@@ -11,7 +11,7 @@ SIGN = 1e-10
 ROUNDS = 4
 
 
-def polish(program: Standard, p: int, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def polish(program: Standard, p: int, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the optimality conditions on the active set by a correction of least norm; keep it where it is better.
 
     The active set is guessed from the point, without and with the constraints that nearly hold, and then mended: a
@@ -22,6 +22,9 @@ def polish(program: Standard, p: int, x: np.ndarray, z: np.ndarray) -> tuple[np.
         p: number of equalities.
         x: a point near a solution, `(batch, n)`.
         z: its duals, `(batch, rows)`.
+
+    Returns:
+        The points, their duals, and how far they are from meeting the conditions.
     """
     scaled, D, E, cost, size = equilibrate(program)
     near, duals = x / (size * D), z * cost[:, None] / E
@@ -42,7 +45,7 @@ def polish(program: Standard, p: int, x: np.ndarray, z: np.ndarray) -> tuple[np.
             for old, new in zip(best, point, strict=True):
                 old[live[better]] = new[better]
             active[live] = _mended(part, p, active[live], *point)
-    return size * D * best[0], E * best[1] / cost[:, None]
+    return size * D * best[0], E * best[1] / cost[:, None], score
 
 
 def _mended(program: Standard, p: int, active: np.ndarray, x: np.ndarray, z: np.ndarray) -> np.ndarray:
