@@ -5,6 +5,7 @@ import re
 import tomllib
 
 ROOT = pathlib.Path(__file__).parent.parent
+COMPANIONS = {"click": "8.2.1", "pyparsing": "3.2.5"}  # newer ones deprecate what the oldest typer and matplotlib call
 
 
 def lower_bounds() -> dict[str, str]:
@@ -18,9 +19,10 @@ def lower_bounds() -> dict[str, str]:
 def constraints() -> str:
     """Return the lines of the file."""
     pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
-    oldest = lower_bounds()
+    oldest = lower_bounds() | COMPANIONS
     oldest["jaxlib"] = oldest["jax"]
-    return "".join(f"{name}=={oldest.get(name.lower(), version)}\n" for name, version in pinned.items())
+    names = sorted({*pinned, *COMPANIONS}, key=str.lower)
+    return "".join(f"{name}=={oldest.get(name.lower()) or pinned[name]}\n" for name in names)
 
 
 if __name__ == "__main__":
