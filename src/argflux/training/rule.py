@@ -69,8 +69,8 @@ class Rule:
             object.__setattr__(self, name, checked(type(self).__name__, name, value, default))
 
 
-@dataclass_transform(frozen_default=True)
 @explained
+@dataclass_transform(frozen_default=True)
 def rule(cls: T) -> T:
     """Make a class a rule: a frozen dataclass whose mistyped keywords are errors that list the right ones.
 
