@@ -9,30 +9,44 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 SMALL = 256
+REST = 0.3
 
 
 class _Alone:
-    """How many calls want one thread, and what the libraries had before the first of them."""
+    """How many calls want one thread, and what the libraries had before the first of them.
+
+    The threads come back once nobody has called for `REST` seconds: OpenBLAS whose threads go and come with every call
+    can take seconds for a call where other processes compute.
+    """
 
     def __init__(self):
-        self.lock, self.calls = threading.Lock(), 0
+        self.lock, self.calls, self.entered = threading.Lock(), 0, 0
         self.before: list[tuple[Any, int]] = []
 
     def enter(self) -> None:
         with self.lock:
-            if not self.calls:
-                self.before = [(library, library.num_threads) for library in _libraries()]
-                self.before = [(library, count) for library, count in self.before if count and count > 1]
+            self.calls, self.entered = self.calls + 1, self.entered + 1
+            if not self.before:
+                counts = [(library, library.num_threads) for library in _libraries()]
+                self.before = [(library, count) for library, count in counts if count and count > 1]
                 for library, _ in self.before:
                     library.set_num_threads(1)
-            self.calls += 1
 
     def leave(self) -> None:
         with self.lock:
             self.calls -= 1
-            if not self.calls:
+            if self.before and not self.calls:
+                timer = threading.Timer(REST, self.restore, [self.entered])
+                timer.daemon = True
+                timer.start()
+
+    def restore(self, entered: int) -> None:
+        """Give the threads back, unless somebody has entered since."""
+        with self.lock:
+            if entered == self.entered:
                 for library, count in self.before:
                     library.set_num_threads(count)
+                self.before = []
 
 
 _alone = _Alone()
@@ -42,8 +56,8 @@ _alone = _Alone()
 def one_thread(size: int) -> Iterator[None]:
     """Keep BLAS to the calling thread while systems of at most `SMALL` rows are solved; larger ones may use its pool.
 
-    The number of threads belongs to the process: the first call that enters takes it down, the last that leaves
-    restores it.
+    The number of threads belongs to the process: the first call that enters takes it down, and it is restored
+    `REST` seconds after the last that leaves.
 
     Args:
         size: rows of the systems.
