@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,12 +21,13 @@ class _Alone:
     """
 
     def __init__(self):
-        self.lock, self.calls, self.entered = threading.Lock(), 0, 0
+        self.lock, self.calls, self.left = threading.Lock(), 0, 0.0
         self.before: list[tuple[Any, int]] = []
+        self.watch: threading.Thread | None = None
 
     def enter(self) -> None:
         with self.lock:
-            self.calls, self.entered = self.calls + 1, self.entered + 1
+            self.calls += 1
             if not self.before:
                 counts = [(library, library.num_threads) for library in _libraries()]
                 self.before = [(library, count) for library, count in counts if count and count > 1]
@@ -34,19 +36,21 @@ class _Alone:
 
     def leave(self) -> None:
         with self.lock:
-            self.calls -= 1
-            if self.before and not self.calls:
-                timer = threading.Timer(REST, self.restore, [self.entered])
-                timer.daemon = True
-                timer.start()
+            self.calls, self.left = self.calls - 1, time.monotonic()
+            if self.before and (self.watch is None or not self.watch.is_alive()):
+                self.watch = threading.Thread(target=self._restore, daemon=True)
+                self.watch.start()
 
-    def restore(self, entered: int) -> None:
-        """Give the threads back, unless somebody has entered since."""
-        with self.lock:
-            if entered == self.entered:
-                for library, count in self.before:
-                    library.set_num_threads(count)
-                self.before = []
+    def _restore(self) -> None:
+        """Give the threads back, once nobody has been here for a while."""
+        while True:
+            time.sleep(max(self.left + REST - time.monotonic(), 0.0) if not self.calls else REST)
+            with self.lock:
+                if not self.calls and time.monotonic() >= self.left + REST:
+                    for library, count in self.before:
+                        library.set_num_threads(count)
+                    self.before, self.watch = [], None
+                    return
 
 
 _alone = _Alone()

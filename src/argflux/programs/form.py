@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from argflux.programs.arrays import namespace, on_host
 from argflux.programs.pattern import Pattern, Sparse
 
 
@@ -81,8 +83,21 @@ def batch_size(blocks: Blocks) -> int:
 
 def bounds(form: Form, blocks: Blocks) -> tuple[jax.Array, jax.Array]:
     """Lower and upper bounds, infinite where absent, `(1 or batch, n)`."""
-    infinite = jnp.full((1, form.n), jnp.inf)
+    infinite = namespace(blocks.q).full((1, form.n), np.inf)
     return blocks.lower if form.lower else -infinite, blocks.upper if form.upper else infinite
+
+
+def is_bad(form: Form, blocks: Blocks) -> Any:
+    """Which instances of the batch have data that are not numbers, or bounds that contradict themselves."""
+    xp, size = namespace(blocks.q), batch_size(blocks)
+    vectors = [xp.isfinite(blocks.q), xp.isfinite(blocks.b), blocks.h > -xp.inf]
+    if form.bounded:
+        lower, upper = bounds(form, blocks)
+        vectors.append((lower <= upper) & (lower < xp.inf) & (upper > -xp.inf))
+    good = xp.all(xp.concatenate([xp.broadcast_to(v, (size, v.shape[1])) for v in vectors], 1), 1)
+    for block in (blocks.P, blocks.A, blocks.G):
+        good = good & xp.all(xp.isfinite(block), tuple(range(1, block.ndim)))
+    return ~good
 
 
 def dense_rows(form: Form, blocks: Blocks) -> Rows:
@@ -120,13 +135,15 @@ def dressed(form: Form, blocks: Blocks) -> Blocks:
 
 def magnitude(M: Any) -> Any:
     """The matrix of the magnitudes of the entries."""
-    return Sparse(jnp.abs(M.values), M.pattern) if isinstance(M, Sparse) else jnp.abs(M)
+    return Sparse(abs(M.values), M.pattern) if isinstance(M, Sparse) else abs(M)
 
 
 def times(M: Any, x: jax.Array) -> jax.Array:
     """Batched matrix times vector."""
     if isinstance(M, Sparse):
         return M.times(x)
+    if on_host(M, x):
+        return (M @ x[:, :, None])[:, :, 0]
     return jnp.einsum("bij,bj->bi", M, x, precision="highest") if M.shape[0] > 1 else x @ jnp.swapaxes(M[0], 0, 1)
 
 
@@ -134,4 +151,6 @@ def transposed_times(M: Any, x: jax.Array) -> jax.Array:
     """Batched transposed matrix times vector."""
     if isinstance(M, Sparse):
         return M.transposed_times(x)
+    if on_host(M, x):
+        return (x[:, None] @ M)[:, 0]
     return jnp.einsum("bij,bi->bj", M, x, precision="highest") if M.shape[0] > 1 else x @ M[0]

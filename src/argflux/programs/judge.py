@@ -4,9 +4,9 @@ import functools
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from argflux.programs.arrays import namespace
 from argflux.programs.form import Blocks, Form, bounds, times, transposed_times
 from argflux.programs.ranks import dense_ranks
 from argflux.programs.sparsekkt import sparse_ranks
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 def curve(form: Form, P, x):
     """`P x`."""
     if form.curvature == "none":
-        return jnp.zeros_like(x)
+        return namespace(x).zeros_like(x)
     return P * x if form.curvature == "diagonal" else (times(P, x) + transposed_times(P, x)) / 2
 
 
@@ -63,103 +63,104 @@ def stationarity(form: Form, blocks: Blocks, answer: Answer, products: Products)
 
 def violations(form: Form, blocks: Blocks, answer: Answer, products: Products, frame: Frame) -> tuple:
     """Primal, dual and complementarity residuals of each instance, relative to the size of their terms."""
-    terms = stationarity(form, blocks, answer, products)
+    xp, terms = namespace(answer.x), stationarity(form, blocks, answer, products)
     sizes = sizes_of(form, blocks, answer.x, terms, frame)
     excess, wrong, gap = _row_violations(form, blocks, answer, products, sizes)
-    total = functools.reduce(jnp.add, terms)
+    total = functools.reduce(xp.add, terms)
     if form.bounded:
         outside, misplaced, held = _bound_violations(form, blocks, answer, sizes)
-        total = jnp.maximum(jnp.abs(total + answer.bound), misplaced)
+        total = xp.maximum(xp.abs(total + answer.bound), misplaced)
         outside, total, held = largest(outside, total * frame.unit, held)
-        excess, gap = jnp.maximum(excess, outside), jnp.maximum(gap, held)
+        excess, gap = xp.maximum(excess, outside), xp.maximum(gap, held)
     else:
         (total,) = largest(total * frame.unit)
     force = sizes.force[:, 0]
-    return excess, _ratio(jnp.maximum(total, wrong), force), _ratio(gap, force)
+    return excess, _ratio(xp.maximum(total, wrong), force), _ratio(gap, force)
 
 
 def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
-    return part / jnp.maximum(whole, TINY)
+    return part / namespace(part).maximum(whole, TINY)
 
 
 def _row_violations(form: Form, blocks: Blocks, answer: Answer, products: Products, sizes: Sizes) -> Any:
     """Largest relative excess of a row, dual of the wrong sign, and product of a dual with its relative slack."""
-    value, right = jnp.concatenate(products[1:], 1), wide(blocks.b, blocks.h)
+    xp = namespace(answer.x)
+    value, right = xp.concatenate(products[1:], 1), wide(blocks.b, blocks.h)
     excess, equal = value - right, np.arange(form.p + form.m) < form.p
-    size = sizes.norm * sizes.width + jnp.where(jnp.isfinite(right), jnp.abs(right), 0.0)
-    gap = jnp.where(equal, 0.0, answer.dual * sizes.norm * _ratio(finite(excess), size))
-    wrong = jnp.where(equal, 0.0, jnp.maximum(-answer.dual, 0.0) * sizes.norm)
-    return largest(_ratio(jnp.where(equal, excess, jnp.maximum(excess, 0.0)), size), wrong, gap)
+    size = sizes.norm * sizes.width + xp.where(xp.isfinite(right), xp.abs(right), 0.0)
+    gap = xp.where(equal, 0.0, answer.dual * sizes.norm * _ratio(finite(excess), size))
+    wrong = xp.where(equal, 0.0, xp.maximum(-answer.dual, 0.0) * sizes.norm)
+    return largest(_ratio(xp.where(equal, excess, xp.maximum(excess, 0.0)), size), wrong, gap)
 
 
 def _bound_violations(form: Form, blocks: Blocks, answer: Answer, sizes: Sizes) -> tuple[jax.Array, ...]:
     """Relative excess, duals of bounds not there, and products of duals with relative slacks, unknown by unknown."""
-    (lower, upper), x, bound = bounds(form, blocks), answer.x, answer.bound
-    size = jnp.maximum(sizes.unit * sizes.width, finite(jnp.where(x < lower, jnp.abs(lower), jnp.abs(upper))))
-    excess = _ratio(jnp.maximum(jnp.maximum(lower - x, x - upper), 0.0), size)
-    misplaced = jnp.where(bound > 0, jnp.isinf(upper), (bound < 0) & jnp.isinf(lower))
-    slack = jnp.where(bound > 0, upper - x, x - lower)
-    room = sizes.unit * sizes.width + jnp.abs(finite(jnp.where(bound > 0, upper, lower)))
+    (lower, upper), x, bound, xp = bounds(form, blocks), answer.x, answer.bound, namespace(answer.x)
+    size = xp.maximum(sizes.unit * sizes.width, finite(xp.where(x < lower, xp.abs(lower), xp.abs(upper))))
+    excess = _ratio(xp.maximum(xp.maximum(lower - x, x - upper), 0.0), size)
+    misplaced = xp.where(bound > 0, xp.isinf(upper), (bound < 0) & xp.isinf(lower))
+    slack = xp.where(bound > 0, upper - x, x - lower)
+    room = sizes.unit * sizes.width + xp.abs(finite(xp.where(bound > 0, upper, lower)))
     gap = bound * sizes.unit * _ratio(finite(slack), room)
-    return excess, jnp.where(misplaced, jnp.abs(bound), 0.0), gap
+    return excess, xp.where(misplaced, xp.abs(bound), 0.0), gap
 
 
 def _objective(blocks: Blocks, x: jax.Array, products: Products) -> jax.Array:
-    return jnp.sum(x * (products.curved / 2 + blocks.q), 1)
+    return namespace(x).sum(x * (products.curved / 2 + blocks.q), 1)
 
 
-def _given_excess(form: Form, given: Blocks, answer: Answer, products: Products, frame: Frame) -> jax.Array:
-    """Largest relative excess of a row of the program that was given."""
-    terms = stationarity(form, given, answer, products)
-    return _row_violations(form, given, answer, products, sizes_of(form, given, answer.x, terms, frame))[0]
+def row_excess(form: Form, blocks: Blocks, answer: Answer, frame: Frame) -> Any:
+    """Largest relative excess of a row."""
+    products = multiply(form, blocks, answer.x)
+    terms = stationarity(form, blocks, answer, products)
+    return _row_violations(form, blocks, answer, products, sizes_of(form, blocks, answer.x, terms, frame))[0]
+
+
+def is_ranked(form: Form) -> bool:
+    """Whether the ranks of the active rows are computed where a solution may be degenerate."""
+    return form.patterns is not None or form.n + form.p + form.m <= DENSE_LIMIT
+
+
+def rank_flags(form: Form, blocks: Blocks, active: np.ndarray, fixed: np.ndarray, mode: np.ndarray) -> np.ndarray:
+    """Flags of `Regularity` for dependent active rows and for a solution that is not unique, on the host."""
+    matrices = [getattr(M, "values", M) for M in (blocks.P, blocks.A, blocks.G)]
+    if form.patterns is not None:
+        return sparse_ranks(form, *matrices, active, fixed, (mode == 1) | (mode == 2))
+    return dense_ranks(form, *matrices, active, fixed, mode == 2) if is_ranked(form) else np.zeros_like(mode)
 
 
 def finite(a: jax.Array) -> jax.Array:
     """Zero in the places of infinite numbers and NaN."""
-    return jnp.where(jnp.isfinite(a), a, 0.0)
+    xp = namespace(a)
+    return xp.where(xp.isfinite(a), a, 0.0)
 
 
-def judge(
-    form: Form, settings: Any, blocks: Blocks, given: Blocks, bad: jax.Array, answer: Answer, frame: Frame
-) -> tuple:
-    """The first eleven fields of `Optimum`, of an answer to `blocks` in the place of what was `given`."""
-    sound = jnp.all(jnp.isfinite(answer.x), 1) & jnp.all(jnp.isfinite(answer.dual), 1)
-    sound = sound & jnp.all(jnp.isfinite(answer.bound), 1) & ~bad
-    sizes = jnp.abs(answer.x / frame.unit), jnp.abs(answer.dual * frame.norm), jnp.abs(answer.bound * frame.unit)
-    clean = [jnp.where(sound[:, None] & (a > frame.nothing), v, 0.0) for a, v in zip(sizes, answer[:3], strict=True)]
+def judge(form: Form, settings: Any, blocks: Blocks, bad: Any, answer: Answer, frame: Frame) -> tuple:
+    """The first eleven fields of `Optimum`, but for what the ranks of the active rows say of their regularity."""
+    xp = namespace(answer.x)
+    sound = xp.all(xp.isfinite(answer.x), 1) & xp.all(xp.isfinite(answer.dual), 1)
+    sound = sound & xp.all(xp.isfinite(answer.bound), 1) & ~bad
+    sizes = abs(answer.x / frame.unit), abs(answer.dual * frame.norm), abs(answer.bound * frame.unit)
+    clean = [xp.where(sound[:, None] & (a > frame.nothing), v, 0.0) for a, v in zip(sizes, answer[:3], strict=True)]
     answer = answer._replace(x=clean[0], dual=clean[1], bound=clean[2])
     products = multiply(form, blocks, answer.x)
     active, fixed, weak = active_set(form, blocks, answer, products, frame)
-    held = jnp.where(active > 0, answer.dual, 0.0), jnp.where(fixed != 0, answer.bound, 0.0)
+    held = xp.where(active > 0, answer.dual, 0.0), xp.where(fixed != 0, answer.bound, 0.0)
     answer = answer._replace(dual=held[0], bound=held[1])
     residuals = violations(form, blocks, answer, products, frame)
-    exact = sound & (functools.reduce(jnp.maximum, residuals) <= settings.tolerance)
+    exact = sound & (functools.reduce(xp.maximum, residuals) <= settings.tolerance)
     decided = (answer.status == Status.PRIMAL_INFEASIBLE) | (answer.status == Status.DUAL_INFEASIBLE)
     solved = exact & ~decided & (answer.status != Status.BAD_DATA)
-    status = jnp.where(answer.status == 0, jnp.int32(Status.NUMERICAL_ERROR), answer.status)
-    status = jnp.where(bad, jnp.int32(Status.BAD_DATA), jnp.where(solved, jnp.int32(Status.SOLVED), status))
-    flags = jnp.where(weak, jnp.int32(Regularity.STRICT_COMPLEMENTARITY), jnp.int32(0))
-    direct = answer.direct & ~weak
-    if form.patterns is not None:
-        P, A, G = (getattr(M, "values", M) for M in (blocks.P, blocks.A, blocks.G))
-        flags = flags + sparse_ranks(form, P, A, G, active, fixed, solved)
-    elif form.n + form.p + form.m <= DENSE_LIMIT:
-        flags = flags + dense_ranks(form, blocks, active, fixed, (solved & ~direct).astype(jnp.int32))
-    else:
-        direct = answer.direct
-    if form.curvature == "none" and (form.patterns is not None or form.n + form.p + form.m <= DENSE_LIMIT):
-        edge = weak & ((flags & jnp.int32(Regularity.LICQ)) == 0)  # at a vertex with independent rows, an edge starts
-        flags = flags | jnp.where(edge, jnp.int32(Regularity.NON_UNIQUE), jnp.int32(0))
-    values = [*answer[:3], _objective(blocks, answer.x, products)]
-    failed = 0
+    status = xp.where(answer.status == 0, xp.int32(Status.NUMERICAL_ERROR), answer.status)
+    status = xp.where(bad, xp.int32(Status.BAD_DATA), xp.where(solved, xp.int32(Status.SOLVED), status))
+    regularity = xp.where(solved & weak, xp.int32(Regularity.STRICT_COMPLEMENTARITY), xp.int32(0))
+    values, failed = [*answer[:3], _objective(blocks, answer.x, products)], 0
     if settings.on_failure == "nan":
         failed = 3
-        values = [jnp.where(jnp.expand_dims(solved, range(1, a.ndim)), a, jnp.nan) for a in values]
-    mode = jnp.where(solved, jnp.where(direct, jnp.int32(1), jnp.int32(2)), jnp.int32(failed))
-    regularity = jnp.where(solved, flags, 0)
-    excess = _given_excess(form, given, answer, products, frame)
-    residuals = jnp.stack([jnp.maximum(residuals[0], excess), *residuals[1:]], 1)
-    return (*values, status, answer.iterations, residuals, regularity, active, fixed, mode)
+        values = [xp.where(solved.reshape(-1, *[1] * (a.ndim - 1)), a, xp.nan) for a in values]
+    direct = answer.direct & ~weak if is_ranked(form) else answer.direct
+    mode = xp.where(solved, xp.where(direct, xp.int32(1), xp.int32(2)), xp.int32(failed))
+    return (*values, status, answer.iterations, xp.stack(residuals, 1), regularity, active, fixed, mode)
 
 
 def active_set(
@@ -170,25 +171,25 @@ def active_set(
     A constraint holds if its slack is nothing beside its own numbers or rounding beside the program's, in units, or
     if its dual outweighs it; a dual is zero if it is rounding beside the others, or nothing beside its unknown's.
     """
-    z, terms = answer.dual[:, form.p :], stationarity(form, blocks, answer, products)
+    xp, z, terms = namespace(answer.x), answer.dual[:, form.p :], stationarity(form, blocks, answer, products)
     sizes = sizes_of(form, blocks, answer.x, terms, frame)
     norm, noise = sizes.norm[:, form.p :], NOISE * sizes.force
     slack, reach = blocks.h - products.below, norm * sizes.width
-    near = slack <= jnp.maximum(NEAR * (jnp.abs(products.below) + finite(jnp.abs(blocks.h))), NOISE * reach)
+    near = slack <= xp.maximum(NEAR * (xp.abs(products.below) + finite(xp.abs(blocks.h))), NOISE * reach)
     near = near | (z * norm * reach > slack * sizes.force)
-    active = jnp.pad(near, ((0, 0), (form.p, 0)), constant_values=True)
-    weak = jnp.any(near & (z * norm <= noise), 1)
+    active = xp.pad(near, ((0, 0), (form.p, 0)), constant_values=True)
+    weak = xp.any(near & (z * norm <= noise), 1)
     if not form.bounded:
-        return active.astype(jnp.int32), jnp.zeros(answer.x.shape, jnp.int32), weak
+        return active.astype(xp.int32), xp.zeros(answer.x.shape, xp.int32), weak
     lower, upper = bounds(form, blocks)
     below = _at_bound(answer.x, lower, answer.x - lower, -answer.bound, sizes)
     above = _at_bound(answer.x, upper, upper - answer.x, answer.bound, sizes)
-    idle = jnp.abs(answer.bound) * frame.unit <= jnp.maximum(WEAK * sizes.push, noise)
-    fixed = jnp.where(above & ((answer.bound >= 0) | ~below), 1, jnp.where(below, -1, 0))
-    weak = weak | jnp.any((fixed != 0) & idle & (lower != upper), 1)
-    return active.astype(jnp.int32), fixed.astype(jnp.int32), weak
+    idle = xp.abs(answer.bound) * frame.unit <= xp.maximum(WEAK * sizes.push, noise)
+    fixed = xp.where(above & ((answer.bound >= 0) | ~below), 1, xp.where(below, -1, 0))
+    weak = weak | xp.any((fixed != 0) & idle & (lower != upper), 1)
+    return active.astype(xp.int32), fixed.astype(xp.int32), weak
 
 
 def _at_bound(x: jax.Array, limit: jax.Array, slack: jax.Array, dual: jax.Array, sizes: Sizes) -> jax.Array:
-    own, reach = NEAR * jnp.maximum(jnp.abs(x), finite(jnp.abs(limit))), sizes.unit * sizes.width
-    return (slack <= jnp.maximum(own, NOISE * reach)) | (dual * sizes.unit * reach > slack * sizes.force)
+    own, reach = NEAR * namespace(x).maximum(abs(x), finite(abs(limit))), sizes.unit * sizes.width
+    return (slack <= namespace(x).maximum(own, NOISE * reach)) | (dual * sizes.unit * reach > slack * sizes.force)

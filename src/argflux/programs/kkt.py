@@ -38,18 +38,17 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     batch = max(operand.shape[0] for operand in (P, A, G, active, fixed, mode, r1, r2, r3))
     r1, r2, r3 = (jnp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
-    if form.patterns is not None:
-        return solve_sparse_system(form, batch, *operands)
+    if form.patterns is not None or (form.curvature != "diagonal" and not inverse.shape[1]):
+        shapes = [(shape, "float64") for shape, _ in _outputs(batch, None, form=form)]
+        return host_call(_run_on_host, shapes, *operands[:6], inverse, schur, *operands[6:], form=form)
     singular = mode == 2
     if form.curvature == "diagonal":
         parts, definite = _solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3)
         step = jnp.concatenate(parts, 1)
         left = _is_uncurved(form, P, mode, fixed) | (~definite & ((mode == 1) | singular))
         singular = left | singular if form.n <= LARGE else left
-    elif inverse.shape[1]:
-        step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), active, fixed, r1, r2, r3)
     else:
-        return _parts(form, _masked(mode, _solve_hosted(form, batch, operands)))
+        step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), active, fixed, r1, r2, r3)
     step = _masked(mode, step)
     if form.p + form.m and (form.n <= LARGE or form.curvature == "diagonal"):
         step = _replace_singular(form, batch, operands, singular, step)
@@ -146,7 +145,18 @@ def _outputs(batch, dtype, *, form: Form):
     return [((batch, form.n), dtype), ((batch, form.p + form.m), dtype), ((batch, form.n), dtype)]
 
 
-kkt_p = double_primitive("argflux_kkt", _run, _outputs)
+def _run_on_host(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form) -> list:
+    batch = max(map(len, (P, A, G, active, fixed, mode, r1, r2, r3)))
+    right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
+    method = solve_sparse_system if form.patterns is not None else solve_reduced
+    parts = method(P, A, G, active, fixed, mode, *right, form=form)
+    unsolved = np.broadcast_to(mode == 3, (batch,))[:, None]
+    return [np.where(unsolved, np.nan, part) for part in parts]
+
+
+kkt_p = double_primitive(
+    "argflux_kkt", _run, _outputs, lambda form: None if form.curvature == "diagonal" else _run_on_host
+)
 """Operands: P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3; linear in the last three."""
 
 

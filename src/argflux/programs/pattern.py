@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import sparse
+from scipy.sparse import csr_array
+
+from argflux.programs.arrays import on_host
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +109,10 @@ class Sparse:
         """Products of the transposed matrices with vectors."""
         return self._sum(self.pattern.columns, self.values * x[:, self.pattern.rows], self.pattern.width)
 
-    def _sum(self, places: np.ndarray, terms: jax.Array, size: int) -> jax.Array:
+    def _sum(self, places: np.ndarray, terms: Any, size: int) -> Any:
+        if on_host(terms):
+            into = csr_array((np.ones(len(places)), (places, np.arange(len(places)))), shape=(size, len(places)))
+            return np.ascontiguousarray((into @ terms.T).T)
         return jnp.zeros((terms.shape[0], size), terms.dtype).at[:, places].add(terms)
 
     def diagonal(self) -> jax.Array:

@@ -1,11 +1,10 @@
 """Dependent active rows and undetermined unknowns: null spaces of dense optimality systems, on the host."""
 
-import jax
 import numpy as np
 
 from argflux.programs.blas import one_thread
-from argflux.programs.form import Blocks, Form
-from argflux.programs.hostcall import cores, host_call, share
+from argflux.programs.form import Form
+from argflux.programs.hostcall import cores, share
 from argflux.programs.saddle import saddle_scale
 from argflux.programs.status import Regularity
 
@@ -13,15 +12,8 @@ NULL = 1e-9
 THREADED = 1e6
 
 
-def dense_ranks(form: Form, blocks: Blocks, active: jax.Array, fixed: jax.Array, doubtful: jax.Array) -> jax.Array:
+def dense_ranks(form: Form, P, A, G, active, fixed, doubtful) -> np.ndarray:
     """Flags of `Regularity` for dependent active rows and for a solution that is not unique, where `doubtful`."""
-    given = (blocks.P, blocks.A, blocks.G, active, fixed, doubtful)
-    shapes = [(doubtful.shape, "int32")]
-    flags = lambda _: host_call(_rank_all, shapes, *given, form=form)[0]
-    return jax.lax.cond(jax.numpy.any(doubtful), flags, lambda _: jax.numpy.zeros(doubtful.shape, "int32"), 0)
-
-
-def _rank_all(P, A, G, active, fixed, doubtful, *, form: Form) -> tuple:
     flags, which = np.zeros(len(doubtful), np.int32), np.flatnonzero(doubtful)
 
     def work(left) -> None:
@@ -33,7 +25,7 @@ def _rank_all(P, A, G, active, fixed, doubtful, *, form: Form) -> tuple:
     size = form.n + form.p + form.m
     with one_thread(size):
         share(work, len(which), cores() if len(which) * size**2 > THREADED else 1)
-    return (flags,)
+    return flags
 
 
 def null_parts(form: Form, P, A, G, active, fixed) -> tuple[bool, bool]:

@@ -2,23 +2,19 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 from scipy.sparse import csc_array
 
 from argflux.programs.form import Form, Patterns
-from argflux.programs.hostcall import host_call
 from argflux.programs.leastnorm import Saddle
 from argflux.programs.pattern import Pattern
 from argflux.programs.status import Regularity
 
 
-def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1, r2, r3) -> list:
-    """What `kkt_p` asks for, one factorisation for every active set.
+def solve_sparse_system(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple:
+    """What `kkt_p` asks for, one factorisation for every group of instances that share matrices and active set.
 
     Args:
-        form: with patterns.
-        batch: number of instances.
         P: values, a diagonal, or no elements; leading axis 1 or batch, as for all arrays.
         A: values.
         G: values.
@@ -28,22 +24,8 @@ def solve_sparse_system(form: Form, batch: int, P, A, G, active, fixed, mode, r1
         r1: right-hand side of stationarity, `(batch, n)`.
         r2: of the rows, `(batch, p + m)`.
         r3: of the fixed variables, `(batch, n)`.
+        form: with patterns.
     """
-    sizes = (form.n, form.p + form.m, form.n)
-    shapes = [((batch, size), "float64") for size in sizes]
-    return host_call(_solve_all, shapes, P, A, G, active, fixed, mode, r1, r2, r3, form=form)
-
-
-def solve_long(P, A, G, *operands, form: Form) -> tuple:
-    """The same of programs with a diagonal P and few rows, all dense."""
-    row, column = lambda k: np.repeat(np.arange(k), form.n), lambda k: np.tile(np.arange(form.n), k)
-    full = lambda k: Pattern.of(row(k), column(k), (k, form.n))
-    sparse = dataclasses.replace(form, patterns=Patterns(None, full(form.p), full(form.m)))
-    return _solve_all(P, A.reshape(len(A), -1), G.reshape(len(G), -1), *operands, form=sparse)
-
-
-def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple:
-    """Group the instances that share matrices and active set, and solve each group at once."""
     batch = len(r1)
     held, mode = np.concatenate([active > 0, fixed > 0], 1), np.broadcast_to(mode, (batch,))
     groups: dict[tuple, list[int]] = {}
@@ -62,20 +44,23 @@ def _solve_all(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple
     return steps
 
 
-def sparse_ranks(form: Form, P, A, G, active, fixed, solved) -> jax.Array:
+def solve_long(P, A, G, *operands, form: Form) -> tuple:
+    """The same of programs with a diagonal P and few rows, all dense."""
+    row, column = lambda k: np.repeat(np.arange(k), form.n), lambda k: np.tile(np.arange(form.n), k)
+    full = lambda k: Pattern.of(row(k), column(k), (k, form.n))
+    sparse = dataclasses.replace(form, patterns=Patterns(None, full(form.p), full(form.m)))
+    return solve_sparse_system(P, A.reshape(len(A), -1), G.reshape(len(G), -1), *operands, form=sparse)
+
+
+def sparse_ranks(form: Form, P, A, G, active, fixed, solved) -> np.ndarray:
     """Flags of `Regularity` for dependent active rows and for a solution that is not unique, where `solved`."""
-    batch = solved.shape[0]
-    return host_call(_rank_all, [((batch,), "int32")], P, A, G, active, fixed, solved.astype(np.int32), form=form)[0]
-
-
-def _rank_all(P, A, G, active, fixed, solved, *, form: Form) -> tuple:
     flags = np.zeros(len(solved), np.int32)
     for i in np.flatnonzero(solved):
         P_one, A_one, G_one, on, held = (a[i % len(a)] for a in (P, A, G, active, fixed))
         system = System(curvature_of(form, P_one), rows_of(form, A_one, G_one), on > 0, held != 0)
         primal, dual = system.matrix.null_parts()
         flags[i] = dual * Regularity.LICQ + primal * Regularity.NON_UNIQUE
-    return (flags,)
+    return flags
 
 
 def curvature_of(form: Form, P: np.ndarray) -> csc_array:

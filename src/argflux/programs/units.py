@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from argflux.programs.arrays import either, namespace, on_host
 from argflux.programs.form import Blocks, Form, bounds, magnitude, times, transposed_times
 from argflux.programs.pattern import Sparse
 
@@ -54,15 +56,16 @@ def _nothing(form: Form, blocks: Blocks, unit: jax.Array, norm: jax.Array) -> ja
 
     Linear programs have no common unit for costs and distances, and solvers that leave zeros as they are.
     """
+    xp = namespace(unit)
     if form.curvature == "none":
-        return jnp.zeros(1)
-    far = wide(jnp.abs(blocks.b), jnp.maximum(-blocks.h, 0.0))
-    parts = [blocks.q * unit, jnp.where(norm > 0, far / jnp.where(norm > 0, norm, 1.0), 0.0)]
+        return xp.zeros(1)
+    far = wide(xp.abs(blocks.b), xp.maximum(-blocks.h, 0.0))
+    parts = [blocks.q * unit, xp.where(norm > 0, far / xp.where(norm > 0, norm, 1.0), 0.0)]
     if form.bounded:
         lower, upper = bounds(form, blocks)
-        parts.append(jnp.maximum(jnp.maximum(lower, -upper), 0.0) / unit)
-    size = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(part), 1, initial=0.0) for part in parts])
-    return jnp.where(size > 0, NOTHING * size, jnp.inf)
+        parts.append(xp.maximum(xp.maximum(lower, -upper), 0.0) / unit)
+    size = functools.reduce(xp.maximum, [xp.max(xp.abs(part), 1, initial=0.0) for part in parts])
+    return xp.where(size > 0, NOTHING * size, xp.inf)
 
 
 def units(form: Form, blocks: Blocks) -> jax.Array:
@@ -73,38 +76,39 @@ def units(form: Form, blocks: Blocks) -> jax.Array:
     """
     size = max(blocks.A.shape[0], blocks.G.shape[0])
     if form.curvature == "none":
-        columns = jnp.ones((size, form.n))
+        columns = namespace(blocks.q).ones((size, form.n))
         return _balanced(blocks, columns, columns > 0)
     curve = diagonal(form, blocks.P)
-    curved = curve > UNCURVED * jnp.max(curve, 1, keepdims=True)
-    columns = jnp.where(curved, lax.rsqrt(jnp.where(curved, curve, 1.0)), 1.0)
-    columns = jnp.broadcast_to(columns, (max(len(columns), size), form.n))
+    xp = namespace(curve)
+    curved = curve > UNCURVED * xp.max(curve, 1, keepdims=True)
+    columns = xp.where(curved, 1 / xp.sqrt(xp.where(curved, curve, 1.0)), 1.0)
+    columns = xp.broadcast_to(columns, (max(len(columns), size), form.n))
     if not form.p + form.m:
         return columns
-    return lax.cond(jnp.all(curved), lambda c: c, lambda c: _balanced(blocks, c, ~curved), columns)
+    return either(xp.any(~curved), lambda: _balanced(blocks, columns, ~curved), columns)
 
 
 def diagonal(form: Form, P: Any) -> jax.Array:
     """The diagonal of P."""
     if form.curvature == "diagonal":
         return P
-    return P.diagonal() if isinstance(P, Sparse) else jnp.diagonal(P, axis1=1, axis2=2)
+    return P.diagonal() if isinstance(P, Sparse) else namespace(P).diagonal(P, axis1=1, axis2=2)
 
 
 def _balanced(blocks: Blocks, columns: jax.Array, free: jax.Array) -> jax.Array:
-    matrices = [magnitude(M) for M in (blocks.A, blocks.G)]
-    known = jnp.where(free & ~jnp.all(free, 1, keepdims=True), 0.0, columns)
+    xp, matrices = namespace(columns), [magnitude(M) for M in (blocks.A, blocks.G)]
+    known = xp.where(free & ~xp.all(free, 1, keepdims=True), 0.0, columns)
     for _ in range(BALANCES):
         sums = [(times(M, known), times(M, columns)) for M in matrices]
-        rows = [_inverse(jnp.where(some > 0, some, every)) for some, every in sums]
+        rows = [_inverse(xp.where(some > 0, some, every)) for some, every in sums]
         pulls = [transposed_times(M, row) for M, row in zip(matrices, rows, strict=True)]
-        columns = jnp.where(free, _inverse(pulls[0] + pulls[1]), columns)
+        columns = xp.where(free, _inverse(pulls[0] + pulls[1]), columns)
         known = columns
     return columns
 
 
 def _inverse(v: jax.Array) -> jax.Array:
-    return 1.0 / jnp.where(v > 0, v, 1.0)
+    return 1.0 / namespace(v).where(v > 0, v, 1.0)
 
 
 def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, frame: Frame) -> Sizes:
@@ -113,23 +117,25 @@ def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, frame: Frame
     Where P measures unknowns and forces alike, neither counts as less than what is slight beside the other: forces
     vanish at the minimum of a quadratic term, and unknowns where rows hold them at zero.
     """
-    unit, norm, _ = frame
+    (unit, norm, _), xp = frame, namespace(x)
     if form.curvature != "none":  # terms of `P x` may cancel
         terms = [*terms, diagonal(form, blocks.P) * x]
-    push = functools.reduce(jnp.maximum, map(jnp.abs, terms)) * unit
+    push = functools.reduce(xp.maximum, map(xp.abs, terms)) * unit
     width, force = largest(x / unit, push)
     if form.curvature != "none":
-        width, force = jnp.maximum(width, SLIGHT * force), jnp.maximum(force, SLIGHT * width)
+        width, force = xp.maximum(width, SLIGHT * force), xp.maximum(force, SLIGHT * width)
     return Sizes(unit, norm, width[:, None], push, force[:, None])
 
 
 def wide(*parts: jax.Array) -> jax.Array:
     """Join along axis 1, repeating shared parts where another one is batched."""
-    size = max(part.shape[0] for part in parts)
-    return jnp.concatenate([jnp.broadcast_to(part, (size, part.shape[1])) for part in parts], 1)
+    size, xp = max(part.shape[0] for part in parts), namespace(*parts)
+    return xp.concatenate([xp.broadcast_to(part, (size, part.shape[1])) for part in parts], 1)
 
 
 def largest(*arrays: jax.Array) -> Any:
     """Largest magnitudes along axis 1, of all arrays in one pass."""
+    if on_host(*arrays):
+        return tuple(np.broadcast_arrays(*[abs(a).max(1, initial=0.0) for a in arrays]))
     sizes = tuple(jnp.broadcast_arrays(*map(jnp.abs, arrays)))
     return lax.reduce(sizes, (0.0,) * len(sizes), lambda a, b: tuple(map(jnp.maximum, a, b)), (1,))

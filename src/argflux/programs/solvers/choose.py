@@ -7,29 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from argflux.programs.arrays import either
 from argflux.programs.double import carry
-from argflux.programs.form import Blocks, Form, batch_size, bounds, dense_curvature, dense_rows, dressed, times
+from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, dense_rows, is_bad, times
+from argflux.programs.hostcall import host_call
 from argflux.programs.judge import Answer, judge, multiply, violations
-from argflux.programs.solvers.fallback import fall_back
-from argflux.programs.solvers.highs import solve_highs
-from argflux.programs.solvers.host import solve_daqp
+from argflux.programs.solvers.hosted import nothing, settle, solve_hosted
 from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
-from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.separable import is_separable, solve_separable
-from argflux.programs.solvers.sparse import solve_clarabel
 from argflux.programs.status import Status
 from argflux.programs.units import Frame, frame
 
-FALLBACK_LIMIT = 600
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40
-FAILED = int(Status.NUMERICAL_ERROR)
-FLAGS = (
-    (-1, Status.PRIMAL_INFEASIBLE),
-    (-3, Status.DUAL_INFEASIBLE),
-    (-4, Status.ITERATION_LIMIT),
-    (-6, Status.PRIMAL_INFEASIBLE),
-)
 
 
 @dataclass(frozen=True)
@@ -58,6 +48,11 @@ class Settings:
         hosted = form.n + form.rows > SMALL and jax.default_backend() == "cpu"
         return "daqp" if hosted else "pivoting"
 
+    def is_hosted(self, form: Form) -> bool:
+        """Whether the whole solve is one call on the host."""
+        free = form.patterns is None and form.rows == 0 and form.curvature != "none"
+        return self.method(form) not in ("pivoting", "separable") and not free
+
     def inverts(self, form: Form) -> bool:
         """Whether the solver hands on inverses that the derivative uses."""
         return self.method(form) == "pivoting"
@@ -75,56 +70,37 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     Returns:
         The fields of `Optimum`, in order.
     """
-    bad = is_bad(form, blocks)
     batch = batch_size(blocks)
-    method, blocks = settings.method(form), dressed(form, blocks)
+    none, shapes, static = jnp.zeros((batch, 0, 0)), judged_shapes(form, batch), {"form": form, "settings": settings}
+    if settings.is_hosted(form):
+        return (*host_call(solve_hosted, shapes, *blocks, start, **static), carry(none), carry(none))
     measures = frame(form, blocks)
-    inverse = schur = jnp.zeros((batch, 0, 0))
-    if method == "separable":
-        answer = _separable(form, blocks)
-    elif form.patterns is None and form.rows == 0 and form.curvature != "none":
-        answer, inverse = _unconstrained(form, blocks, measures)
-        inverse = inverse if settings.inverts(form) else inverse[:, :0, :0]
-    elif method == "pivoting":
-        answer, inverse, schur = _pivoting(form, settings, blocks, start)
-    elif method == "daqp":
-        answer = _daqp(form, settings, blocks, ~bad, start, measures)
-    elif method == "highs":
-        answer = solve_highs(form, settings, blocks)
-    elif method == "clarabel":
-        answer = solve_clarabel(form, settings, blocks)
-    else:
-        answer = _nothing(form, batch)
-    small = form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT
-    if small or method == "interior":
-        undecided = answer.status >= int(Status.ITERATION_LIMIT) if method == "highs" else answer.status != 0
-        answer = fall_back(form, settings, blocks, undecided & ~bad, answer)
-    inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:]))
-    hopeless = (answer.status == Status.SOLVED) | (answer.status == Status.ITERATION_LIMIT) | bad
-    answer, moved = rescue(form, settings, blocks, ~hopeless & (answer.status != Status.BAD_DATA), answer)
-    return (*judge(form, settings, moved, blocks, bad, answer, measures), carry(inverse), carry(schur))
+    answer, inverse, schur = _traced(form, settings, blocks, start, measures)
+    judged = judge(form, settings, blocks, is_bad(form, blocks), answer, measures)
+    judged = [jnp.broadcast_to(y, shape).astype(kind) for y, (shape, kind) in zip(judged, shapes, strict=True)]
+    wanted = judged[-1] != 1
+    given = (wanted, *answer, *judged, *blocks)
+    judged = either(jnp.any(wanted), lambda: host_call(settle, shapes, *given, **static), judged)
+    inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:])) if settings.inverts(form) else none
+    return (*judged, carry(inverse), carry(schur))
 
 
-def is_bad(form: Form, blocks: Blocks) -> jax.Array:
-    """Which instances of the batch have data that are not numbers, or bounds that contradict themselves."""
-    size = batch_size(blocks)
-    vectors = [jnp.isfinite(blocks.q), jnp.isfinite(blocks.b), blocks.h > -jnp.inf]
-    if form.bounded:
-        lower, upper = bounds(form, blocks)
-        vectors.append((lower <= upper) & (lower < jnp.inf) & (upper > -jnp.inf))
-    good = jnp.all(jnp.concatenate([jnp.broadcast_to(v, (size, v.shape[1])) for v in vectors], 1), 1)
-    for block in (blocks.P, blocks.A, blocks.G):
-        good = good & jnp.all(jnp.isfinite(block), tuple(range(1, block.ndim)))
-    return ~good
+def judged_shapes(form: Form, batch: int) -> list[tuple]:
+    """Shapes and dtypes of what `judge` returns."""
+    n, rows = form.n, form.p + form.m
+    floats = [(batch, n), (batch, rows), (batch, n), (batch,)]
+    counts = [(batch,), (batch, rows), (batch, n), (batch,)]
+    status = [((batch,), "int32"), ((batch,), "int32"), ((batch, 3), "float64")]
+    return [*[(shape, "float64") for shape in floats], *status, *[(shape, "int32") for shape in counts]]
 
 
-def _nothing(form: Form, batch: int) -> Answer:
-    def zeros(*shape):
-        return jnp.zeros((batch, *shape))
-
-    count = jnp.zeros((batch,), jnp.int32)
-    status = count + int(Status.ITERATION_LIMIT)
-    return Answer(zeros(form.n), zeros(form.p + form.m), zeros(form.n), status, count, count > 0)
+def _traced(form: Form, settings: Settings, blocks: Blocks, start: Any, measures: Frame) -> tuple[Answer, Any, Any]:
+    """Answers of a method that XLA runs, with its inverses."""
+    if settings.method(form) == "separable":
+        return _separable(form, blocks), None, jnp.zeros((batch_size(blocks), 0, 0))
+    if form.rows == 0:
+        return *_unconstrained(form, blocks, measures), jnp.zeros((batch_size(blocks), 0, 0))
+    return _pivoting(form, settings, blocks, start)
 
 
 def _separable(form: Form, blocks: Blocks) -> Answer:
@@ -156,20 +132,8 @@ def _unconstrained(form: Form, blocks: Blocks, measures: Frame) -> tuple[Answer,
     x = -times(inverse, blocks.q)
     for _ in range(2):
         x = x - times(inverse, times(P, x) + blocks.q)
-    answer = _nothing(form, batch)
     x, definite = jnp.broadcast_to(x, (batch, form.n)), jnp.broadcast_to(definite, (batch,))
-    exact = definite & (_error(form, blocks, answer._replace(x=x), measures) < 1e-8)
-    return answer._replace(x=x, status=jnp.where(exact, 0, answer.status), direct=exact), inverse
-
-
-def _daqp(form: Form, settings: Settings, blocks: Blocks, usable: jax.Array, start: Any, measures: Frame) -> Answer:
-    r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
-    status = functools.reduce(lambda s, kind: jnp.where(r.flag == kind[0], int(kind[1]), s), FLAGS, 0 * r.flag + FAILED)
-    answer = Answer(r.x, r.dual, r.bound, status.astype(jnp.int32), r.iterations, r.found)
-    found = r.found & (_error(form, blocks, answer, measures) < settings.tolerance)
-    status = jnp.where(found, int(Status.SOLVED), jnp.where(r.found, FAILED, answer.status)).astype(jnp.int32)
-    return answer._replace(status=status, direct=found)
-
-
-def _error(form: Form, blocks: Blocks, answer: Answer, measures: Frame) -> jax.Array:
-    return functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, answer.x), measures))
+    answer = Answer(x, *map(jnp.asarray, nothing(form, batch)[1:]))
+    error = functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, x), measures))
+    exact = definite & (error < 1e-8)
+    return answer._replace(status=jnp.where(exact, 0, answer.status), direct=exact), inverse

@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from argflux.programs.blas import one_thread
 from argflux.programs.form import Blocks, Form, bounds
-from argflux.programs.hostcall import host_call
 from argflux.programs.judge import Answer
 from argflux.programs.solvers.interior import Standard, solve_interior
 from argflux.programs.solvers.polish import polish
@@ -20,35 +16,22 @@ UTMOST = 1e-13
 MET = 1e-10
 
 
-def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: jax.Array, answer: Answer) -> Answer:
+def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: np.ndarray, answer: Answer) -> Answer:
     """Solve the instances that are wanted anew and leave the others as they are."""
-    lower, upper = bounds(form, blocks)
-    given = [blocks.P, blocks.q, blocks.A, blocks.b, blocks.G, blocks.h, lower, upper]
-    point, counts = jnp.concatenate(answer[:3], 1), jnp.stack([answer.status, answer.iterations], 1)
-    shapes = [(point.shape, "float64"), (counts.shape, "int32")]
-
-    def call(_):
-        operands = (wanted, counts, point, *given)
-        return host_call(_solve_wanted, shapes, *operands, form=form, settings=settings)
-
-    point, counts = jax.lax.cond(jnp.any(wanted), call, lambda _: [point, counts], 0)
-    x, dual, bound = jnp.split(point, [form.n, point.shape[1] - form.n], 1)
-    return Answer(x, dual, bound, counts[:, 0], counts[:, 1], answer.direct)
-
-
-def _solve_wanted(wanted, counts, point, *blocks, form: Form, settings: Any) -> tuple:
-    point, counts, which = np.array(point), np.array(counts), np.flatnonzero(wanted)
-    picked = [block[which] if len(block) > 1 else np.repeat(block, len(which), 0) for block in blocks]
-    with one_thread(form.n + form.rows):
-        least, most = np.linalg.eigvalsh(_dense(form, picked[0], len(which)))[:, [0, -1]].T
-        convex = least >= -1e-9 * np.maximum(most, -least)
-        counts[which[~convex], 0] = int(Status.BAD_DATA)
-        good, which = np.flatnonzero(convex), which[convex]
-        if len(which):
-            *fresh, status, iterations = solve_dense(form, settings, *(a[good] for a in picked))
-            point[which] = np.concatenate(fresh, 1)
-            counts[which] = np.stack([status, iterations], 1)
-    return point, counts.astype(np.int32)
+    which = np.flatnonzero(wanted)
+    if not len(which):
+        return answer
+    arrays = [*blocks[:6], *bounds(form, blocks)]
+    picked = [a[which] if len(a) > 1 else np.repeat(a, len(which), 0) for a in arrays]
+    least, most = np.linalg.eigvalsh(_dense(form, picked[0], len(which)))[:, [0, -1]].T
+    convex = least >= -1e-9 * np.maximum(most, -least)
+    found = Answer(*map(np.array, answer[:5]), answer.direct)
+    found.status[which[~convex]] = int(Status.BAD_DATA)
+    if convex.any():
+        fresh = solve_dense(form, settings, *(a[convex] for a in picked))
+        for values, part in zip(found, fresh, strict=False):
+            values[which[convex]] = part
+    return found
 
 
 def solve_dense(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:

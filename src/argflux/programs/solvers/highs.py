@@ -9,7 +9,7 @@ from highspy import HighsModelStatus as Model
 from scipy.sparse import csr_array
 
 from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import cores, host_call
+from argflux.programs.hostcall import cores
 from argflux.programs.judge import Answer
 from argflux.programs.pattern import Sparse
 from argflux.programs.solvers.models import new_model, run_simplex
@@ -31,18 +31,9 @@ def solve_highs(form: Form, settings: Any, blocks: Blocks) -> Answer:
     Source:
         Huangfu and Hall, "Parallelizing the dual revised simplex method" (2018).
     """
-    batch, rows = batch_size(blocks), form.p + form.m
-    lower, upper = bounds(form, blocks)
-    shapes = [((batch, size), "float64") for size in (form.n, rows, form.n)] + [((batch,), "int32")] * 2
     A, G = (M.values if isinstance(M, Sparse) else M for M in (blocks.A, blocks.G))
-    given = (blocks.q, A, blocks.b, G, blocks.h, lower, upper)
-    limit = min(settings.max_iterations, 2**31 - 1)
-    x, dual, bound, status, iterations = host_call(_solve_all, shapes, *given, form=form, limit=limit)
-    return Answer(x, dual, bound, status, iterations, status == int(Status.SOLVED))
-
-
-def _solve_all(q, A, b, G, h, lower, upper, *, form: Form, limit: int) -> tuple:
-    batch = max(map(len, (q, A, b, G, h, lower, upper)))
+    q, b, h, (lower, upper) = blocks.q, blocks.b, blocks.h, bounds(form, blocks)
+    batch, limit = batch_size(blocks), min(settings.max_iterations, 2**31 - 1)
     (n, p, m), shared = (form.n, form.p, form.m), len(A) == len(G) == 1
     size = max(len(b), len(h))
     hi = np.concatenate([np.broadcast_to(a, (size, a.shape[1])) for a in (b, h)], 1)
@@ -66,7 +57,7 @@ def _solve_all(q, A, b, G, h, lower, upper, *, form: Form, limit: int) -> tuple:
 
     size = A.shape[-1] + G.shape[-1] if form.patterns else n * (p + m + 1)
     run_simplex(work, len(chosen), cores() if len(chosen) * size > WORK else 1)
-    return *results, status, iterations
+    return Answer(*results, status, iterations, status == int(Status.SOLVED))
 
 
 def matrix_of(form: Form, A: np.ndarray, G: np.ndarray) -> Any:

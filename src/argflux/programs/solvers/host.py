@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import cores, host_call, share
+from argflux.programs.hostcall import cores, share
 from argflux.programs.solvers.scaling import power
 from argflux.programs.solvers.scaling import unit as unit_of
 
@@ -24,19 +23,19 @@ THREADED = 1e7
 class Hosted(NamedTuple):
     """Result: primal, duals of the rows `[A; G]`, signed duals of the bounds, DAQP's flag, its iterations."""
 
-    x: jax.Array
-    dual: jax.Array
-    bound: jax.Array
-    flag: jax.Array
-    iterations: jax.Array
+    x: np.ndarray
+    dual: np.ndarray
+    bound: np.ndarray
+    flag: np.ndarray
+    iterations: np.ndarray
 
     @property
-    def found(self) -> jax.Array:
+    def found(self) -> np.ndarray:
         """Whether each instance was solved."""
         return self.flag == SOLVED
 
 
-def solve_daqp(form: Form, blocks: Blocks, usable: jax.Array, start: jax.Array, max_iterations: int) -> Hosted:
+def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray, limit: int) -> Hosted:
     """Solve programs one by one on the host, on all cores where there is enough to do.
 
     Args:
@@ -44,22 +43,14 @@ def solve_daqp(form: Form, blocks: Blocks, usable: jax.Array, start: jax.Array, 
         blocks: arrays with leading axis 1 or batch.
         usable: which instances to solve, `(batch,)`.
         start: guessed sides of the rows `[A; G]` and the bounds, 0 where inactive.
-        max_iterations: limit on changes of the active set.
+        limit: limit on changes of the active set.
 
     Source:
         Arnström, Bemporad and Axehill, "A dual active-set solver for embedded quadratic programming using
         recursive LDL' updates" (2022).
     """
-    batch, n, rows = batch_size(blocks), form.n, form.p + form.m
-    lower, upper = bounds(form, blocks)
-    shapes = [((batch, n), "float64"), ((batch, rows), "float64"), ((batch, n), "float64")]
-    shapes += [((batch,), "int32"), ((batch,), "int32")]
-    operands = (*blocks[:6], lower, upper, usable, start)
-    return Hosted(*host_call(_solve_all, shapes, *operands, form=form, limit=int(max_iterations)))
-
-
-def _solve_all(P, q, A, b, G, h, lower, upper, usable, start, *, form: Form, limit: int) -> tuple:
-    batch, n, k = len(usable), form.n, form.p + form.m
+    (P, q, A, b, G, h, *_), (lower, upper) = blocks, bounds(form, blocks)
+    batch, n, k = batch_size(blocks), form.n, form.p + form.m
     ms = n if form.bounded else 0
     units = _units(form, P)
     f, low, high, sense = _vectors(batch, ms, units, q, b, h, lower, upper, start)
@@ -94,7 +85,7 @@ def _solve_all(P, q, A, b, G, h, lower, upper, usable, start, *, form: Form, lim
                     bound[i] = size * lam[:ms] / unit
 
     share(work, len(wanted), cores() if len(wanted) * n * n * (n + k) > THREADED else 1)
-    return x, dual, bound, flag, iterations
+    return Hosted(x, dual, bound, flag, iterations)
 
 
 def _units(form: Form, P: np.ndarray) -> np.ndarray:

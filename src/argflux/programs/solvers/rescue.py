@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.sparse import csr_array, diags_array, eye_array, hstack
 
-from argflux.programs.blas import one_thread
 from argflux.programs.form import Blocks, Form, bounds
-from argflux.programs.hostcall import cores, host_call
+from argflux.programs.hostcall import cores
 from argflux.programs.judge import Answer
 from argflux.programs.pattern import Sparse
 from argflux.programs.solvers.fallback import solve_dense
@@ -25,53 +22,39 @@ STEPS = 2**31 - 1
 CLAIMS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
 
 
-def rescue(form: Form, settings: Any, blocks: Blocks, failed: jax.Array, answer: Answer) -> tuple[Answer, Blocks]:
+def rescue(form: Form, settings: Any, blocks: Blocks, failed: np.ndarray, answer: Answer) -> tuple[Answer, Blocks]:
     """Solve what failed with its right sides moved, if that takes no more than `settings.slack` of their size.
 
     Returns:
         The answers, and the blocks that they belong to.
     """
-    batch, k = len(failed), form.p + form.m
-    if not k:
+    which = np.flatnonzero(failed)
+    if not len(which) or not form.p + form.m:
         return answer, blocks
     raw = lambda M: M.values if isinstance(M, Sparse) else M
-    given = (raw(blocks.P), blocks.q, raw(blocks.A), blocks.b, raw(blocks.G), blocks.h, *bounds(form, blocks))
-    counts = jnp.stack([answer.status, answer.iterations], 1)
-    right = jnp.concatenate([jnp.broadcast_to(v, (batch, v.shape[1])) for v in (blocks.b, blocks.h)], 1)
-    found = [*answer[:3], counts, right]
-    shapes = [(part.shape, "int32" if part is counts else "float64") for part in found]
-
-    def call(_):
-        return host_call(_rescue_all, shapes, failed, *found, *given, form=form, settings=settings)
-
-    x, dual, bound, counts, right = jax.lax.cond(jnp.any(failed), call, lambda _: found, 0)
-    answer = Answer(x, dual, bound, counts[:, 0], counts[:, 1], answer.direct & ~failed)
-    return answer, blocks._replace(b=right[:, : form.p], h=right[:, form.p :])
-
-
-def _rescue_all(failed, x, dual, bound, counts, right, *arrays, form: Form, settings: Any) -> tuple:
-    *point, counts, right = map(np.array, (x, dual, bound, counts, right))
-    which = np.flatnonzero(failed)
+    arrays = (raw(blocks.P), blocks.q, raw(blocks.A), blocks.b, raw(blocks.G), blocks.h, *bounds(form, blocks))
+    *point, status, iterations = map(np.array, answer[:5])
+    right = np.concatenate([np.broadcast_to(v, (len(failed), v.shape[1])) for v in (blocks.b, blocks.h)], 1)
 
     def work(left: Iterator[int]) -> None:
         for i in map(which.__getitem__, left):
             instance = [a[i % len(a)] for a in arrays]
             A, b, G, h, lower, upper = instance[2:]
             found = nearest(matrix_of(form, A, G), b, h, lower, upper)
-            counts[i, 0] = _status(counts[i, 0], found)
-            if found.distance > max(settings.slack, PROOF) or counts[i, 0] == Status.DUAL_INFEASIBLE:
+            status[i] = _status(status[i], found)
+            if found.distance > max(settings.slack, PROOF) or status[i] == Status.DUAL_INFEASIBLE:
                 continue
             instance[3], instance[5] = found.right[: form.p], found.right[form.p :]
             solution = _solve(form, settings, instance)
             if solution is not None:
-                *parts, counts[i, 0], counts[i, 1] = solution
+                *parts, status[i], iterations[i] = solution
                 right[i] = found.right
                 for values, part in zip(point, parts, strict=True):
                     values[i] = part
 
-    with one_thread(form.n + form.p + form.m):
-        run_simplex(work, len(which), cores())
-    return *point, counts, right
+    run_simplex(work, len(which), cores())
+    answer = Answer(*point, status, iterations, answer.direct & ~failed)
+    return answer, blocks._replace(b=right[:, : form.p], h=right[:, form.p :])
 
 
 def _status(status: int, found: "Nearest") -> int:

@@ -10,7 +10,7 @@ from scipy.sparse import csc_array, eye_array, triu, vstack
 
 from argflux.errors import MissingDependencyError
 from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import cores, host_call, share
+from argflux.programs.hostcall import cores, share
 from argflux.programs.judge import Answer
 from argflux.programs.leastnorm import symmetric_factors
 from argflux.programs.pattern import Sparse
@@ -67,16 +67,9 @@ def solve_clarabel(form: Form, settings: Any, blocks: Blocks) -> Answer:
     Source:
         Goulart and Chen, "Clarabel: an interior-point solver for conic programs with quadratic objectives" (2024).
     """
-    batch, k = batch_size(blocks), form.p + form.m
-    shapes = [((batch, size), "float64") for size in (form.n, k, form.n)] + [((batch,), "int32")] * 2
+    batch = batch_size(blocks)
     P, A, G = (M.values if isinstance(M, Sparse) else M for M in (blocks.P, blocks.A, blocks.G))
-    given = (P, blocks.q, A, blocks.b, G, blocks.h, *bounds(form, blocks))
-    x, dual, bound, status, iterations = host_call(_solve_all, shapes, *given, form=form, settings=settings)
-    return Answer(x, dual, bound, status, iterations, status == int(Status.SOLVED))
-
-
-def _solve_all(*arrays, form: Form, settings: Any) -> tuple:
-    batch = max(map(len, arrays))
+    arrays = (P, blocks.q, A, blocks.b, G, blocks.h, *bounds(form, blocks))
     found = np.zeros((batch, form.n)), np.zeros((batch, form.p + form.m)), np.zeros((batch, form.n))
     status, iterations = np.full(batch, int(Status.NUMERICAL_ERROR), np.int32), np.zeros(batch, np.int32)
 
@@ -89,7 +82,7 @@ def _solve_all(*arrays, form: Form, settings: Any) -> tuple:
                     values[i] = part
 
     share(work, batch, cores())
-    return *found, status, iterations
+    return Answer(*found, status, iterations, status == int(Status.SOLVED))
 
 
 def solve_one(form: Form, settings: Any, P, q, A, b, G, h, lower, upper) -> tuple:

@@ -1,0 +1,30 @@
+"""The array library that a computation belongs to: NumPy where it runs on the host, JAX where it is traced."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def on_host(*arrays: Any) -> bool:
+    """Whether all of the arrays are NumPy's."""
+    return all(isinstance(array, np.ndarray) for array in arrays)
+
+
+def namespace(*arrays: Any) -> Any:
+    """`numpy` for NumPy's arrays, else `jax.numpy`.
+
+    Example:
+        >>> namespace(np.ones(3)).__name__, namespace(np.ones(3), jnp.ones(3)).__name__
+        ('numpy', 'jax.numpy')
+    """
+    return np if on_host(*arrays) else jnp
+
+
+def either(condition: Any, changed: Callable, kept: Any) -> Any:
+    """What `changed()` returns if the condition holds, else what is `kept`, which has the same shapes."""
+    if isinstance(condition, np.bool_):
+        return changed() if condition else kept
+    return jax.lax.cond(condition, lambda _: changed(), lambda kept: kept, kept)
