@@ -23,6 +23,15 @@ def namespace(*arrays: Any) -> Any:
     return np if on_host(*arrays) else jnp
 
 
+def repeated(going: Callable, step: Callable, carry: Any) -> Any:
+    """What `step` makes of the tuple `carry` while `going` says so."""
+    if not on_host(carry[0]):
+        return jax.lax.while_loop(going, step, carry)
+    while going(carry):
+        carry = step(carry)
+    return carry
+
+
 def either(condition: Any, changed: Callable, kept: Any) -> Any:
     """What `changed()` returns if the condition holds, else what is `kept`, which has the same shapes."""
     if isinstance(condition, np.bool_):

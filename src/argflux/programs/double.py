@@ -10,9 +10,10 @@ import numpy as np
 from jax import lax
 
 from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, mlir
+from argflux.programs.arrays import on_host
 
 
-def double_primitive(name: str, run: Callable, outputs: Callable, host: Callable) -> Primitive:
+def double_primitive(name: str, run: Callable, outputs: Callable, known: Callable) -> Primitive:
     """Make a primitive of `run(*arrays, **params) -> list`, traced in float64 when it is lowered.
 
     Every operand has a leading axis of length 1 (shared by the batch) or of the batch's length; every output has
@@ -22,7 +23,8 @@ def double_primitive(name: str, run: Callable, outputs: Callable, host: Callable
         name: the primitive's name.
         run: takes float64 (and integer) arrays, returns a list of arrays.
         outputs: `outputs(batch, dtype, **params)` lists a shape and dtype per output; `dtype` is the caller's.
-        host: `host(**params)` is what does as `run` with NumPy's arrays, for known values on a CPU, or None.
+        known: `known(*operands, **params)` says whether `run` takes these as NumPy's arrays, uncompiled, where their
+            values are known on a CPU.
     """
     primitive = Primitive(name)
     primitive.multiple_results = True
@@ -49,9 +51,9 @@ def double_primitive(name: str, run: Callable, outputs: Callable, host: Callable
         return jax.jit(lambda *operands: primitive.bind(*operands, **dict(keywords)))
 
     def evaluate(*operands, **params):
-        function = host(**params)
-        if function is not None and all(map(_lies_here, operands)) and not jax.config.jax_debug_nans:
-            ys = function(*map(_read, operands), **params)
+        if all(map(_lies_here, operands)) and known(*operands, **params) and not jax.config.jax_debug_nans:
+            with np.errstate(all="ignore"):
+                ys = run(*map(_read, operands), **params)
             return [jnp.asarray(y, kind[1]) for y, kind in zip(ys, declared(operands, params), strict=True)]
         with jax.disable_jit(False):
             return compiled(tuple(sorted(params.items())))(*operands)
@@ -97,11 +99,15 @@ def _fold(value: Any, mapped: bool, size: int, inner: int) -> Any:
     return value.reshape(size * inner if value.shape[1] == inner else size, *value.shape[2:])
 
 
-def carry(x: jax.Array) -> jax.Array:
+def carry(x: Any) -> Any:
     """Pack float64 numbers into integers, which pass any dtype setting unchanged and have no derivative."""
+    if on_host(x):
+        return np.ascontiguousarray(x).view(np.uint32).reshape(*x.shape, 2)
     return lax.bitcast_convert_type(x, jnp.uint32)
 
 
-def uncarry(x: jax.Array) -> jax.Array:
+def uncarry(x: Any) -> Any:
     """Unpack what `carry` packed."""
+    if on_host(x):
+        return np.ascontiguousarray(x).view(np.float64)[..., 0]
     return lax.bitcast_convert_type(x, jnp.float64)

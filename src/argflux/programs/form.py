@@ -102,29 +102,30 @@ def is_bad(form: Form, blocks: Blocks) -> Any:
 
 def dense_rows(form: Form, blocks: Blocks) -> Rows:
     """Write a program in rows with a dense P."""
-    lower, upper = bounds(form, blocks)
-    lo = [blocks.b, jnp.full_like(blocks.h, -jnp.inf)]
+    xp, (lower, upper) = namespace(blocks.q), bounds(form, blocks)
+    lo = [blocks.b, xp.full_like(blocks.h, -xp.inf)]
     hi = [blocks.b, blocks.h]
     C = [blocks.A, blocks.G]
     if form.bounded:
-        lo, hi, C = [*lo, lower], [*hi, upper], [*C, jnp.eye(form.n)[None]]
+        lo, hi, C = [*lo, lower], [*hi, upper], [*C, xp.eye(form.n)[None]]
     return Rows(dense_curvature(form, blocks.P), blocks.q, join(C), join(lo), join(hi))
 
 
 def dense_curvature(form: Form, P: jax.Array) -> jax.Array:
     """P as a symmetric matrix."""
+    xp = namespace(P)
     if form.curvature == "none":
-        return jnp.zeros((1, form.n, form.n))
+        return xp.zeros((1, form.n, form.n))
     if form.curvature == "diagonal":
-        return P[:, :, None] * jnp.eye(form.n)
-    return (P + jnp.swapaxes(P, 1, 2)) / 2
+        return P[:, :, None] * xp.eye(form.n)
+    return (P + xp.swapaxes(P, 1, 2)) / 2
 
 
 def join(parts: list) -> jax.Array:
     """Concatenate along axis 1, repeating shared parts where another one is batched."""
     parts = [x for x in parts if x.shape[1]] or parts[:1]
-    size = max(x.shape[0] for x in parts)
-    return jnp.concatenate([jnp.broadcast_to(x, (size, *x.shape[1:])) for x in parts], axis=1)
+    size, xp = max(x.shape[0] for x in parts), namespace(*parts)
+    return xp.concatenate([xp.broadcast_to(x, (size, *x.shape[1:])) for x in parts], axis=1)
 
 
 def dressed(form: Form, blocks: Blocks) -> Blocks:

@@ -12,13 +12,14 @@ import numpy as np
 from jax import lax
 
 from argflux.jaxpr import Primitive, ShapedArray, mlir
+from argflux.programs.arrays import on_host
 
 host_p = Primitive("argflux_host")
 host_p.multiple_results = True
 
 
 def host_call(function: Callable, shapes: Sequence[tuple], *operands: Any, **static: Any) -> list[jax.Array]:
-    """Call `function(*arrays, **static)` on the host.
+    """Call `function(*arrays, **static)` on the host, at once where the operands are NumPy's.
 
     The arrays are read-only views of XLA's own memory, which are gone when the call returns. Unlike
     `jax.pure_callback` no JAX code runs on the way, which could wait for the thread that it runs on, and float64
@@ -31,6 +32,8 @@ def host_call(function: Callable, shapes: Sequence[tuple], *operands: Any, **sta
         operands: arrays.
         static: hashable keywords.
     """
+    if on_host(*operands):
+        return list(function(*operands, **static))
     keywords = tuple(sorted(static.items()))
     results = host_p.bind(*operands, function=function, shapes=tuple(shapes), keywords=keywords)
     kinds = [np.dtype(dtype) for _, dtype in shapes]

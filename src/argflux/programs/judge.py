@@ -121,9 +121,11 @@ def is_ranked(form: Form) -> bool:
     return form.patterns is not None or form.n + form.p + form.m <= DENSE_LIMIT
 
 
-def rank_flags(form: Form, blocks: Blocks, active: np.ndarray, fixed: np.ndarray, mode: np.ndarray) -> np.ndarray:
-    """Flags of `Regularity` for dependent active rows and for a solution that is not unique, on the host."""
-    matrices = [getattr(M, "values", M) for M in (blocks.P, blocks.A, blocks.G)]
+def rank_flags(form: Form, matrices: list, active: np.ndarray, fixed: np.ndarray, mode: np.ndarray) -> np.ndarray:
+    """Flags of `Regularity` for dependent active rows and for a solution that is not unique, on the host.
+
+    The matrices are P, A and G, or their values on patterns.
+    """
     if form.patterns is not None:
         return sparse_ranks(form, *matrices, active, fixed, (mode == 1) | (mode == 2))
     return dense_ranks(form, *matrices, active, fixed, mode == 2) if is_ranked(form) else np.zeros_like(mode)

@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from argflux.autodiff.registry import pulls_back
 from argflux.jaxpr import ad
+from argflux.programs.arrays import either, namespace
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
 from argflux.programs.hostcall import host_call
@@ -19,6 +18,7 @@ from argflux.programs.sparsekkt import solve_long, solve_sparse_system
 
 SINGULAR = 1e-9
 LARGE = 400
+FEW = 64
 
 
 class Step(NamedTuple):
@@ -36,15 +36,16 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     3 where the answer is NaN. The inverses may be empty; the host solves what they and the diagonal do not serve.
     """
     batch = max(operand.shape[0] for operand in (P, A, G, active, fixed, mode, r1, r2, r3))
-    r1, r2, r3 = (jnp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
+    xp = namespace(r1)
+    r1, r2, r3 = (xp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
-    if form.patterns is not None or (form.curvature != "diagonal" and not inverse.shape[1]):
+    if form.patterns is not None or (form.curvature != "diagonal" and (not inverse.shape[1] or xp is np)):
         shapes = [(shape, "float64") for shape, _ in _outputs(batch, None, form=form)]
-        return host_call(_run_on_host, shapes, *operands[:6], inverse, schur, *operands[6:], form=form)
+        return host_call(_solve_hosted, shapes, *operands, form=form)
     singular = mode == 2
     if form.curvature == "diagonal":
         parts, definite = _solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3)
-        step = jnp.concatenate(parts, 1)
+        step = xp.concatenate(parts, 1)
         left = _is_uncurved(form, P, mode, fixed) | (~definite & ((mode == 1) | singular))
         singular = left | singular if form.n <= LARGE else left
     else:
@@ -57,21 +58,21 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
 
 def _masked(mode, step):
     """Zero or NaN in the places of answers that are not wanted."""
-    good = (mode == 1) | (mode == 2)
-    return jnp.where(good[:, None], step, jnp.where(mode == 3, jnp.nan, 0.0)[:, None])
+    xp, good = namespace(step), (mode == 1) | (mode == 2)
+    return xp.where(good[:, None], step, xp.where(mode == 3, xp.nan, 0.0)[:, None])
 
 
 def _parts(form: Form, step) -> list:
     """Changes of x, of the duals of the rows and, if there are any, of the bounds."""
-    rows = form.p + form.m
-    x, dual, bound = jnp.split(step, [form.n, form.n + rows], 1)
-    return [x, dual, bound if form.bounded else jnp.zeros_like(x)]
+    rows, xp = form.p + form.m, namespace(step)
+    x, dual, bound = xp.split(step, [form.n, form.n + rows], 1)
+    return [x, dual, bound if form.bounded else xp.zeros_like(x)]
 
 
 def _is_uncurved(form: Form, P, mode, fixed):
     """Whether rows may couple a free variable without curvature."""
     wanted = (mode == 1) | (mode == 2)
-    return wanted & jnp.any((fixed == 0) & (P <= 0), 1) & bool(form.p + form.m)
+    return wanted & namespace(P).any((fixed == 0) & (P <= 0), 1) & bool(form.p + form.m)
 
 
 def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3):
@@ -86,77 +87,78 @@ def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r
     return step + solve_active(C, inverse, schur, jnp.where(on, right - times(matrix, step), 0.0))
 
 
-def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> tuple[list, jax.Array]:
+def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> tuple[list, Any]:
     """Eliminate x; what is left couples only the active rows.
 
     Variables without curvature are held; where one is free and rows couple it, or the rows depend on each other,
     another answer takes this one's place.
     """
+    xp = namespace(r1)
     C = _coupling(A, G) * active[:, :, None]
     free = (fixed == 0) & (P > 0)
-    weight = jnp.where(free, 1.0 / jnp.where(P > 0, P, 1.0), 0.0)
-    pinned = jnp.where(fixed > 0, r3, 0.0)
-    schur = (C * weight[:, None, :]) @ jnp.swapaxes(C, 1, 2)
-    known = times(C, weight * r1 + pinned) - jnp.where(active > 0, r2, 0.0)
+    weight = xp.where(free, 1.0 / xp.where(P > 0, P, 1.0), 0.0)
+    pinned = xp.where(fixed > 0, r3, 0.0)
+    schur = (C * weight[:, None, :]) @ xp.swapaxes(C, 1, 2)
+    known = times(C, weight * r1 + pinned) - xp.where(active > 0, r2, 0.0)
     dual, definite = _solve_small(schur, active, known)
     x = weight * (r1 - transposed_times(C, dual)) + pinned
-    bound = [jnp.where(fixed > 0, r1 - P * x - transposed_times(C, dual), 0.0)] if form.bounded else []
+    bound = [xp.where(fixed > 0, r1 - P * x - transposed_times(C, dual), 0.0)] if form.bounded else []
     return [x, dual, *bound], definite
 
 
 def _solve_small(schur, active, known):
     """Solve with small positive definite matrices, by elimination; and which of them are that, on the active rows."""
+    xp = namespace(schur)
     if schur.shape[1] == 0:
-        return known, jnp.ones(known.shape[0], bool)
-    eye = jnp.eye(schur.shape[1])
-    inverse, definite = positive_inverse(jnp.where(active[:, :, None] * active[:, None] > 0, schur, eye), SINGULAR)
-    inverse = jnp.where(definite[:, None, None], inverse, 0.0)
+        return known, xp.ones(known.shape[0], bool)
+    eye = xp.eye(schur.shape[1])
+    inverse, definite = positive_inverse(xp.where(active[:, :, None] * active[:, None] > 0, schur, eye), SINGULAR)
+    inverse = xp.where(definite[:, None, None], inverse, 0.0)
     dual = times(inverse, known)
     return dual + times(inverse, known - times(schur, dual)), definite
 
 
-def _solve_hosted(form: Form, batch: int, operands):
-    width = form.n + form.p + form.m + (form.n if form.bounded else 0)
-    return host_call(_solve_packed, [((batch, width), "float64")], *operands, form=form)[0]
-
-
-def _solve_packed(*operands, form: Form) -> list:
-    long = form.curvature == "diagonal" and form.n > LARGE
-    x, dual, bound = (solve_long if long else solve_reduced)(*operands, form=form)
-    return [np.concatenate([x, dual, bound] if form.bounded else [x, dual], 1)]
+def _solve_hosted(*operands, form: Form) -> list:
+    """All on the host; for programs with a diagonal P what is singular, however long they are."""
+    method = solve_sparse_system if form.patterns is not None else solve_reduced
+    if form.patterns is None and form.curvature == "diagonal" and form.n > LARGE:
+        method = solve_long
+    unsolved = (operands[5] == 3)[:, None]
+    return [np.where(unsolved, np.nan, part) for part in method(*operands, form=form)]
 
 
 def _replace_singular(form: Form, batch: int, operands, singular, step):
     """Put least-norm answers in the places of those that want them, if there are any."""
+    xp = namespace(step)
+    modes = xp.where(singular, xp.int32(2), xp.int32(0))
+    shapes = [((batch, step.shape[1]), "float64")]
 
-    def replace(step):
-        masked = (*operands[:5], jnp.where(singular, jnp.int32(2), jnp.int32(0)), *operands[6:])
-        return jnp.where(singular[:, None], _solve_hosted(form, batch, masked), step)
+    def replaced():
+        masked = (*operands[:5], modes, *operands[6:])
+        return xp.where(singular[:, None], host_call(_solve_packed, shapes, *masked, form=form)[0], step)
 
-    return lax.cond(jnp.any(singular), replace, lambda step: step, step)
+    return either(xp.any(singular), replaced, step)
+
+
+def _solve_packed(*operands, form: Form) -> list:
+    x, dual, bound = _solve_hosted(*operands, form=form)
+    return [np.concatenate([x, dual, bound] if form.bounded else [x, dual], 1)]
 
 
 def _coupling(A, G):
-    size = max(A.shape[0], G.shape[0])
-    return jnp.concatenate([jnp.broadcast_to(a, (size, *a.shape[1:])) for a in (A, G)], 1)
+    size, xp = max(A.shape[0], G.shape[0]), namespace(A, G)
+    return xp.concatenate([xp.broadcast_to(a, (size, *a.shape[1:])) for a in (A, G)], 1)
 
 
 def _outputs(batch, dtype, *, form: Form):
     return [((batch, form.n), dtype), ((batch, form.p + form.m), dtype), ((batch, form.n), dtype)]
 
 
-def _run_on_host(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form) -> list:
-    batch = max(map(len, (P, A, G, active, fixed, mode, r1, r2, r3)))
-    right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
-    method = solve_sparse_system if form.patterns is not None else solve_reduced
-    parts = method(P, A, G, active, fixed, mode, *right, form=form)
-    unsolved = np.broadcast_to(mode == 3, (batch,))[:, None]
-    return [np.where(unsolved, np.nan, part) for part in parts]
+def _known(P, A, G, active, fixed, mode, inverse, *right, form: Form) -> bool:
+    return not inverse.shape[1] or len(inverse) <= FEW
 
 
-kkt_p = double_primitive(
-    "argflux_kkt", _run, _outputs, lambda form: None if form.curvature == "diagonal" else _run_on_host
-)
+kkt_p = double_primitive("argflux_kkt", _run, _outputs, _known)
 """Operands: P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3; linear in the last three."""
 
 

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from argflux.autodiff.registry import runs
 from argflux.jaxpr import ad
@@ -13,7 +12,6 @@ from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
 from argflux.programs.solution import spoiled
 from argflux.programs.solvers import Settings, solve_blocks
-from argflux.programs.solvers.hosted import solve_hosted
 
 
 class Optimum(NamedTuple):
@@ -58,16 +56,11 @@ def _outputs(batch, dtype, *, form: Form, settings: Settings):
     ]
 
 
-def _on_host(*, form: Form, settings: Settings) -> Any:
-    return _run_on_host if settings.is_hosted(form) else None
+def _known(*operands, form: Form, settings: Settings) -> bool:
+    return settings.takes_known(form, max(len(operand) for operand in operands))
 
 
-def _run_on_host(*operands, form: Form, settings: Settings) -> tuple:
-    none = np.zeros((max(map(len, operands)), 0, 0, 2), np.uint32)
-    return *solve_hosted(*operands, form=form, settings=settings), none, none
-
-
-solve_p = double_primitive("argflux_solve", _run, _outputs, _on_host)
+solve_p = double_primitive("argflux_solve", _run, _outputs, _known)
 
 
 def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum) -> tuple[Any, Any, Any, Any]:

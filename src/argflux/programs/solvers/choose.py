@@ -1,25 +1,28 @@
 """The choice of a solver by structure, and what is made of its answer: polished, judged and classified."""
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from argflux.programs.arrays import either
+from argflux.programs.arrays import either, namespace
 from argflux.programs.double import carry
-from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, dense_rows, is_bad, times
+from argflux.programs.form import Blocks, Form, batch_size, dense_rows, is_bad
 from argflux.programs.hostcall import host_call
-from argflux.programs.judge import Answer, judge, multiply, violations
-from argflux.programs.solvers.hosted import nothing, settle, solve_hosted
-from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
-from argflux.programs.solvers.separable import is_separable, solve_separable
+from argflux.programs.judge import Answer, judge
+from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
+from argflux.programs.solvers.hosted import MODE, inverses, settle, solve_hosted
+from argflux.programs.solvers.pivoting import solve_pivoting
+from argflux.programs.solvers.separable import is_separable
 from argflux.programs.status import Status
 from argflux.programs.units import Frame, frame
 
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40
+FEW = 64
+ACTIVE, FIXED = 8, 9
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,11 @@ class Settings:
 
     def is_hosted(self, form: Form) -> bool:
         """Whether the whole solve is one call on the host."""
-        free = form.patterns is None and form.rows == 0 and form.curvature != "none"
-        return self.method(form) not in ("pivoting", "separable") and not free
+        return self.method(form) not in ("pivoting", "separable") and not is_free(form)
+
+    def takes_known(self, form: Form, batch: int) -> bool:
+        """Whether known values are solved on the host without compiling anything."""
+        return self.method(form) != "pivoting" or batch <= FEW
 
     def inverts(self, form: Form) -> bool:
         """Whether the solver hands on inverses that the derivative uses."""
@@ -59,7 +65,7 @@ class Settings:
 
 
 def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tuple:
-    """Solve a batch of programs given in float64.
+    """Solve a batch of programs given in float64, all on the host if they are NumPy's.
 
     Args:
         form: static sizes and kinds.
@@ -70,18 +76,22 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     Returns:
         The fields of `Optimum`, in order.
     """
-    batch = batch_size(blocks)
-    none, shapes, static = jnp.zeros((batch, 0, 0)), judged_shapes(form, batch), {"form": form, "settings": settings}
-    if settings.is_hosted(form):
-        return (*host_call(solve_hosted, shapes, *blocks, start, **static), carry(none), carry(none))
-    measures = frame(form, blocks)
-    answer, inverse, schur = _traced(form, settings, blocks, start, measures)
-    judged = judge(form, settings, blocks, is_bad(form, blocks), answer, measures)
-    judged = [jnp.broadcast_to(y, shape).astype(kind) for y, (shape, kind) in zip(judged, shapes, strict=True)]
-    wanted = judged[-1] != 1
-    given = (wanted, *answer, *judged, *blocks)
-    judged = either(jnp.any(wanted), lambda: host_call(settle, shapes, *given, **static), judged)
-    inverse = jnp.broadcast_to(inverse, (batch, *inverse.shape[1:])) if settings.inverts(form) else none
+    batch, xp = batch_size(blocks), namespace(blocks.q)
+    shapes, static = judged_shapes(form, batch), {"form": form, "settings": settings}
+    inverse = schur = xp.zeros((batch, 0, 0))
+    if settings.is_hosted(form) or xp is np:
+        judged = host_call(solve_hosted, shapes, *blocks, start, **static)
+        if settings.inverts(form):
+            inverse, schur = inverses(form, blocks, judged[ACTIVE], judged[FIXED])
+    else:
+        measures = frame(form, blocks)
+        answer, inverse, schur = _traced(form, settings, blocks, start, measures)
+        judged = judge(form, settings, blocks, is_bad(form, blocks), answer, measures)
+        judged = [xp.broadcast_to(y, shape).astype(kind) for y, (shape, kind) in zip(judged, shapes, strict=True)]
+        wanted = judged[MODE] != 1
+        given = (wanted, *answer, *judged, *blocks)
+        judged = either(xp.any(wanted), lambda: host_call(settle, shapes, *given, **static), judged)
+    inverse, schur = (xp.broadcast_to(M, (batch, *M.shape[1:])) for M in (inverse, schur))
     return (*judged, carry(inverse), carry(schur))
 
 
@@ -96,18 +106,13 @@ def judged_shapes(form: Form, batch: int) -> list[tuple]:
 
 def _traced(form: Form, settings: Settings, blocks: Blocks, start: Any, measures: Frame) -> tuple[Answer, Any, Any]:
     """Answers of a method that XLA runs, with its inverses."""
+    none = jnp.zeros((1, 0, 0))
     if settings.method(form) == "separable":
-        return _separable(form, blocks), None, jnp.zeros((batch_size(blocks), 0, 0))
-    if form.rows == 0:
-        return *_unconstrained(form, blocks, measures), jnp.zeros((batch_size(blocks), 0, 0))
+        return answer_separable(form, blocks), none, none
+    if is_free(form):
+        answer, inverse = answer_free(form, blocks, measures)
+        return answer, inverse if settings.inverts(form) else none, none
     return _pivoting(form, settings, blocks, start)
-
-
-def _separable(form: Form, blocks: Blocks) -> Answer:
-    s = solve_separable(form, blocks)
-    status = jnp.where(s.feasible, int(Status.SOLVED), int(Status.PRIMAL_INFEASIBLE))
-    status = jnp.where(s.definite, status, int(Status.NUMERICAL_ERROR)).astype(jnp.int32)
-    return Answer(s.x, s.dual, s.bound, status, s.iterations, s.definite)
 
 
 def _pivoting(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tuple[Answer, jax.Array, jax.Array]:
@@ -123,17 +128,3 @@ def _pivoting(form: Form, settings: Settings, blocks: Blocks, start: Any) -> tup
     parts = (r.x, r.dual[:, :k], bound, status, r.iterations, found)
     answer = Answer(*[jnp.broadcast_to(a, (size, *a.shape[1:])) for a in parts])
     return answer, r.inverse, jnp.broadcast_to(r.schur, (size, *r.schur.shape[1:]))
-
-
-def _unconstrained(form: Form, blocks: Blocks, measures: Frame) -> tuple[Answer, jax.Array]:
-    """`x = -P⁻¹ q`, refined."""
-    P, batch = dense_curvature(form, blocks.P), batch_size(blocks)
-    inverse, definite = positive_inverse(P)
-    x = -times(inverse, blocks.q)
-    for _ in range(2):
-        x = x - times(inverse, times(P, x) + blocks.q)
-    x, definite = jnp.broadcast_to(x, (batch, form.n)), jnp.broadcast_to(definite, (batch,))
-    answer = Answer(x, *map(jnp.asarray, nothing(form, batch)[1:]))
-    error = functools.reduce(jnp.maximum, violations(form, blocks, answer, multiply(form, blocks, x), measures))
-    exact = definite & (error < 1e-8)
-    return answer._replace(status=jnp.where(exact, 0, answer.status), direct=exact), inverse

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from argflux.programs.blas import one_thread
-from argflux.programs.form import Blocks, Form, batch_size, dressed, is_bad
+from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, dense_rows, dressed, is_bad
 from argflux.programs.judge import Answer, is_ranked, judge, rank_flags, row_excess
+from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
 from argflux.programs.solvers.fallback import fall_back
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
+from argflux.programs.solvers.pivoting import positive_inverse
 from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.sparse import solve_clarabel
 from argflux.programs.status import Regularity, Status
@@ -32,20 +34,36 @@ VERDICTS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
 def solve_hosted(*arrays, form: Form, settings: Any) -> tuple:
     """Solve programs by a method of the host; takes the blocks and guessed sides, returns what `judge` does."""
     given, start = Blocks(*arrays[:-1]), arrays[-1]
-    blocks, method = dressed(form, given), settings.method(form)
+    blocks = dressed(form, given)
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
         bad, measures = is_bad(form, given), frame(form, blocks)
-        if method == "daqp":
-            answer = _daqp(form, settings, blocks, ~bad, start)
-        elif method == "highs":
-            answer = solve_highs(form, settings, blocks)
-        elif method == "clarabel":
-            answer = solve_clarabel(form, settings, blocks)
-        else:
-            answer = nothing(form, batch_size(blocks))
+        answer = _answer(form, settings, blocks, ~bad, start, measures)
         judged = judge(form, settings, blocks, bad, answer, measures)
         wanted = judged[MODE] != 1
         return settle(wanted, *answer, *judged, *given, form=form, settings=settings) if wanted.any() else judged
+
+
+def inverses(form: Form, blocks: Blocks, active: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What pivoting leaves for the derivatives: P⁻¹, and the inverse of the active rows of `C P⁻¹ C'`, else zero."""
+    rows = dense_rows(form, blocks)
+    inverse, definite = positive_inverse(rows.P)
+    on = np.concatenate([active, fixed], 1)[:, : form.rows] != 0
+    on = (on & definite[:, None])[:, :, None]
+    schur = np.where(on & on.mT, rows.C @ inverse @ rows.C.mT, np.eye(form.rows))
+    return inverse, np.where(on & on.mT, positive_inverse(schur)[0], 0.0)
+
+
+def _answer(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start: Any, measures: Frame) -> Answer:
+    method = settings.method(form)
+    if method == "separable":
+        return answer_separable(form, blocks)
+    if is_free(form):
+        return answer_free(form, blocks, measures)[0]
+    if method == "highs":
+        return solve_highs(form, settings, blocks)
+    if method == "clarabel":
+        return solve_clarabel(form, settings, blocks)
+    return _nothing(form, batch_size(blocks)) if method == "interior" else _daqp(form, settings, blocks, usable, start)
 
 
 def settle(wanted, *arrays, form: Form, settings: Any) -> tuple:
@@ -80,14 +98,15 @@ def _settle(form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, answer: 
     )
     if moved is not blocks:
         residuals[:, 0] = np.maximum(residuals[:, 0], row_excess(form, blocks, answer, measures))
-    flags = flags | rank_flags(form, moved, active, fixed, mode)
+    matrices = [getattr(M, "values", M) for M in (moved.P, moved.A, moved.G)]
+    flags = flags | rank_flags(form, matrices, active, fixed, mode)
     if form.curvature == "none" and is_ranked(form):  # at a vertex with independent rows, an edge starts
         weak, dependent = Regularity.STRICT_COMPLEMENTARITY, Regularity.LICQ
         flags = np.where(flags & (weak | dependent) == weak, flags | np.int32(Regularity.NON_UNIQUE), flags)
     return *point, status, iterations, residuals, flags, active, fixed, mode
 
 
-def nothing(form: Form, batch: int) -> Answer:
+def _nothing(form: Form, batch: int) -> Answer:
     """The answers of no method."""
     zeros, count = (lambda size: np.zeros((batch, size))), np.zeros(batch, np.int32)
     status = count + np.int32(Status.ITERATION_LIMIT)
@@ -97,4 +116,5 @@ def nothing(form: Form, batch: int) -> Answer:
 def _daqp(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start: Any) -> Answer:
     r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
     status = functools.reduce(lambda s, kind: np.where(r.flag == kind[0], int(kind[1]), s), FLAGS, 0 * r.flag + FAILED)
-    return Answer(r.x, r.dual, r.bound, status.astype(np.int32), r.iterations, r.found)
+    direct = r.found & positive_inverse(dense_curvature(form, blocks.P))[1] if settings.inverts(form) else r.found
+    return Answer(r.x, r.dual, r.bound, status.astype(np.int32), r.iterations, direct)

@@ -1,11 +1,14 @@
 """Dual ascent by principal pivoting: batches of strictly convex programs at once, instances along the last axis."""
 
+import contextlib
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from argflux.programs.arrays import on_host
 from argflux.programs.form import Rows, times, transposed_times
 
 DEPENDENT = 1e-11
@@ -242,6 +245,8 @@ def positive_inverse(P: jax.Array, least: float = INDEFINITE) -> tuple[jax.Array
 
     That is, whose pivots exceed `least` when the diagonal is one.
     """
+    if on_host(P):
+        return _factored_inverse(P, least)
     n = P.shape[1]
     M = jnp.moveaxis(P, 0, -1)
     places = jnp.arange(n)[:, None]
@@ -259,6 +264,18 @@ def positive_inverse(P: jax.Array, least: float = INDEFINITE) -> tuple[jax.Array
     pending = lax.fori_loop(0, n, step, _Pending(M * scale[:, None] * scale[None], zeros, zeros))
     inverse = jnp.moveaxis(pending.settled() * scale[:, None] * scale[None], -1, 0)
     return inverse, inverse[:, 0, 0] > 0
+
+
+def _factored_inverse(P: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """The same by Cholesky factors, one matrix after another."""
+    inverse, definite = np.full(P.shape, np.nan), np.zeros(len(P), bool)
+    scale = 1 / np.sqrt(np.einsum("bii->bi", P))
+    for i, unit in enumerate(scale):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            factor = np.linalg.cholesky(P[i] * unit[:, None] * unit)
+            definite[i] = np.min(np.diag(factor), initial=1.0) ** 2 > least
+            inverse[i] = np.linalg.inv(P[i]) if definite[i] else np.nan
+    return inverse, definite
 
 
 def optimality_matrix(P: jax.Array, C: jax.Array) -> jax.Array:

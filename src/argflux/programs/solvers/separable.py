@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jax import lax
 
+from argflux.programs.arrays import namespace, repeated
 from argflux.programs.form import Blocks, Form, batch_size, bounds
 
 STEPS = 200
@@ -32,55 +31,57 @@ def solve_separable(form: Form, blocks: Blocks) -> Separable:
 
     The row value `a' x(t)` falls with t and is piecewise linear: Newton steps from a bracket end at its root.
     """
-    batch = batch_size(blocks)
+    batch, xp = batch_size(blocks), namespace(blocks.q)
     lower, upper = bounds(form, blocks)
-    P = jnp.where(blocks.P > 0, blocks.P, 1.0)
-    definite = jnp.broadcast_to(jnp.all(blocks.P > 0, 1), (batch,))
+    P = xp.where(blocks.P > 0, blocks.P, 1.0)
+    definite = xp.broadcast_to(xp.all(blocks.P > 0, 1), (batch,))
     if form.p + form.m == 0:
-        x = jnp.broadcast_to(jnp.clip(-blocks.q / P, lower, upper), (batch, form.n))
-        none = jnp.zeros((batch, 0))
-        return Separable(x, none, -(P * x + blocks.q), definite | True, definite, jnp.ones((batch,), jnp.int32))
+        x = xp.broadcast_to(xp.clip(-blocks.q / P, lower, upper), (batch, form.n))
+        none = xp.zeros((batch, 0))
+        return Separable(x, none, -(P * x + blocks.q), definite | True, definite, xp.ones((batch,), xp.int32))
     a = (blocks.A if form.p else blocks.G)[:, 0]
     target = (blocks.b if form.p else blocks.h)[:, 0]
 
     def at(t):
-        return jnp.clip(-(blocks.q + a * t[:, None]) / P, lower, upper)
+        return xp.clip(-(blocks.q + a * t[:, None]) / P, lower, upper)
 
     t, count = _root(at, a, P, lower, upper, target, batch)
-    t = t if form.p else jnp.where(jnp.sum(a * at(jnp.zeros(batch)), 1) <= target, 0.0, jnp.maximum(t, 0.0))
+    t = t if form.p else xp.where(xp.sum(a * at(xp.zeros(batch)), 1) <= target, 0.0, xp.maximum(t, 0.0))
     x = at(t)
-    least = jnp.sum(jnp.where(a == 0, 0.0, a * jnp.where(a > 0, lower, upper)), 1)
-    most = jnp.sum(jnp.where(a == 0, 0.0, a * jnp.where(a > 0, upper, lower)), 1)
-    slack = 1e-12 * (1.0 + jnp.abs(target))
+    least = xp.sum(xp.where(a == 0, 0.0, a * xp.where(a > 0, lower, upper)), 1)
+    most = xp.sum(xp.where(a == 0, 0.0, a * xp.where(a > 0, upper, lower)), 1)
+    slack = 1e-12 * (1.0 + xp.abs(target))
     feasible = (least <= target + slack) & ((most >= target - slack) | (form.m > 0))
     bound = -(P * x + blocks.q + a * t[:, None])
-    return Separable(x, t[:, None], bound, jnp.broadcast_to(feasible, (batch,)), definite, count)
+    return Separable(x, t[:, None], bound, xp.broadcast_to(feasible, (batch,)), definite, count)
 
 
 def _root(at, a, P, lower, upper, target, batch):
     """Dual of the row at which its value is `target`: safeguarded Newton on a decreasing piecewise linear function."""
 
+    xp = namespace(a)
+
     def value(t):
         x = at(t)
         inside = (x > lower) & (x < upper)
-        return jnp.sum(a * x, 1) - target, -jnp.sum(jnp.where(inside, a * a / P, 0.0), 1)
+        return xp.sum(a * x, 1) - target, -xp.sum(xp.where(inside, a * a / P, 0.0), 1)
 
     def body(carry):
         t, low, high, moving, count = carry
         excess, slope = value(t)
-        low, high = jnp.where(excess > 0, t, low), jnp.where(excess < 0, t, high)
-        newton = t - excess / jnp.where(slope < 0, slope, 1.0)
-        width = jnp.where(jnp.isfinite(low), jnp.abs(low), 0.0) + jnp.where(jnp.isfinite(high), jnp.abs(high), 0.0)
-        beyond = jnp.where(jnp.isfinite(low), low + 1.0 + width, high - 1.0 - width)
-        middle = jnp.where(jnp.isfinite(low) & jnp.isfinite(high), low / 2 + high / 2, beyond)
+        low, high = xp.where(excess > 0, t, low), xp.where(excess < 0, t, high)
+        newton = t - excess / xp.where(slope < 0, slope, 1.0)
+        width = xp.where(xp.isfinite(low), xp.abs(low), 0.0) + xp.where(xp.isfinite(high), xp.abs(high), 0.0)
+        beyond = xp.where(xp.isfinite(low), low + 1.0 + width, high - 1.0 - width)
+        middle = xp.where(xp.isfinite(low) & xp.isfinite(high), low / 2 + high / 2, beyond)
         usable = (slope < 0) & (newton > low) & (newton < high) & (count % 3 != 2)[:, None].all(1)
-        fresh = jnp.where(usable, newton, middle)
-        still = moving & (excess != 0) & (jnp.abs(fresh - t) > 1e-16 * jnp.abs(t)) & (fresh > low) & (fresh < high)
-        return jnp.where(still, fresh, t), low, high, still, count + moving
+        fresh = xp.where(usable, newton, middle)
+        still = moving & (excess != 0) & (xp.abs(fresh - t) > 1e-16 * xp.abs(t)) & (fresh > low) & (fresh < high)
+        return xp.where(still, fresh, t), low, high, still, count + moving
 
-    start = jnp.zeros(batch)
-    infinite = jnp.full(batch, jnp.inf)
-    carry = (start, -infinite, infinite, start == 0, jnp.zeros(batch, jnp.int32))
-    t, *_, count = lax.while_loop(lambda c: jnp.any(c[3]) & (jnp.max(c[4]) < STEPS), body, carry)
+    start = xp.zeros(batch)
+    infinite = xp.full(batch, xp.inf)
+    carry = (start, -infinite, infinite, start == 0, xp.zeros(batch, xp.int32))
+    t, *_, count = repeated(lambda c: xp.any(c[3]) & (xp.max(c[4]) < STEPS), body, carry)
     excess, slope = value(t)
-    return jnp.where(slope < 0, t - excess / jnp.where(slope < 0, slope, 1.0), t), count
+    return xp.where(slope < 0, t - excess / xp.where(slope < 0, slope, 1.0), t), count
