@@ -51,7 +51,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
         return jax.jit(lambda *operands: primitive.bind(*operands, **dict(keywords)))
 
     def evaluate(*operands, **params):
-        if all(map(_lies_here, operands)) and known(*operands, **params) and not jax.config.jax_debug_nans:
+        if all(map(_lies_here, operands)) and known(*operands, **params) and not _debugs_nans():
             with np.errstate(all="ignore"):
                 ys = run(*map(_read, operands), **params)
             return [jnp.asarray(y, kind[1]) for y, kind in zip(ys, declared(operands, params), strict=True)]
@@ -68,6 +68,10 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
 def _lies_here(x: Any) -> bool:
     """Whether known values are in the memory that NumPy reads, and tied to no device."""
     return not x.committed and all(device.platform == "cpu" for device in x.devices())
+
+
+def _debugs_nans() -> bool:
+    return jax.config.jax_debug_nans  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _read(x: Any) -> np.ndarray:

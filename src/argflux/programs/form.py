@@ -81,7 +81,7 @@ def batch_size(blocks: Blocks) -> int:
     return max(block.shape[0] for block in blocks)
 
 
-def bounds(form: Form, blocks: Blocks) -> tuple[jax.Array, jax.Array]:
+def bounds(form: Form, blocks: Blocks) -> tuple[Any, Any]:
     """Lower and upper bounds, infinite where absent, `(1 or batch, n)`."""
     infinite = namespace(blocks.q).full((1, form.n), np.inf)
     return blocks.lower if form.lower else -infinite, blocks.upper if form.upper else infinite

@@ -121,14 +121,14 @@ def is_ranked(form: Form) -> bool:
     return form.patterns is not None or form.n + form.p + form.m <= DENSE_LIMIT
 
 
-def rank_flags(form: Form, matrices: list, active: np.ndarray, fixed: np.ndarray, mode: np.ndarray) -> np.ndarray:
+def rank_flags(form: Form, P, A, G, active: np.ndarray, fixed: np.ndarray, mode: np.ndarray) -> np.ndarray:
     """Flags of `Regularity` for dependent active rows and for a solution that is not unique, on the host.
 
-    The matrices are P, A and G, or their values on patterns.
+    Sparse matrices are given by their values.
     """
     if form.patterns is not None:
-        return sparse_ranks(form, *matrices, active, fixed, (mode == 1) | (mode == 2))
-    return dense_ranks(form, *matrices, active, fixed, mode == 2) if is_ranked(form) else np.zeros_like(mode)
+        return sparse_ranks(form, P, A, G, active, fixed, (mode == 1) | (mode == 2))
+    return dense_ranks(form, P, A, G, active, fixed, mode == 2) if is_ranked(form) else np.zeros_like(mode)
 
 
 def finite(a: jax.Array) -> jax.Array:

@@ -25,7 +25,7 @@ def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: np.ndarray, ans
     picked = [a[which] if len(a) > 1 else np.repeat(a, len(which), 0) for a in arrays]
     least, most = np.linalg.eigvalsh(_dense(form, picked[0], len(which)))[:, [0, -1]].T
     convex = least >= -1e-9 * np.maximum(most, -least)
-    found = Answer(*map(np.array, answer[:5]), answer.direct)
+    found = Answer(*map(np.array, answer))
     found.status[which[~convex]] = int(Status.BAD_DATA)
     if convex.any():
         fresh = solve_dense(form, settings, *(a[convex] for a in picked))

@@ -43,7 +43,7 @@ def solve_hosted(*arrays, form: Form, settings: Any) -> tuple:
         return settle(wanted, *answer, *judged, *given, form=form, settings=settings) if wanted.any() else judged
 
 
-def inverses(form: Form, blocks: Blocks, active: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def inverses(form: Form, blocks: Blocks, active: Any, fixed: Any) -> tuple[Any, Any]:
     """What pivoting leaves for the derivatives: P⁻¹, and the inverse of the active rows of `C P⁻¹ C'`, else zero."""
     rows = dense_rows(form, blocks)
     inverse, definite = positive_inverse(rows.P)
@@ -98,8 +98,8 @@ def _settle(form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, answer: 
     )
     if moved is not blocks:
         residuals[:, 0] = np.maximum(residuals[:, 0], row_excess(form, blocks, answer, measures))
-    matrices = [getattr(M, "values", M) for M in (moved.P, moved.A, moved.G)]
-    flags = flags | rank_flags(form, matrices, active, fixed, mode)
+    P, A, G = (getattr(M, "values", M) for M in (moved.P, moved.A, moved.G))
+    flags = flags | rank_flags(form, P, A, G, active, fixed, mode)
     if form.curvature == "none" and is_ranked(form):  # at a vertex with independent rows, an edge starts
         weak, dependent = Regularity.STRICT_COMPLEMENTARITY, Regularity.LICQ
         flags = np.where(flags & (weak | dependent) == weak, flags | np.int32(Regularity.NON_UNIQUE), flags)

@@ -1,7 +1,7 @@
 """Dual ascent by principal pivoting: batches of strictly convex programs at once, instances along the last axis."""
 
 import contextlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -240,7 +240,7 @@ def _exchange(row, column, unit, pivot, wanted) -> tuple[jax.Array, jax.Array]:
     return left, jnp.where(unit, 1.0 - inverse, row * inverse)
 
 
-def positive_inverse(P: jax.Array, least: float = INDEFINITE) -> tuple[jax.Array, jax.Array]:
+def positive_inverse(P: Any, least: float = INDEFINITE) -> tuple[Any, Any]:
     """Inverse of positive definite matrices by Gauss-Jordan elimination, NaN for others, and which are definite.
 
     That is, whose pivots exceed `least` when the diagonal is one.

@@ -33,7 +33,7 @@ def rescue(form: Form, settings: Any, blocks: Blocks, failed: np.ndarray, answer
         return answer, blocks
     raw = lambda M: M.values if isinstance(M, Sparse) else M
     arrays = (raw(blocks.P), blocks.q, raw(blocks.A), blocks.b, raw(blocks.G), blocks.h, *bounds(form, blocks))
-    *point, status, iterations = map(np.array, answer[:5])
+    point, (status, iterations) = list(map(np.array, answer[:3])), map(np.array, answer[3:5])
     right = np.concatenate([np.broadcast_to(v, (len(failed), v.shape[1])) for v in (blocks.b, blocks.h)], 1)
 
     def work(left: Iterator[int]) -> None:
@@ -41,7 +41,7 @@ def rescue(form: Form, settings: Any, blocks: Blocks, failed: np.ndarray, answer
             instance = [a[i % len(a)] for a in arrays]
             A, b, G, h, lower, upper = instance[2:]
             found = nearest(matrix_of(form, A, G), b, h, lower, upper)
-            status[i] = _status(status[i], found)
+            status[i] = _status(int(status[i]), found)
             if found.distance > max(settings.slack, PROOF) or status[i] == Status.DUAL_INFEASIBLE:
                 continue
             instance[3], instance[5] = found.right[: form.p], found.right[form.p :]
@@ -53,7 +53,7 @@ def rescue(form: Form, settings: Any, blocks: Blocks, failed: np.ndarray, answer
                     values[i] = part
 
     run_simplex(work, len(which), cores())
-    answer = Answer(*point, status, iterations, answer.direct & ~failed)
+    answer = Answer(point[0], point[1], point[2], status, iterations, answer.direct & ~failed)
     return answer, blocks._replace(b=right[:, : form.p], h=right[:, form.p :])
 
 
