@@ -1,11 +1,13 @@
 """The array library that a computation belongs to: NumPy where it runs on the host, JAX where it is traced."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from argflux.jaxpr import Tracer
 
 
 def on_host(*arrays: Any) -> bool:
@@ -21,6 +23,24 @@ def namespace(*arrays: Any) -> Any:
         ('numpy', 'jax.numpy')
     """
     return np if on_host(*arrays) else jnp
+
+
+def lies_here(x: Any) -> bool:
+    """Whether the values of an array are known, in memory that NumPy reads, and tied to no device."""
+    if isinstance(x, np.ndarray):
+        return True
+    here = isinstance(x, jax.Array) and not isinstance(x, Tracer)
+    return here and not x.committed and all(device.platform == "cpu" for device in x.devices())
+
+
+def known(arrays: Sequence) -> list:
+    """NumPy's views of the arrays if the values of all of them lie here, else the arrays as they are.
+
+    Example:
+        >>> [type(a).__name__ for a in known([jnp.ones(2), np.ones(2)])]
+        ['ndarray', 'ndarray']
+    """
+    return [np.asarray(x) for x in arrays] if all(map(lies_here, arrays)) else list(arrays)
 
 
 def repeated(going: Callable, step: Callable, carry: Any) -> Any:

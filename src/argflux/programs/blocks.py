@@ -8,6 +8,7 @@ import numpy as np
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
+from argflux.programs.arrays import known, namespace
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Sparse
 from argflux.programs.solvers import Settings
@@ -90,7 +91,7 @@ def _matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
 
 def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
     if P is None:
-        return jnp.zeros((0,), dtype), "none"
+        return jnp.asarray(np.zeros(0, dtype)), "none"
     P = _matrix("P", P, dtype, where)
     if P.shape == (n,):
         return P, "diagonal"
@@ -104,7 +105,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
         given, missing = (matrix, right) if v is None else (right, matrix)
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
     if M is None:
-        return jnp.zeros((0, n), dtype), jnp.zeros((0,), dtype)
+        return jnp.asarray(np.zeros((0, n), dtype)), jnp.asarray(np.zeros(0, dtype))
     M, v = _matrix(matrix, M, dtype, where), read_array(right, v, dtype, where)
     if M.ndim != 2 or M.shape[1] != n:
         todo = f"give {matrix} one column per entry of q"
@@ -125,11 +126,11 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
 
 def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
     if value is None:
-        return jnp.zeros((0,), dtype)
+        return jnp.asarray(np.zeros(0, dtype))
     value = read_array(name, value, dtype, where)
     if value.shape not in ((), (n,)):
         raise ShapeError(f"{name} of shape {value.shape}", f"({n},) or a number", f"match {name} to q", where=where)
-    return jnp.broadcast_to(value, (n,))
+    return value if value.shape == (n,) else jnp.asarray(namespace(*known([value])).broadcast_to(value, (n,)))
 
 
 def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, dtype: Any, where: str) -> Settings:

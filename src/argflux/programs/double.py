@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, mlir
-from argflux.programs.arrays import on_host
+from argflux.programs.arrays import lies_here, on_host
 
 
 def double_primitive(name: str, run: Callable, outputs: Callable, known: Callable) -> Primitive:
@@ -51,10 +51,12 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
         return jax.jit(lambda *operands: primitive.bind(*operands, **dict(keywords)))
 
     def evaluate(*operands, **params):
-        if all(map(_lies_here, operands)) and known(*operands, **params) and not _debugs_nans():
+        if all(map(lies_here, operands)) and known(*operands, **params) and not _debugs_nans():
             with np.errstate(all="ignore"):
                 ys = run(*map(_read, operands), **params)
-            return [jnp.asarray(y, kind[1]) for y, kind in zip(ys, declared(operands, params), strict=True)]
+            kinds = [kind for _, kind in declared(operands, params)]
+            array = np.asarray if on_host(*operands) else jnp.asarray
+            return [array(y, kind) for y, kind in zip(ys, kinds, strict=True)]
         with jax.disable_jit(False):
             return compiled(tuple(sorted(params.items())))(*operands)
 
@@ -63,11 +65,6 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
     mlir.register_lowering(primitive, lower)
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
     return primitive
-
-
-def _lies_here(x: Any) -> bool:
-    """Whether known values are in the memory that NumPy reads, and tied to no device."""
-    return not x.committed and all(device.platform == "cpu" for device in x.devices())
 
 
 def _debugs_nans() -> bool:

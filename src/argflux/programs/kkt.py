@@ -8,6 +8,7 @@ import numpy as np
 from argflux.autodiff.registry import pulls_back
 from argflux.jaxpr import ad
 from argflux.programs.arrays import either, namespace
+from argflux.programs.dependent import solve_dependent
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
 from argflux.programs.hostcall import host_call
@@ -120,11 +121,27 @@ def _solve_small(schur, active, known):
 
 def _solve_hosted(*operands, form: Form) -> list:
     """All on the host; for programs with a diagonal P what is singular, however long they are."""
-    method = solve_sparse_system if form.patterns is not None else solve_reduced
-    if form.patterns is None and form.curvature == "diagonal" and form.n > LARGE:
-        method = solve_long
+    if form.patterns is not None:
+        method = solve_sparse_system
+    elif form.curvature == "diagonal":
+        method = solve_long if form.n > LARGE else _solve_curved
+    else:
+        method = solve_reduced
     unsolved = (operands[5] == 3)[:, None]
     return [np.where(unsolved, np.nan, part) for part in method(*operands, form=form)]
+
+
+def _solve_curved(P, A, G, active, fixed, mode, *right, form: Form) -> tuple:
+    """Instances whose free variables all have a curvature at once, the others one by one."""
+    wanted = np.isin(mode, (1, 2))
+    many = wanted & ((P > 0) | (fixed != 0)).all(1)
+    parts = solve_reduced(P, A, G, active, fixed, np.where(many, 0, mode), *right, form=form)
+    which = np.flatnonzero(many)
+    if len(which):
+        picked = [a[which] if len(a) > 1 else a for a in (P, A, G, active, fixed, *right)]
+        for whole, part in zip(parts, solve_dependent(*picked), strict=True):
+            whole[which] = part
+    return parts
 
 
 def _replace_singular(form: Form, batch: int, operands, singular, step):
@@ -222,15 +239,16 @@ def kkt_back(dys, ys, *operands, form: Form):
 
 def curvature_cotangent(form: Form, P, w, x):
     """Cotangent of P in `w' P x`, summed where the batch shares P."""
+    xp = namespace(P, w, x)
     if form.curvature == "none":
-        return jnp.zeros_like(P)
+        return xp.zeros_like(P)
     if form.curvature == "diagonal":
         return shared(P, w * x)
     if isinstance(P, Sparse):
         return (P.outer(w, x) + P.outer(x, w)) / 2
     if P.shape[0] == 1 and x.shape[0] > 1:
         outer = (w.T @ x)[None]
-        return (outer + jnp.swapaxes(outer, 1, 2)) / 2
+        return (outer + xp.swapaxes(outer, 1, 2)) / 2
     return (w[:, :, None] * x[:, None, :] + x[:, :, None] * w[:, None, :]) / 2
 
 
@@ -245,4 +263,4 @@ def row_cotangent(A, x, y):
 
 def shared(like, value):
     """Sum over the batch where the operand is shared by it."""
-    return jnp.sum(value, 0, keepdims=True) if like.shape[0] == 1 and value.shape[0] > 1 else value
+    return namespace(value).sum(value, 0, keepdims=True) if like.shape[0] == 1 and value.shape[0] > 1 else value

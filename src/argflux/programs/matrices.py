@@ -9,6 +9,7 @@ import numpy as np
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_together
 from argflux.keywords import explained
+from argflux.programs.arrays import known, namespace
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form, Patterns
 from argflux.programs.ledger import leaves_its_status
@@ -178,26 +179,23 @@ def _solve_found(form: Form, settings: Settings, blocks: Blocks, start: Any, on_
 
 
 def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | None) -> Solution:
-    operands = vary_together([*_lead(blocks), _sides(form, start)])
+    operands = vary_together([operand[None] for operand in known([*map(jnp.asarray, blocks), _sides(form, start)])])
     best = Optimum(*[y[0] for y in solve_p.bind(*operands, form=form, settings=settings)])
-    dtype = best.x.dtype
-    zero = jnp.zeros((), dtype)
-    return Solution(
+    xp = namespace(best.x)
+    zero, residuals = xp.zeros((), best.x.dtype), [best.residuals[i] for i in range(3)]
+    solution = Solution(
         x=best.x,
         y=best.dual[: form.p],
         z=best.dual[form.p :],
-        z_lower=jnp.where(best.fixed < 0, -best.bound, zero),
-        z_upper=jnp.where(best.fixed > 0, best.bound, zero),
+        z_lower=xp.where(best.fixed < 0, -best.bound, zero),
+        z_upper=xp.where(best.fixed > 0, best.bound, zero),
         objective=best.objective,
         status=best.status,
         iterations=best.iterations,
-        residuals=Residuals(*[jax.lax.stop_gradient(best.residuals[i]) for i in range(3)]),
+        residuals=Residuals(*residuals if xp is np else map(jax.lax.stop_gradient, residuals)),
         regularity=best.regularity,
     )
-
-
-def _lead(blocks: Blocks) -> list:
-    return [jnp.asarray(block)[None] for block in blocks]
+    return jax.tree.map(jnp.asarray, solution) if xp is np else solution
 
 
 def _check_start(form: Form, start: Any, where: str) -> None:
@@ -206,13 +204,13 @@ def _check_start(form: Form, start: Any, where: str) -> None:
         check_start(start, where, **{name: np.zeros(size) for name, size in sizes.items()})
 
 
-def _sides(form: Form, start: Solution | None) -> jax.Array:
-    """Sides of all rows that the duals of a former solution point at, `(1, p + m + n)`."""
+def _sides(form: Form, start: Solution | None) -> Any:
+    """Sides of all rows that the duals of a former solution point at, `(p + m + n,)`."""
     if start is None:
-        return jnp.zeros((1, form.p + form.m + form.n), jnp.int32)
+        return np.zeros(form.p + form.m + form.n, np.int32)
     bound = (start.z_upper > 0).astype(jnp.int32) - (start.z_lower > 0).astype(jnp.int32)
     sides = [jnp.ones(form.p, jnp.int32), (start.z > 0).astype(jnp.int32), bound]
-    return jnp.concatenate(sides)[None]
+    return jnp.concatenate(sides)
 
 
 def _closest(form: Form, blocks: Blocks) -> Blocks:

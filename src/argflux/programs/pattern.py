@@ -11,7 +11,7 @@ import numpy as np
 from jax.experimental import sparse
 from scipy.sparse import csr_array
 
-from argflux.programs.arrays import on_host
+from argflux.programs.arrays import namespace, on_host
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,9 @@ class Sparse:
     def outer(self, y: jax.Array, x: jax.Array) -> jax.Array:
         """Values of `y x'` on the pattern, summed over the batch where it shares one matrix."""
         found = y[:, self.pattern.rows] * x[:, self.pattern.columns]
-        return jnp.sum(found, 0, keepdims=True) if self.values.shape[0] == 1 and found.shape[0] > 1 else found
+        return (
+            namespace(found).sum(found, 0, keepdims=True) if self.values.shape[0] == 1 and found.shape[0] > 1 else found
+        )
 
 
 def inverse(groups: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
+from argflux.programs.arrays import namespace
 from argflux.programs.status import Status
 from argflux.tree import is_array, named_leaves
 
@@ -126,8 +126,9 @@ def spoiled(values: jax.Array, where: jax.Array) -> jax.Array:
         >>> spoiled(jnp.array([1.0, 2.0]), jnp.array([False, True])).tolist()
         [1.0, nan]
     """
-    zeros = jnp.zeros_like(values)
-    return jnp.where(where, zeros, values) / jnp.where(where, zeros, zeros + 1)
+    xp = namespace(values)
+    zeros = xp.zeros_like(values)
+    return xp.where(where, zeros, values) / xp.where(where, zeros, zeros + 1)
 
 
 def check_start(start: Any, where: str, **wanted: Any) -> None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.registry import runs
 from argflux.jaxpr import ad
+from argflux.programs.arrays import known, namespace
 from argflux.programs.double import double_primitive
 from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
@@ -108,9 +109,11 @@ def solve(tape, eqn, nodes):
 
 def _pull(form: Form, values, ys, dys, nodes):
     """One self-adjoint solve, then the outer products of its answer with the solution."""
-    blocks, best, p = Blocks(*values[:8]), Optimum(*ys), form.p
     seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], ys[:4], strict=True)]
-    matrices = (blocks.P, blocks.A, blocks.G, best.active, jnp.abs(best.fixed), best.mode, best.inverse, best.schur)
+    arrays = known([*values[:8], *ys, *seeds])
+    blocks, best, seeds, p = Blocks(*arrays[:8]), Optimum(*arrays[8:-4]), arrays[-4:], form.p
+    xp = namespace(best.x)
+    matrices = (blocks.P, blocks.A, blocks.G, best.active, abs(best.fixed), best.mode, best.inverse, best.schur)
     w = Step(*kkt_p.bind(*matrices, *seeds[:3], form=form))
     solved = spoiled((best.mode > 0).astype(w.x.dtype), best.mode == 3)[:, None]
     cost = seeds[3][:, None] * solved
@@ -132,14 +135,15 @@ def _pull(form: Form, values, ys, dys, nodes):
         lambda: to_right[:, :p],
         lambda: rows(G, to_right[:, p:], 1),
         lambda: to_right[:, p:],
-        lambda: jnp.where(best.fixed < 0, to_bound, 0.0) if form.lower else jnp.zeros_like(blocks.lower),
-        lambda: jnp.where(best.fixed > 0, to_bound, 0.0) if form.upper else jnp.zeros_like(blocks.upper),
+        lambda: xp.where(best.fixed < 0, to_bound, 0.0) if form.lower else xp.zeros_like(blocks.lower),
+        lambda: xp.where(best.fixed > 0, to_bound, 0.0) if form.upper else xp.zeros_like(blocks.upper),
     ]
-    pulled = [None if n.slot is None else _fold(v, f()) for n, v, f in zip(nodes[:8], values[:8], given, strict=True)]
-    return [*pulled, None]
+    pulled = [None if n.slot is None else _fold(v, f()) for n, v, f in zip(nodes[:8], blocks, given, strict=True)]
+    return [*[v if v is None or xp is jnp else jnp.asarray(v) for v in pulled], None]
 
 
 def _fold(block, cotangent):
+    xp = namespace(block, cotangent)
     if cotangent.shape[0] > 1 and block.shape[0] == 1:
-        cotangent = jnp.sum(cotangent, 0, keepdims=True)
-    return jnp.broadcast_to(cotangent, block.shape).astype(block.dtype)
+        cotangent = xp.sum(cotangent, 0, keepdims=True)
+    return xp.broadcast_to(cotangent, block.shape).astype(block.dtype)
