@@ -1,4 +1,4 @@
-"""Programs with a diagonal P whose active rows may depend on each other: least-norm answers of a batch at once."""
+"""Programs with a diagonal P whose active rows may depend on each other, a batch at once."""
 
 import numpy as np
 
@@ -8,20 +8,15 @@ NULL = 1e-9
 
 
 def solve_dependent(P, A, G, active, fixed, r1, r2, r3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Solve `P dx + C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables.
+    """Least-norm solution of `P dx + C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables.
 
     P is positive where a variable is free, so dx is unique, and ddual up to what `C'` takes to zero; in units in
     which the curvature is one and the largest entry of a row is one it has the least norm. Every array has the
     batch's length, or 1.
     """
-    free, on = fixed == 0, active > 0
-    C = np.concatenate(_alike(A, G), 1)
-    unit = np.where(free, 1 / np.sqrt(np.where(free, P, 1.0)), 0.0)
+    B, unit, across = _scaled(P, A, G, active, fixed)
+    C, free, on = _joined(A, G), fixed == 0, active > 0
     pinned = np.where(free, 0.0, r3)
-    B = np.where(on[:, :, None], C * unit[:, None], 0.0)
-    reach = np.abs(B).max(2, initial=0.0)
-    across = np.where(reach > 0, 1 / np.where(reach > 0, reach, 1.0), 0.0)
-    B = B * across[:, :, None]
     known = _times(B, unit * r1) - np.where(on, r2 - _times(C, pinned), 0.0) * across
     with one_thread(B.shape[1]):
         values, vectors = np.linalg.eigh(B @ B.mT)
@@ -32,9 +27,42 @@ def solve_dependent(P, A, G, active, fixed, r1, r2, r3) -> tuple[np.ndarray, np.
     return x, dual, np.where(free, 0.0, r1 - P * x - pull)
 
 
-def _alike(A: np.ndarray, G: np.ndarray) -> list[np.ndarray]:
+def are_dependent(P, A, G, active, fixed) -> np.ndarray:
+    """Which instances have active rows that depend on each other on the free variables."""
+    if len(A) == 1 and _is_deficient(A[0]):  # with any of the columns
+        return np.ones(max(map(len, (P, G, active, fixed))), bool)
+    B, _, _ = _scaled(P, A, G, active, fixed)
+    count, free = np.broadcast_arrays((active > 0).sum(1), (fixed == 0).sum(1))
+    if not min(B.shape[1:]):
+        return count > free
+    with one_thread(B.shape[1]):
+        sizes = np.linalg.svd(B, compute_uv=False)
+    last = np.take_along_axis(sizes, np.clip(count - 1, 0, sizes.shape[1] - 1)[:, None], 1)[:, 0]
+    return (count > free) | ((count > 0) & (last <= NULL * sizes[:, 0]))
+
+
+def _is_deficient(A: np.ndarray) -> bool:
+    """Whether some combination of all the rows is nothing."""
+    sizes = np.linalg.norm(A, axis=1, keepdims=True)
+    if not len(A) or not sizes.all():
+        return bool(len(A))
+    values = np.linalg.svd(A / sizes, compute_uv=False)
+    return len(values) < len(A) or bool(values[-1] <= NULL * values[0])
+
+
+def _scaled(P, A, G, active, fixed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The active rows on the free variables in units, zero elsewhere, and the units of the variables and the rows."""
+    free = fixed == 0
+    unit = np.where(free, 1 / np.sqrt(np.where(free, P, 1.0)), 0.0)
+    B = np.where(active[:, :, None] > 0, _joined(A, G) * unit[:, None], 0.0)
+    reach = np.abs(B).max(2, initial=0.0)
+    across = np.where(reach > 0, 1 / np.where(reach > 0, reach, 1.0), 0.0)
+    return B * across[:, :, None], unit, across
+
+
+def _joined(A: np.ndarray, G: np.ndarray) -> np.ndarray:
     size = max(len(A), len(G))
-    return [np.broadcast_to(M, (size, *M.shape[1:])) for M in (A, G)]
+    return np.concatenate([np.broadcast_to(M, (size, *M.shape[1:])) for M in (A, G)], 1)
 
 
 def _pseudo(values: np.ndarray, vectors: np.ndarray, right: np.ndarray) -> np.ndarray:

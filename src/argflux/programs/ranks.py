@@ -3,6 +3,7 @@
 import numpy as np
 
 from argflux.programs.blas import one_thread
+from argflux.programs.dependent import are_dependent
 from argflux.programs.form import Form
 from argflux.programs.hostcall import cores, share
 from argflux.programs.saddle import saddle_scale
@@ -15,6 +16,12 @@ THREADED = 1e6
 def dense_ranks(form: Form, P, A, G, active, fixed, doubtful) -> np.ndarray:
     """Flags of `Regularity` for dependent active rows and for a solution that is not unique, where `doubtful`."""
     flags, which = np.zeros(len(doubtful), np.int32), np.flatnonzero(doubtful)
+    if form.curvature == "diagonal":
+        curved = doubtful & ((P > 0) | (fixed != 0)).all(1)
+        many, which = np.flatnonzero(curved), np.flatnonzero(doubtful & ~curved)
+        if len(many):
+            picked = [part[many] if len(part) > 1 else part for part in (P, A, G, active, fixed)]
+            flags[many] = are_dependent(*picked) * np.int32(Regularity.LICQ)
 
     def work(left) -> None:
         for i in map(which.__getitem__, left):

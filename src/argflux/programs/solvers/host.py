@@ -8,7 +8,6 @@ import numpy as np
 from argflux.programs.form import Blocks, Form, batch_size, bounds
 from argflux.programs.hostcall import cores, share
 from argflux.programs.solvers.scaling import power
-from argflux.programs.solvers.scaling import unit as unit_of
 
 UNBOUNDED = 1e30
 ACTIVE, AT_LOWER, EQUALITY = 1, 3, 5
@@ -18,6 +17,7 @@ PROXIMITY = -1e-6
 FLAT = 1e-12
 NEAR = 16.0
 THREADED = 1e7
+BLOCK = 8
 
 
 class Hosted(NamedTuple):
@@ -49,43 +49,44 @@ def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray
         Arnström, Bemporad and Axehill, "A dual active-set solver for embedded quadratic programming using
         recursive LDL' updates" (2022).
     """
-    (P, q, A, b, G, h, *_), (lower, upper) = blocks, bounds(form, blocks)
     batch, n, k = batch_size(blocks), form.n, form.p + form.m
-    ms = n if form.bounded else 0
-    units = _units(form, P)
-    f, low, high, sense = _vectors(batch, ms, units, q, b, h, lower, upper, start)
-    x, dual, bound = np.zeros((batch, n)), np.zeros((batch, k)), np.zeros((batch, n))
-    flag, iterations = np.zeros(batch, np.int32), np.zeros(batch, np.int32)
+    whole = Hosted(*(np.zeros((batch, size)) for size in (n, k, n)), *np.zeros((2, batch), np.int32))
     wanted = np.flatnonzero(usable)
+    threads = cores() if len(wanted) * n * n * (n + k) > THREADED else 1
+    some = [wanted[i : i + BLOCK] for i in range(0, len(wanted), BLOCK)] if threads > 1 else [wanted]
 
     def work(left: Iterator[int]) -> None:
-        import daqp
+        for which in map(some.__getitem__, left):
+            picked = Blocks(*[part[which] if len(part) > 1 else part for part in blocks])
+            parts = _solve_some(form, picked, len(which), start[which] if len(start) > 1 else start, limit)
+            for values, part in zip(whole, parts, strict=True):
+                values[which] = part
 
-        H, C = np.empty((n, n)), np.empty((k, n))
-        for i in map(wanted.__getitem__, left):
-            unit = units[i % len(units)]
-            curved = _fill(form, H, P[i % len(P)], unit)
-            C[: form.p], C[form.p :] = A[i % len(A)], G[i % len(G)]
-            C *= unit
-            across = _row_units(C)
-            lo, hi = low[i].copy(), high[i].copy()
-            lo[ms:], hi[ms:] = lo[ms:] * across, hi[ms:] * across
-            size = _size(f[i], lo, hi, ms, curved)
-            given = (H if curved else None, f[i] / size, C, np.clip(hi / size, -UNBOUNDED, UNBOUNDED))
-            given = (*given, np.clip(lo / size, -UNBOUNDED, UNBOUNDED), sense[i])
-            for proximity in (0.0, PROXIMITY) if curved else (0.0,):
-                found, _, flag[i], info = daqp.solve(*given, primal_tol=TOLERANCE, eps_prox=proximity, iter_limit=limit)
-                iterations[i] += info.get("iterations", 0)
-                if flag[i] != NOT_CONVEX:
-                    break
-            lam = info["lam"]
-            if flag[i] == SOLVED and np.isfinite(found).all() and np.isfinite(lam).all():
-                x[i], dual[i] = found * (unit * size), size * lam[ms:] * across
-                if ms:
-                    bound[i] = size * lam[:ms] / unit
+    share(work, len(some), threads)
+    return whole
 
-    share(work, len(wanted), cores() if len(wanted) * n * n * (n + k) > THREADED else 1)
-    return Hosted(x, dual, bound, flag, iterations)
+
+def _solve_some(form: Form, blocks: Blocks, count: int, start: np.ndarray, limit: int) -> tuple:
+    import daqp
+
+    units, n, ms = _units(form, blocks.P), form.n, form.n if form.bounded else 0
+    H, (C, across) = _curvature(form, blocks.P, units), _rows(blocks.A, blocks.G, units)
+    f, low, high, sense = _vectors(form, blocks, count, units, across, start)
+    size = _sizes(f, low, high, ms, H is not None)
+    f, low, high = f / size, np.clip(low / size, -UNBOUNDED, UNBOUNDED), np.clip(high / size, -UNBOUNDED, UNBOUNDED)
+    x, lam, (flag, iterations) = np.zeros(f.shape), np.zeros(low.shape), np.zeros((2, count), np.int32)
+    for i in range(count):
+        given = (None if H is None else H[i % len(H)], f[i], C[i % len(C)], high[i], low[i], sense[i])
+        for proximity in (0.0, PROXIMITY) if H is not None else (0.0,):
+            found, _, flag[i], info = daqp.solve(*given, primal_tol=TOLERANCE, eps_prox=proximity, iter_limit=limit)
+            iterations[i] += info.get("iterations", 0)
+            if flag[i] != NOT_CONVEX:
+                break
+        if flag[i] == SOLVED:
+            x[i], lam[i] = found, info["lam"]
+    sound = (np.isfinite(x).all(1) & np.isfinite(lam).all(1))[:, None]
+    x, lam = np.where(sound, x * (units * size), 0.0), np.where(sound, lam * size, 0.0)
+    return x, lam[:, ms:] * across, lam[:, :ms] / units if ms else np.zeros((count, n)), flag, iterations
 
 
 def _units(form: Form, P: np.ndarray) -> np.ndarray:
@@ -97,51 +98,51 @@ def _units(form: Form, P: np.ndarray) -> np.ndarray:
     return np.sqrt(power(np.where(diagonal > FLAT * mean, diagonal, mean)))
 
 
-def _fill(form: Form, H: np.ndarray, P: np.ndarray, unit: np.ndarray) -> bool:
-    """Write P as a symmetric matrix in units; whether there is any curvature."""
+def _curvature(form: Form, P: np.ndarray, units: np.ndarray) -> np.ndarray | None:
+    """P as symmetric matrices in units, if there is any."""
     if form.curvature == "none":
-        return False
+        return None
     if form.curvature == "diagonal":
-        H[:] = 0.0
-        np.fill_diagonal(H, P * unit**2)
-    else:
-        np.add(P, P.T, out=H)
-        H *= unit[:, None] * (0.5 * unit)
-    return True
+        return (P * units**2)[:, :, None] * np.eye(form.n)
+    return (P + P.mT) * (0.5 * units[:, :, None] * units[:, None])
 
 
-def _row_units(C: np.ndarray) -> np.ndarray:
-    """Bring the rows of C to norms near one, in place, where some are far from it; the factors."""
-    norms = np.sqrt(np.einsum("ij,ij->i", C, C))
-    if not len(norms) or (norms.max() < NEAR and norms.min() > 1 / NEAR):
-        return np.ones(len(norms))
-    across = power(norms)
-    C *= across[:, None]
-    return across
+def _rows(A: np.ndarray, G: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in units, brought to norms near one in instances that have some far from it, and the factors."""
+    size = max(len(A), len(G), len(units) if A.shape[1] + G.shape[1] else 1)
+    C = np.concatenate([np.broadcast_to(M, (size, *M.shape[1:])) for M in (A, G)], 1) * units[:, None]
+    norms = np.sqrt(np.einsum("bij,bij->bi", C, C))
+    far = (norms.max(1, initial=0.0) >= NEAR) | (norms.min(1, initial=np.inf) <= 1 / NEAR)
+    if not far.any():
+        return C, np.ones((1, C.shape[1]))
+    across = np.where(far[:, None], power(norms), 1.0)
+    return C * across[:, :, None], across
 
 
-def _size(f: np.ndarray, lo: np.ndarray, hi: np.ndarray, ms: int, curved: bool) -> float:
-    """What the solution is like: the unconstrained minimum within its bounds, or what the limits ask of it."""
-    far = max(float(lo.max(initial=0.0)), -float(hi.min(initial=0.0)))
+def _sizes(f: np.ndarray, low: np.ndarray, high: np.ndarray, ms: int, curved: bool) -> np.ndarray:
+    """What solutions are like: the unconstrained minimum within its bounds, or what the limits ask of it, `(b, 1)`."""
+    far = np.maximum(low.max(1, initial=0.0), -high.min(1, initial=0.0))
     if curved:
-        inner = np.clip(-f, lo[:ms], hi[:ms]) if ms else f
-        far = max(far, float(np.abs(inner).max()))
-    return 1 / unit_of(far) if far < UNBOUNDED else 1.0
+        inner = np.clip(-f, low[:, :ms], high[:, :ms]) if ms else f
+        far = np.maximum(far, np.abs(inner).max(1))
+    return np.where(far < UNBOUNDED, 1 / power(far), 1.0)[:, None]
 
 
-def _vectors(batch: int, ms: int, units, q, b, h, lower, upper, start) -> tuple[np.ndarray, ...]:
-    """Costs and limits of every instance in units of the unknowns, bounds first as DAQP wants them, and the start.
+def _vectors(form: Form, blocks: Blocks, batch: int, units, across, start) -> tuple[np.ndarray, ...]:
+    """Costs and limits of every instance in units, bounds first as DAQP wants them, and the start.
 
     Equal limits make an equality, a start an active row.
     """
-    parts = [(lower[:, :ms] / units[:, :ms], upper[:, :ms] / units[:, :ms]), (b, b), (np.full_like(h, -np.inf), h)]
-    lo, hi = (_stack(batch, [pair[side] for pair in parts]) for side in (0, 1))
+    ms, p, h = form.n if form.bounded else 0, form.p, blocks.h
+    lower, upper = (bound[:, :ms] / units[:, :ms] for bound in bounds(form, blocks))
+    lo = _stack(batch, [lower, blocks.b * across[:, :p], np.full_like(h, -np.inf)])
+    hi = _stack(batch, [upper, blocks.b * across[:, :p], h * across[:, p:]])
     k = lo.shape[1] - ms
     guess = _stack(batch, [start[:, k : k + ms], start[:, :k]])
     sense = np.where(guess < 0, AT_LOWER, np.where(guess > 0, ACTIVE, 0))
     sense = np.where(np.abs(np.where(guess < 0, lo, hi)) < UNBOUNDED, sense, 0)
     sense = np.ascontiguousarray(np.where(lo == hi, EQUALITY, sense), np.int32)
-    return _stack(batch, [q * units]), lo, hi, sense
+    return _stack(batch, [blocks.q * units]), lo, hi, sense
 
 
 def _stack(batch: int, parts: list[np.ndarray]) -> np.ndarray:

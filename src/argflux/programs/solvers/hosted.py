@@ -77,7 +77,7 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> tuple:
     blocks = dressed(form, given)
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
         bad = np.broadcast_to(is_bad(form, given), (len(which),))
-        fresh = _settle(form, settings, blocks, bad, answer, frame(form, blocks))
+        fresh = _settle(form, settings, blocks, bad, answer, frame(form, blocks), [part[which] for part in judged])
     if len(which) == len(wanted):
         return fresh
     judged = tuple(map(np.array, judged))
@@ -86,16 +86,18 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> tuple:
     return judged
 
 
-def _settle(form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, answer: Answer, measures: Frame) -> tuple:
+def _settle(
+    form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, given: Answer, measures: Frame, judged: list
+) -> tuple:
     """Solve what failed by the method that fails last, or with its right sides moved; judge and rank all of it."""
+    answer = given
     if settings.method(form) == "interior" or (form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT):
-        settled = (Status.SOLVED, *VERDICTS) if settings.method(form) == "highs" else (Status.SOLVED,)
-        answer = fall_back(form, settings, blocks, ~np.isin(answer.status, settled) & ~bad, answer)
+        kept = (Status.SOLVED, *VERDICTS) if settings.method(form) == "highs" else (Status.SOLVED,)
+        answer = fall_back(form, settings, blocks, ~np.isin(given.status, kept) & ~bad, given)
     settled = np.isin(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
     answer, moved = rescue(form, settings, blocks, ~settled & ~bad, answer)
-    *point, status, iterations, residuals, flags, active, fixed, mode = judge(
-        form, settings, moved, bad, answer, measures
-    )
+    fresh = judged if answer is given else judge(form, settings, moved, bad, answer, measures)
+    *point, status, iterations, residuals, flags, active, fixed, mode = fresh
     if moved is not blocks:
         residuals[:, 0] = np.maximum(residuals[:, 0], row_excess(form, blocks, answer, measures))
     P, A, G = (getattr(M, "values", M) for M in (moved.P, moved.A, moved.G))
