@@ -14,7 +14,7 @@ from argflux.programs.judge import Answer
 from argflux.programs.pattern import Sparse
 from argflux.programs.solvers.models import new_model, run_simplex
 from argflux.programs.solvers.proofs import Program, change, judge_failure
-from argflux.programs.solvers.scaling import Units, equilibrium, in_units, size_of, unit
+from argflux.programs.solvers.scaling import Units, equilibrium, in_units, power, sizes_of
 from argflux.programs.status import Status
 
 TOLERANCE = 1e-10
@@ -22,6 +22,7 @@ TINY = 1e-12
 INFINITE = 1e60
 SMALL = 400
 WORK = 2000
+FEW = 32
 FAILED = int(Status.NUMERICAL_ERROR)
 
 
@@ -34,7 +35,7 @@ def solve_highs(form: Form, settings: Any, blocks: Blocks) -> Answer:
     A, G = (M.values if isinstance(M, Sparse) else M for M in (blocks.A, blocks.G))
     q, b, h, (lower, upper) = blocks.q, blocks.b, blocks.h, bounds(form, blocks)
     batch, limit = batch_size(blocks), min(settings.max_iterations, 2**31 - 1)
-    (n, p, m), shared = (form.n, form.p, form.m), len(A) == len(G) == 1
+    n, p, m = form.n, form.p, form.m
     size = max(len(b), len(h))
     hi = np.concatenate([np.broadcast_to(a, (size, a.shape[1])) for a in (b, h)], 1)
     lo = np.concatenate([np.broadcast_to(b, (size, p)), np.full((size, m), -np.inf)], 1)
@@ -44,20 +45,31 @@ def solve_highs(form: Form, settings: Any, blocks: Blocks) -> Answer:
     usable &= ~(np.isnan(h).any(1) | np.isnan(lower).any(1) | np.isnan(upper).any(1) | (lower > upper).any(1))
     results = np.zeros((batch, n)), np.zeros((batch, p + m)), np.zeros((batch, n))
     status, iterations = np.full(batch, FAILED, np.int32), np.zeros(batch, np.int32)
-    chosen = np.flatnonzero(usable)
+    some = _groups(np.flatnonzero(usable), A, G)
 
     def work(left: Iterator[int]) -> None:
-        simplex = Simplex(limit, n + p + m)
-        for i in map(chosen.__getitem__, left):
-            if not shared or simplex.rows is None:
-                simplex.take(matrix_of(form, A[i % len(A)], G[i % len(G)]))
-            status[i], iterations[i], found = simplex.solve(*(a[i % len(a)] for a in (q, lower, upper, lo, hi)))
+        simplex, taken = Simplex(limit, n + p + m), None
+        for group, which in map(some.__getitem__, left):
+            if group != taken:
+                simplex.take(matrix_of(form, A[which[0] % len(A)], G[which[0] % len(G)]))
+            taken, vectors = group, [a[which] if len(a) > 1 else a for a in (q, lower, upper, lo, hi)]
+            status[which], iterations[which], found = simplex.solve(*vectors)
             for result, values in zip(results, found, strict=True):
-                result[i] = values
+                result[which] = values
 
     size = A.shape[-1] + G.shape[-1] if form.patterns else n * (p + m + 1)
-    run_simplex(work, len(chosen), cores() if len(chosen) * size > WORK else 1)
+    run_simplex(work, len(some), cores() if usable.sum() * size > WORK else 1)
     return Answer(*results, status, iterations, status == int(Status.SOLVED))
+
+
+def _groups(chosen: np.ndarray, *matrices: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Neighbours with the same matrices, a few at a time, each with the number of its matrices."""
+    fresh = np.zeros(len(chosen), bool)
+    for M in (M for M in matrices if len(M) > 1):
+        fresh[1:] |= (M[chosen[1:]] != M[chosen[:-1]]).reshape(len(chosen) - 1, -1).any(1)
+    group, starts = np.cumsum(fresh), np.flatnonzero(fresh)
+    parts = np.split(chosen, starts) if len(chosen) else []
+    return [(int(group[0] + i), part[j : j + FEW]) for i, part in enumerate(parts) for j in range(0, len(part), FEW)]
 
 
 def matrix_of(form: Form, A: np.ndarray, G: np.ndarray) -> Any:
@@ -93,23 +105,32 @@ class Simplex:
         self.units = Units(columns, across)
         self.rows, self.passed = in_units(rows, self.units), False
 
-    def solve(self, cost, lower, upper, lo, hi) -> tuple[int, int, tuple]:
-        """Status, iterations, and x with the duals of the rows and of the bounds, in the signs of `Answer`."""
-        n, columns, across = len(cost), self.units.columns, self.units.rows
-        cost, low, high = (
-            cost * columns,
-            np.concatenate([lower / columns, lo * across]),
-            np.concatenate([upper / columns, hi * across]),
-        )
-        units = self.units._replace(cost=unit(float(np.abs(cost).max())), size=size_of(low, high))
-        low, high = low / units.size, high / units.size
-        program = Program(cost * units.cost, low[:n], high[:n], low[n:], high[n:])
-        status = self._run(program) if self._pass(program) else FAILED
-        solution, count = self.model.getSolution(), self.model.getInfo().simplex_iteration_count
-        found = [np.array(v) for v in (solution.col_value, solution.row_dual, solution.col_dual)]
-        if status == FAILED or len(found[0]) != n or not all(np.isfinite(v).all() for v in found):
-            return status, count, (0.0, 0.0, 0.0)
-        return status, count, (units.x(found[0]), -units.dual(found[1]), -units.bound(found[2]))
+    def solve(self, cost, lower, upper, lo, hi) -> tuple[np.ndarray, np.ndarray, tuple]:
+        """Statuses, iterations, and x with the duals of the rows and of the bounds, in the signs of `Answer`.
+
+        Each of the vectors has a leading axis of the same length or of 1.
+        """
+        count, n = max(map(len, (cost, lower, upper, lo, hi))), cost.shape[1]
+        whole = lambda a: np.broadcast_to(a, (count, a.shape[1]))
+        columns, across = self.units.columns, self.units.rows
+        low = np.concatenate([whole(lower / columns), whole(lo * across)], 1)
+        high = np.concatenate([whole(upper / columns), whole(hi * across)], 1)
+        cost, sizes = whole(cost * columns), sizes_of(low, high)[:, None]
+        weights = power(np.abs(cost).max(1))[:, None]
+        cost, low, high = cost * weights, low / sizes, high / sizes
+        status, iterations = np.zeros((2, count), np.int32)
+        found = np.zeros((count, n)), np.zeros((count, low.shape[1] - n)), np.zeros((count, n))
+        for i in range(count):
+            program = Program(cost[i], low[i, :n], high[i, :n], low[i, n:], high[i, n:])
+            status[i] = self._run(program) if self._pass(program) else FAILED
+            iterations[i] = self.model.getInfo().simplex_iteration_count
+            solution = self.model.getSolution()
+            if status[i] != FAILED and len(solution.col_value) == n:
+                found[0][i], found[1][i], found[2][i] = solution.col_value, solution.row_dual, solution.col_dual
+        sound = np.all([np.isfinite(part).all(1) for part in found], 0)[:, None]
+        units = columns * sizes, -across / weights, -1 / (columns * weights)
+        x, dual, bound = (np.where(sound, part * unit, 0.0) for part, unit in zip(found, units, strict=True))
+        return status, iterations, (x, dual, bound)
 
     def _pass(self, program: Program) -> bool:
         """Give the program to HiGHS; its warnings are of entries that are nothing beside the others of their row."""

@@ -84,7 +84,7 @@ def _solve_some(form: Form, blocks: Blocks, count: int, start: np.ndarray, limit
                 break
         if flag[i] == SOLVED:
             x[i], lam[i] = found, info["lam"]
-    sound = (np.isfinite(x).all(1) & np.isfinite(lam).all(1))[:, None]
+    sound = np.isfinite(np.concatenate([x, lam], 1)).all(1, keepdims=True)
     x, lam = np.where(sound, x * (units * size), 0.0), np.where(sound, lam * size, 0.0)
     return x, lam[:, ms:] * across, lam[:, :ms] / units if ms else np.zeros((count, n)), flag, iterations
 

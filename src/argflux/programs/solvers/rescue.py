@@ -14,7 +14,7 @@ from argflux.programs.solvers.fallback import solve_dense
 from argflux.programs.solvers.highs import Simplex, matrix_of
 from argflux.programs.solvers.models import run_simplex
 from argflux.programs.solvers.proofs import PROOF, Program, contradicts
-from argflux.programs.solvers.scaling import Units, equilibrium, in_units, size_of
+from argflux.programs.solvers.scaling import Units, equilibrium, in_units, sizes_of
 from argflux.programs.solvers.sparse import solve_one
 from argflux.programs.status import Status
 
@@ -72,12 +72,18 @@ def _solve(form: Form, settings: Any, instance: list) -> tuple | None:
         simplex = Simplex(STEPS, form.n + form.p + form.m)
         simplex.take(matrix_of(form, A, G))
         lo, hi = np.concatenate([b, np.full(form.m, -np.inf)]), np.concatenate([b, h])
-        status, iterations, parts = simplex.solve(q, lower, upper, lo, hi)
+        status, iterations, parts = _alone(simplex.solve(*(a[None] for a in (q, lower, upper, lo, hi))))
     elif form.patterns is not None:
         *parts, status, iterations = solve_one(form, settings, *instance)
     else:
         *parts, status, iterations = (a[0] for a in solve_dense(form, settings, *(a[None] for a in instance)))
     return (*parts, status, iterations) if status == Status.SOLVED else None
+
+
+def _alone(found: tuple) -> tuple[int, int, list]:
+    """What `Simplex.solve` found of one program."""
+    status, iterations, parts = found
+    return int(status[0]), int(iterations[0]), [part[0] for part in parts]
 
 
 class Nearest(NamedTuple):
@@ -99,13 +105,14 @@ def nearest(rows: Any, b: np.ndarray, h: np.ndarray, lower: np.ndarray, upper: n
     matrix, equal = csr_array(in_units(rows, Units(columns, across))), np.arange(k) < p
     lo, hi = np.where(equal, right, -np.inf) * across, right * across
     low, high = lower / columns, upper / columns
-    size = size_of(np.concatenate([low, lo]), np.concatenate([high, hi]))
+    size = sizes_of(np.concatenate([low, lo])[None], np.concatenate([high, hi])[None])[0]
     program = Program(np.zeros(n), low / size, high / size, lo / size, hi / size)
     simplex, more = Simplex(STEPS, 0), np.full(k + p, np.inf)
     simplex.take(csr_array(hstack([matrix, diags_array(np.where(equal, 1.0, -1.0)), -eye_array(k, p)])))
     cost = np.concatenate([program.cost, np.ones(k + p)])
     limits = np.concatenate([program.lower, np.zeros(k + p)]), np.concatenate([program.upper, more])
-    status, _, (x, dual, _) = simplex.solve(cost, *limits, program.lo, program.hi)
+    found = simplex.solve(*(a[None] for a in (cost, *limits, program.lo, program.hi)))
+    status, _, (x, dual, _) = _alone(found)
     if status != Status.SOLVED:
         return Nearest(right, np.inf, False)
     reached = matrix @ x[:n]

@@ -4,7 +4,6 @@ Every host solver is handed `x = size · columns · x̃`, rows times `rows`, and
 largest entries are near one. All units are powers of two, so that scaling itself rounds nothing.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,24 +57,18 @@ def equilibrium(M: Any) -> tuple[np.ndarray, np.ndarray]:
     return power(1 / columns), power(_largest(_by_columns(size, columns), 1))
 
 
-def unit(v: float) -> float:
-    """The power of two nearest to `1 / v`; one where v is zero or infinite."""
-    return 2.0 ** -round(math.log2(v)) if 0 < v < math.inf else 1.0
-
-
-def size_of(low: np.ndarray, high: np.ndarray) -> float:
-    """Size of a program's limits: how far zero is from them, or, if it meets them all, what they are like.
+def sizes_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Sizes of programs' limits: how far zero is from them, or, if it meets them all, what they are like.
 
     Args:
-        low: the least values of the unknowns and the rows, in their units.
+        low: the least values of the unknowns and the rows of each program, in their units, `(programs, limits)`.
         high: the largest ones.
     """
-    far = max(float(low.max(initial=0.0)), -float(high.min(initial=0.0)))
-    if far:
-        return 1 / unit(far)
-    given = np.concatenate([-low, high])
-    given = given[(given > 0) & (given < math.inf)]
-    return 1 / unit(math.exp(float(np.log(given).mean()))) if len(given) else 1.0
+    far = np.maximum(low.max(1, initial=0.0), -high.min(1, initial=0.0))
+    given = np.concatenate([-low, high], 1)
+    some = (given > 0) & np.isfinite(given)
+    like = np.exp(np.log(np.where(some, given, 1.0)).sum(1) / np.maximum(some.sum(1), 1))
+    return 1 / power(np.where(far > 0, far, like))
 
 
 def _is_near(v: np.ndarray) -> bool:
