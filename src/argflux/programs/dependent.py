@@ -3,6 +3,7 @@
 import numpy as np
 
 from argflux.programs.blas import one_thread
+from argflux.programs.form import times, transposed_times
 
 NULL = 1e-9
 
@@ -17,12 +18,12 @@ def solve_dependent(P, A, G, active, fixed, r1, r2, r3) -> tuple[np.ndarray, np.
     B, unit, across = _scaled(P, A, G, active, fixed)
     C, free, on = _joined(A, G), fixed == 0, active > 0
     pinned = np.where(free, 0.0, r3)
-    known = _times(B, unit * r1) - np.where(on, r2 - _times(C, pinned), 0.0) * across
+    known = times(B, unit * r1) - np.where(on, r2 - times(C, pinned), 0.0) * across
     with one_thread(B.shape[1]):
         values, vectors = np.linalg.eigh(B @ B.mT)
     dual = _pseudo(values, vectors, known)
-    dual = (dual + _pseudo(values, vectors, known - _times(B, _pulled(B, dual)))) * across
-    pull = _pulled(C, np.where(on, dual, 0.0))
+    dual = (dual + _pseudo(values, vectors, known - times(B, transposed_times(B, dual)))) * across
+    pull = transposed_times(C, np.where(on, dual, 0.0))
     x = unit**2 * (r1 - pull) + pinned
     return x, dual, np.where(free, 0.0, r1 - P * x - pull)
 
@@ -73,13 +74,5 @@ def _pseudo(values: np.ndarray, vectors: np.ndarray, right: np.ndarray) -> np.nd
     whole = 2 * values / (1 + np.sqrt(1 + 4 * np.maximum(values, 0.0)))
     most = (1 + np.sqrt(1 + 4 * values.max(1, keepdims=True, initial=0.0))) / 2
     kept = whole > NULL * most
-    part = np.where(kept, _pulled(vectors, right) / np.where(kept, values, 1.0), 0.0)
-    return _times(vectors, part)
-
-
-def _times(M: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return (M @ v[:, :, None])[:, :, 0]
-
-
-def _pulled(M: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return (v[:, None] @ M)[:, 0]
+    part = np.where(kept, transposed_times(vectors, right) / np.where(kept, values, 1.0), 0.0)
+    return times(vectors, part)
