@@ -139,7 +139,7 @@ def magnitude(M: Any) -> Any:
     return Sparse(abs(M.values), M.pattern) if isinstance(M, Sparse) else abs(M)
 
 
-def times(M: Any, x: jax.Array) -> jax.Array:
+def times(M: Any, x: Any) -> Any:
     """Batched matrix times vector."""
     if isinstance(M, Sparse):
         return M.times(x)
@@ -148,7 +148,7 @@ def times(M: Any, x: jax.Array) -> jax.Array:
     return jnp.einsum("bij,bj->bi", M, x, precision="highest") if M.shape[0] > 1 else x @ jnp.swapaxes(M[0], 0, 1)
 
 
-def transposed_times(M: Any, x: jax.Array) -> jax.Array:
+def transposed_times(M: Any, x: Any) -> Any:
     """Batched transposed matrix times vector."""
     if isinstance(M, Sparse):
         return M.transposed_times(x)

@@ -56,7 +56,7 @@ def solve_reduced(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tu
     if form.curvature == "none" and systems == batch and len(wanted):
         at_vertex = np.isin(np.arange(batch), wanted) & (mode == 1)
         with one_thread(rows):
-            wanted = wanted[~solve_vertices(A, G, active, fixed, at_vertex, *right, answer)[wanted]]
+            wanted = wanted[~solve_vertices(A, G, active, fixed, at_vertex, right, answer)[wanted]]
     threads = cores() if len(wanted) * n * n * (n + rows) > THREADED else 1
     if systems == batch > 1 and form.curvature == "dense" and rows and not form.bounded:
         wanted = _solve_blocks(form, wanted, threads, (P, A, G, active, mode), right, answer)

@@ -7,7 +7,7 @@ from argflux.programs.form import times, transposed_times
 WELL_CONDITIONED = 1e10
 
 
-def solve_vertices(A, G, active, fixed, wanted: np.ndarray, r1, r2, r3, answer: tuple) -> np.ndarray:
+def solve_vertices(A, G, active, fixed, wanted: np.ndarray, right: list, answer: tuple) -> np.ndarray:
     """Solve `C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables, where `wanted`.
 
     Args:
@@ -16,9 +16,7 @@ def solve_vertices(A, G, active, fixed, wanted: np.ndarray, r1, r2, r3, answer: 
         active: flags of the rows of `[A; G]`.
         fixed: flags of the variables.
         wanted: `(batch,)`.
-        r1: `(batch, n)`.
-        r2: `(batch, p + m)`.
-        r3: `(batch, n)`.
+        right: r1 `(batch, n)`, r2 `(batch, p + m)`, r3 `(batch, n)`.
         answer: dx, ddual, dbound, written in place.
 
     Returns:
