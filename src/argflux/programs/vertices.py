@@ -29,9 +29,8 @@ def solve_vertices(A, G, active, fixed, wanted: np.ndarray, right: list, answer:
     square = wanted & (counts == free.sum(1))
     for count in np.unique(counts[square]):
         which = np.flatnonzero(square & (counts == count))
-        parts = _solve_square(
-            C[which] if size > 1 else C, on[which], free[which], count, *(r[which] for r in (r1, r2, r3))
-        )
+        some = C[which] if size > 1 else C
+        parts = _solve_square(some, on[which], free[which], count, *(r[which] for r in right))
         if parts is None:
             continue
         *found, good = parts
