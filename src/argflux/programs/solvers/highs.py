@@ -21,7 +21,7 @@ TOLERANCE = 1e-10
 TINY = 1e-12
 INFINITE = 1e60
 SMALL = 400
-WORK = 2000
+LIGHT, HEAVY = 100, 3000
 FEW = 32
 FAILED = int(Status.NUMERICAL_ERROR)
 
@@ -58,7 +58,8 @@ def solve_highs(form: Form, settings: Any, blocks: Blocks) -> Answer:
                 result[which] = values
 
     size = A.shape[-1] + G.shape[-1] if form.patterns else n * (p + m + 1)
-    run_simplex(work, len(some), cores() if usable.sum() * size > WORK else 1)
+    worth = LIGHT if 4 * len(some) < usable.sum() else HEAVY  # by threads that share an interpreter
+    run_simplex(work, len(some), cores() if size > worth else 1)
     return Answer(*results, status, iterations, status == int(Status.SOLVED))
 
 
