@@ -58,7 +58,7 @@ class Solution(eqx.Module):
         >>> print(s)
         Solution: SOLVED
           x [2]  z_lower [2]  z_upper [2]
-          objective -0.5  iterations 1  largest residual 0
+          objective -0.5  iterations 2  largest residual 0
     """
 
     x: jax.Array
