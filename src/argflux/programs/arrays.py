@@ -43,6 +43,11 @@ def known(arrays: Sequence) -> list:
     return [np.asarray(x) for x in arrays] if all(map(lies_here, arrays)) else list(arrays)
 
 
+def placed(arrays: Any) -> Any:
+    """JAX's arrays of a tree of NumPy's; `jnp.asarray` would compile a program for each new shape."""
+    return jax.device_put(arrays)
+
+
 def repeated(going: Callable, step: Callable, carry: Any) -> Any:
     """What `step` makes of the tuple `carry` while `going` says so."""
     if not on_host(carry[0]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
-from argflux.programs.arrays import known, namespace
+from argflux.programs.arrays import known, namespace, placed
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Sparse
 from argflux.programs.solvers import Settings
@@ -91,7 +91,7 @@ def _matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
 
 def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
     if P is None:
-        return jnp.asarray(np.zeros(0, dtype)), "none"
+        return placed(np.zeros(0, dtype)), "none"
     P = _matrix("P", P, dtype, where)
     if P.shape == (n,):
         return P, "diagonal"
@@ -105,7 +105,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
         given, missing = (matrix, right) if v is None else (right, matrix)
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
     if M is None:
-        return jnp.asarray(np.zeros((0, n), dtype)), jnp.asarray(np.zeros(0, dtype))
+        return placed(np.zeros((0, n), dtype)), placed(np.zeros(0, dtype))
     M, v = _matrix(matrix, M, dtype, where), read_array(right, v, dtype, where)
     if M.ndim != 2 or M.shape[1] != n:
         todo = f"give {matrix} one column per entry of q"
@@ -126,7 +126,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
 
 def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
     if value is None:
-        return jnp.asarray(np.zeros(0, dtype))
+        return placed(np.zeros(0, dtype))
     value = read_array(name, value, dtype, where)
     if value.shape not in ((), (n,)):
         raise ShapeError(f"{name} of shape {value.shape}", f"({n},) or a number", f"match {name} to q", where=where)

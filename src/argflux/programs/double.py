@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, mlir
-from argflux.programs.arrays import lies_here, on_host
+from argflux.programs.arrays import lies_here, on_host, placed
 
 
 def double_primitive(name: str, run: Callable, outputs: Callable, known: Callable) -> Primitive:
@@ -54,9 +54,8 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
         if all(map(lies_here, operands)) and known(*operands, **params) and not _debugs_nans():
             with np.errstate(all="ignore"):
                 ys = run(*map(_read, operands), **params)
-            kinds = [kind for _, kind in declared(operands, params)]
-            array = np.asarray if on_host(*operands) else jnp.asarray
-            return [array(y, kind) for y, kind in zip(ys, kinds, strict=True)]
+            ys = [np.asarray(y, kind) for y, (_, kind) in zip(ys, declared(operands, params), strict=True)]
+            return ys if on_host(*operands) else placed(ys)
         with jax.disable_jit(False):
             return compiled(tuple(sorted(params.items())))(*operands)
 

@@ -34,6 +34,26 @@ class Answer(NamedTuple):
     direct: Any
 
 
+class Judged(NamedTuple):
+    """An answer with what it is worth, an instance a row; the fields of a solution, and what its derivative needs.
+
+    `active` flags the rows of `[A; G]` that hold, `fixed` the sides of the bounds. `mode` is 1 where the optimality
+    system is regular, 2 where it may not be, and where there is no solution 0, or 3 for a derivative of NaN.
+    """
+
+    x: Any
+    dual: Any
+    bound: Any
+    objective: Any
+    status: Any
+    iterations: Any
+    residuals: Any
+    regularity: Any
+    active: Any
+    fixed: Any
+    mode: Any
+
+
 def curve(form: Form, P, x):
     """`P x`."""
     if form.curvature == "none":
@@ -137,8 +157,8 @@ def finite(a: jax.Array) -> jax.Array:
     return xp.where(xp.isfinite(a), a, 0.0)
 
 
-def judge(form: Form, settings: Any, blocks: Blocks, bad: Any, answer: Answer, frame: Frame) -> tuple:
-    """The first eleven fields of `Optimum`, but for what the ranks of the active rows say of their regularity."""
+def judge(form: Form, settings: Any, blocks: Blocks, bad: Any, answer: Answer, frame: Frame) -> Judged:
+    """Judge answers, but for what the ranks of the active rows say of their regularity."""
     xp = namespace(answer.x)
     sound = xp.all(xp.isfinite(answer.x), 1) & xp.all(xp.isfinite(answer.dual), 1)
     sound = sound & xp.all(xp.isfinite(answer.bound), 1) & ~bad
@@ -162,7 +182,8 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: Any, answer: Answer, f
         values = [xp.where(solved.reshape(-1, *[1] * (a.ndim - 1)), a, xp.nan) for a in values]
     direct = answer.direct & ~weak if is_ranked(form) else answer.direct
     mode = xp.where(solved, xp.where(direct, xp.int32(1), xp.int32(2)), xp.int32(failed))
-    return (*values, status, answer.iterations, xp.stack(residuals, 1), regularity, active, fixed, mode)
+    found = (status, answer.iterations, xp.stack(residuals, 1), regularity, active, fixed, mode)
+    return Judged._make([*values, *found])
 
 
 def active_set(

@@ -133,10 +133,9 @@ def _solve_hosted(*operands, form: Form) -> list:
 
 def _solve_curved(P, A, G, active, fixed, mode, *right, form: Form) -> tuple:
     """Instances whose free variables all have a curvature at once, the others one by one."""
-    wanted = np.isin(mode, (1, 2))
-    many = wanted & ((P > 0) | (fixed != 0)).all(1)
+    many = np.isin(mode, (1, 2)) & ((P > 0) | (fixed != 0)).all(1)
     parts = solve_reduced(P, A, G, active, fixed, np.where(many, 0, mode), *right, form=form)
-    which = np.flatnonzero(many)
+    which = np.flatnonzero(np.broadcast_to(many, len(parts[0])))
     if len(which):
         picked = [a[which] if len(a) > 1 else a for a in (P, A, G, active, fixed, *right)]
         for whole, part in zip(parts, solve_dependent(*picked), strict=True):

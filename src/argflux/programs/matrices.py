@@ -9,7 +9,7 @@ import numpy as np
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_together
 from argflux.keywords import explained
-from argflux.programs.arrays import known, namespace
+from argflux.programs.arrays import known, namespace, placed
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form, Patterns
 from argflux.programs.ledger import leaves_its_status
@@ -195,7 +195,7 @@ def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | Non
         residuals=Residuals(*residuals if xp is np else map(jax.lax.stop_gradient, residuals)),
         regularity=best.regularity,
     )
-    return jax.tree.map(jnp.asarray, solution) if xp is np else solution
+    return placed(solution) if xp is np else solution
 
 
 def _check_start(form: Form, start: Any, where: str) -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from argflux.autodiff.registry import runs
 from argflux.jaxpr import ad
-from argflux.programs.arrays import known, namespace
+from argflux.programs.arrays import known, namespace, placed
 from argflux.programs.double import double_primitive
 from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
@@ -139,7 +139,7 @@ def _pull(form: Form, values, ys, dys, nodes):
         lambda: xp.where(best.fixed > 0, to_bound, 0.0) if form.upper else xp.zeros_like(blocks.upper),
     ]
     pulled = [None if n.slot is None else _fold(v, f()) for n, v, f in zip(nodes[:8], blocks, given, strict=True)]
-    return [*[v if v is None or xp is jnp else jnp.asarray(v) for v in pulled], None]
+    return [*[v if v is None or xp is jnp else placed(v) for v in pulled], None]
 
 
 def _fold(block, cotangent):

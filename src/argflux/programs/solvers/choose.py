@@ -11,9 +11,9 @@ from argflux.programs.arrays import either, namespace
 from argflux.programs.double import carry
 from argflux.programs.form import Blocks, Form, batch_size, dense_rows, is_bad
 from argflux.programs.hostcall import host_call
-from argflux.programs.judge import Answer, judge
+from argflux.programs.judge import Answer, Judged, judge
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
-from argflux.programs.solvers.hosted import MODE, inverses, settle, solve_hosted
+from argflux.programs.solvers.hosted import inverses, settle, solve_hosted
 from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
 from argflux.programs.status import Status
@@ -22,7 +22,6 @@ from argflux.programs.units import Frame, frame
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40
 FEW = 64
-ACTIVE, FIXED = 8, 9
 
 
 @dataclass(frozen=True)
@@ -80,15 +79,15 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     shapes, static = judged_shapes(form, batch), {"form": form, "settings": settings}
     inverse = schur = xp.zeros((batch, 0, 0))
     if settings.is_hosted(form) or xp is np:
-        judged = host_call(solve_hosted, shapes, *blocks, start, **static)
+        judged = Judged(*host_call(solve_hosted, shapes, *blocks, start, **static))
         if settings.inverts(form):
-            inverse, schur = inverses(form, blocks, judged[ACTIVE], judged[FIXED])
+            inverse, schur = inverses(form, blocks, judged.active, judged.fixed)
     else:
         measures = frame(form, blocks)
         answer, inverse, schur = _traced(form, settings, blocks, start, measures)
         judged = judge(form, settings, blocks, is_bad(form, blocks), answer, measures)
         judged = [xp.broadcast_to(y, shape).astype(kind) for y, (shape, kind) in zip(judged, shapes, strict=True)]
-        wanted = judged[MODE] != 1
+        wanted = Judged(*judged).mode != 1
         given = (wanted, *answer, *judged, *blocks)
         judged = either(xp.any(wanted), lambda: host_call(settle, shapes, *given, **static), judged)
     inverse, schur = (xp.broadcast_to(M, (batch, *M.shape[1:])) for M in (inverse, schur))
@@ -96,7 +95,7 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
 
 
 def judged_shapes(form: Form, batch: int) -> list[tuple]:
-    """Shapes and dtypes of what `judge` returns."""
+    """Shapes and dtypes of the fields of `Judged`."""
     n, rows = form.n, form.p + form.m
     floats = [(batch, n), (batch, rows), (batch, n), (batch,)]
     counts = [(batch,), (batch, rows), (batch, n), (batch,)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from argflux.programs.blas import one_thread
 from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, dense_rows, dressed, is_bad
-from argflux.programs.judge import Answer, is_ranked, judge, rank_flags, row_excess
+from argflux.programs.judge import Answer, Judged, is_ranked, judge, rank_flags, row_excess
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
 from argflux.programs.solvers.fallback import fall_back
 from argflux.programs.solvers.highs import solve_highs
@@ -27,19 +27,18 @@ FLAGS = (
     (-4, Status.ITERATION_LIMIT),
     (-6, Status.PRIMAL_INFEASIBLE),
 )
-FOUND, JUDGED, MODE = 6, 11, 10
 VERDICTS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
 
 
-def solve_hosted(*arrays, form: Form, settings: Any) -> tuple:
-    """Solve programs by a method of the host; takes the blocks and guessed sides, returns what `judge` does."""
+def solve_hosted(*arrays, form: Form, settings: Any) -> Judged:
+    """Solve programs by a method of the host; takes the blocks and guessed sides."""
     given, start = Blocks(*arrays[:-1]), arrays[-1]
     blocks = dressed(form, given)
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
         bad, measures = is_bad(form, given), frame(form, blocks)
         answer = _answer(form, settings, blocks, ~bad, start, measures)
         judged = judge(form, settings, blocks, bad, answer, measures)
-        wanted = judged[MODE] != 1
+        wanted = judged.mode != 1
         return settle(wanted, *answer, *judged, *given, form=form, settings=settings) if wanted.any() else judged
 
 
@@ -66,29 +65,29 @@ def _answer(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start
     return _nothing(form, batch_size(blocks)) if method == "interior" else _daqp(form, settings, blocks, usable, start)
 
 
-def settle(wanted, *arrays, form: Form, settings: Any) -> tuple:
-    """Settle the answers that are wanted; takes them, what was judged of all, and the blocks."""
-    which = np.flatnonzero(wanted)
+def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
+    """Settle the answers that are wanted; takes the fields of `Answer`, those of `Judged`, and the blocks."""
+    found, judges, which = len(Answer._fields), len(Judged._fields), np.flatnonzero(wanted)
     pick = lambda a: a[which] if len(a) > 1 else a
-    answer, judged = Answer(*[a[which] for a in arrays[:FOUND]]), arrays[FOUND : FOUND + JUDGED]
-    wrong = (answer.status == int(Status.SOLVED)) & np.isin(judged[MODE][which], (0, 3))
+    answer, judged = Answer(*[a[which] for a in arrays[:found]]), Judged(*arrays[found : found + judges])
+    wrong = (answer.status == int(Status.SOLVED)) & np.isin(judged.mode[which], (0, 3))
     answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
-    given = Blocks(*map(pick, arrays[FOUND + JUDGED :]))
+    given = Blocks(*map(pick, arrays[found + judges :]))
     blocks = dressed(form, given)
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
         bad = np.broadcast_to(is_bad(form, given), (len(which),))
-        fresh = _settle(form, settings, blocks, bad, answer, frame(form, blocks), [part[which] for part in judged])
+        fresh = _settle(form, settings, blocks, bad, answer, frame(form, blocks), Judged(*[a[which] for a in judged]))
     if len(which) == len(wanted):
         return fresh
-    judged = tuple(map(np.array, judged))
+    judged = Judged(*map(np.array, judged))
     for values, part in zip(judged, fresh, strict=True):
         values[which] = part
     return judged
 
 
 def _settle(
-    form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, given: Answer, measures: Frame, judged: list
-) -> tuple:
+    form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, given: Answer, measures: Frame, judged: Judged
+) -> Judged:
     """Solve what failed by the method that fails last, or with its right sides moved; judge and rank all of it."""
     answer = given
     if settings.method(form) == "interior" or (form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT):
@@ -97,15 +96,14 @@ def _settle(
     settled = np.isin(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
     answer, moved = rescue(form, settings, blocks, ~settled & ~bad, answer)
     fresh = judged if answer is given else judge(form, settings, moved, bad, answer, measures)
-    *point, status, iterations, residuals, flags, active, fixed, mode = fresh
     if moved is not blocks:
-        residuals[:, 0] = np.maximum(residuals[:, 0], row_excess(form, blocks, answer, measures))
+        fresh.residuals[:, 0] = np.maximum(fresh.residuals[:, 0], row_excess(form, blocks, answer, measures))
     P, A, G = (getattr(M, "values", M) for M in (moved.P, moved.A, moved.G))
-    flags = flags | rank_flags(form, P, A, G, active, fixed, mode)
+    flags = fresh.regularity | rank_flags(form, P, A, G, fresh.active, fresh.fixed, fresh.mode)
     if form.curvature == "none" and is_ranked(form):  # at a vertex with independent rows, an edge starts
         weak, dependent = Regularity.STRICT_COMPLEMENTARITY, Regularity.LICQ
         flags = np.where(flags & (weak | dependent) == weak, flags | np.int32(Regularity.NON_UNIQUE), flags)
-    return *point, status, iterations, residuals, flags, active, fixed, mode
+    return fresh._replace(regularity=flags)
 
 
 def _nothing(form: Form, batch: int) -> Answer:
