@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from argflux.programs.arrays import either, namespace, on_host
+from argflux.programs.arrays import namespace, on_host
 from argflux.programs.form import Blocks, Form, bounds, magnitude, times, transposed_times
 from argflux.programs.pattern import Sparse
 
@@ -72,7 +72,7 @@ def units(form: Form, blocks: Blocks) -> jax.Array:
     """Changes of the unknowns that cost alike; of those that cost nothing, changes that move the rows alike.
 
     With P these are `1 / sqrt(diag P)`. Other unknowns take theirs from the rows that couple them to these, or, in
-    linear programs, from what balances the rows and columns.
+    linear programs, from what balances the rows and columns; under a trace they do not, as `all_curved` says.
     """
     size = max(blocks.A.shape[0], blocks.G.shape[0])
     if form.curvature == "none":
@@ -80,12 +80,22 @@ def units(form: Form, blocks: Blocks) -> jax.Array:
         return _balanced(blocks, columns, columns > 0)
     curve = diagonal(form, blocks.P)
     xp = namespace(curve)
-    curved = curve > UNCURVED * xp.max(curve, 1, keepdims=True)
+    curved = _curved(form, blocks)
     columns = xp.where(curved, 1 / xp.sqrt(xp.where(curved, curve, 1.0)), 1.0)
     columns = xp.broadcast_to(columns, (max(len(columns), size), form.n))
-    if not form.p + form.m:
+    if xp is not np or not form.p + form.m or curved.all():
         return columns
-    return either(xp.any(~curved), lambda: _balanced(blocks, columns, ~curved), columns)
+    return _balanced(blocks, columns, ~curved)
+
+
+def all_curved(form: Form, blocks: Blocks) -> Any:
+    """Whether P gives every unknown its unit, `(1 or batch,)`."""
+    return namespace(blocks.q).all(_curved(form, blocks), 1)
+
+
+def _curved(form: Form, blocks: Blocks) -> Any:
+    curve = diagonal(form, blocks.P)
+    return curve > UNCURVED * namespace(curve).max(curve, 1, keepdims=True)
 
 
 def diagonal(form: Form, P: Any) -> jax.Array:

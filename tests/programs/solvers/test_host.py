@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from argflux.programs.form import Blocks, Form
-from argflux.programs.solvers import host
+from argflux.programs.solvers import Settings, hosted
 from argflux.programs.solvers.host import solve_daqp
+from argflux.programs.solvers.hosted import solve_hosted
 
 
 def blocks_of(form: Form, batch: int, seed: int = 0) -> Blocks:
@@ -114,11 +115,12 @@ def test_shared_blocks_serve_the_batch(x64):
     np.testing.assert_array_equal(solve(form, shared).x, solve(form, wide).x)
 
 
-def test_threads_change_nothing(x64, monkeypatch):
-    form = Form(10, 2, 10, "dense", True, True)
-    blocks = blocks_of(form, 30)
-    alone = solve(form, blocks)
-    monkeypatch.setattr(host, "THREADED", 0)
-    monkeypatch.setattr(host, "cores", lambda: 4)
-    for a, b in zip(alone, solve(form, blocks), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_threads_change_nothing(monkeypatch):
+    form, none = Form(10, 2, 10, "dense", True, True), np.zeros((1, 22), np.int32)
+    arrays = (*blocks_of(form, 30), none)
+    alone = solve_hosted(*arrays, form=form, settings=Settings())
+    for name, value in (("THREADED", 0), ("ALONE", 0), ("SOME", 7)):
+        monkeypatch.setattr(hosted, name, value)
+    monkeypatch.setattr(hosted, "cores", lambda: 4)
+    for a, b in zip(alone, solve_hosted(*arrays, form=form, settings=Settings()), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

@@ -17,7 +17,7 @@ from argflux.programs.solvers.hosted import inverses, settle, solve_hosted
 from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
 from argflux.programs.status import Status
-from argflux.programs.units import Frame, frame
+from argflux.programs.units import Frame, all_curved, frame
 
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40
@@ -87,7 +87,7 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
         answer, inverse, schur = _traced(form, settings, blocks, start, measures)
         judged = judge(form, settings, blocks, is_bad(form, blocks), answer, measures)
         judged = [xp.broadcast_to(y, shape).astype(kind) for y, (shape, kind) in zip(judged, shapes, strict=True)]
-        wanted = Judged(*judged).mode != 1
+        wanted = (Judged(*judged).mode != 1) | ~all_curved(form, blocks)
         given = (wanted, *answer, *judged, *blocks)
         judged = either(xp.any(wanted), lambda: host_call(settle, shapes, *given, **static), judged)
     inverse, schur = (xp.broadcast_to(M, (batch, *M.shape[1:])) for M in (inverse, schur))

@@ -1,12 +1,10 @@
 """DAQP's dual active-set method on the host, for batches of dense programs."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import cores, share
 from argflux.programs.solvers.scaling import power
 
 UNBOUNDED = 1e30
@@ -16,8 +14,6 @@ TOLERANCE = 1e-10
 PROXIMITY = -1e-6
 FLAT = 1e-12
 NEAR = 16.0
-THREADED = 1e7
-BLOCK = 8
 
 
 class Hosted(NamedTuple):
@@ -36,7 +32,7 @@ class Hosted(NamedTuple):
 
 
 def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray, limit: int) -> Hosted:
-    """Solve programs one by one on the host, on all cores where there is enough to do.
+    """Solve programs one by one on the host.
 
     Args:
         form: static sizes and kinds.
@@ -49,33 +45,16 @@ def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray
         Arnström, Bemporad and Axehill, "A dual active-set solver for embedded quadratic programming using
         recursive LDL' updates" (2022).
     """
-    batch, n, k = batch_size(blocks), form.n, form.p + form.m
-    whole = Hosted(*(np.zeros((batch, size)) for size in (n, k, n)), *np.zeros((2, batch), np.int32))
-    wanted = np.flatnonzero(usable)
-    threads = cores() if len(wanted) * n * n * (n + k) > THREADED else 1
-    some = [wanted[i : i + BLOCK] for i in range(0, len(wanted), BLOCK)] if threads > 1 else [wanted]
-
-    def work(left: Iterator[int]) -> None:
-        for which in map(some.__getitem__, left):
-            picked = Blocks(*[part[which] if len(part) > 1 else part for part in blocks])
-            parts = _solve_some(form, picked, len(which), start[which] if len(start) > 1 else start, limit)
-            for values, part in zip(whole, parts, strict=True):
-                values[which] = part
-
-    share(work, len(some), threads)
-    return whole
-
-
-def _solve_some(form: Form, blocks: Blocks, count: int, start: np.ndarray, limit: int) -> tuple:
     import daqp
 
-    units, n, ms = _units(form, blocks.P), form.n, form.n if form.bounded else 0
+    batch, n, ms = batch_size(blocks), form.n, form.n if form.bounded else 0
+    units = _units(form, blocks.P)
     H, (C, across) = _curvature(form, blocks.P, units), _rows(blocks.A, blocks.G, units)
-    f, low, high, sense = _vectors(form, blocks, count, units, across, start)
+    f, low, high, sense = _vectors(form, blocks, batch, units, across, start)
     size = _sizes(f, low, high, ms, H is not None)
     f, low, high = f / size, np.clip(low / size, -UNBOUNDED, UNBOUNDED), np.clip(high / size, -UNBOUNDED, UNBOUNDED)
-    x, lam, (flag, iterations) = np.zeros(f.shape), np.zeros(low.shape), np.zeros((2, count), np.int32)
-    for i in range(count):
+    x, lam, (flag, iterations) = np.zeros(f.shape), np.zeros(low.shape), np.zeros((2, batch), np.int32)
+    for i in np.flatnonzero(usable):
         given = (None if H is None else H[i % len(H)], f[i], C[i % len(C)], high[i], low[i], sense[i])
         for proximity in (0.0, PROXIMITY) if H is not None else (0.0,):
             found, _, flag[i], info = daqp.solve(*given, primal_tol=TOLERANCE, eps_prox=proximity, iter_limit=limit)
@@ -86,7 +65,8 @@ def _solve_some(form: Form, blocks: Blocks, count: int, start: np.ndarray, limit
             x[i], lam[i] = found, info["lam"]
     sound = np.isfinite(np.concatenate([x, lam], 1)).all(1, keepdims=True)
     x, lam = np.where(sound, x * (units * size), 0.0), np.where(sound, lam * size, 0.0)
-    return x, lam[:, ms:] * across, lam[:, :ms] / units if ms else np.zeros((count, n)), flag, iterations
+    bound = lam[:, :ms] / units if ms else np.zeros((batch, n))
+    return Hosted(x, lam[:, ms:] * across, bound, flag, iterations)
 
 
 def _units(form: Form, P: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
 """What the host makes of programs, in NumPy: solved, solved anew where a solver failed, judged and classified."""
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from argflux.programs.blas import one_thread
 from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, dense_rows, dressed, is_bad
+from argflux.programs.hostcall import cores, share
 from argflux.programs.judge import Answer, Judged, is_ranked, judge, rank_flags, row_excess
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
 from argflux.programs.solvers.fallback import fall_back
@@ -16,9 +18,11 @@ from argflux.programs.solvers.pivoting import positive_inverse
 from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.sparse import solve_clarabel
 from argflux.programs.status import Regularity, Status
-from argflux.programs.units import Frame, frame
+from argflux.programs.units import Frame, all_curved, frame
 
 FALLBACK_LIMIT = 600
+THREADED, ALONE, SOME = 1e7, 3e5, 32
+SHARED = ("highs", "clarabel", "separable")  # by threads of their own, or all instances at once
 FAILED = int(Status.NUMERICAL_ERROR)
 FLAGS = (
     (1, Status.SOLVED),
@@ -31,15 +35,33 @@ VERDICTS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
 
 
 def solve_hosted(*arrays, form: Form, settings: Any) -> Judged:
-    """Solve programs by a method of the host; takes the blocks and guessed sides."""
+    """Solve programs by a method of the host; takes the blocks and guessed sides.
+
+    Those that are one instance after another anyway are spread over the cores, some at a time, if it is worth it.
+    """
+    count, each = max(map(len, arrays)), form.n**2 * (form.n + form.p + form.m)
+    with one_thread(form.n + form.rows):
+        if settings.method(form) in SHARED or each < ALONE or count * each < THREADED:
+            return _solve_some(form, settings, *arrays)
+        starts, found = range(0, count, SOME), {}
+
+        def work(left: Iterator[int]) -> None:
+            for i in map(starts.__getitem__, left):
+                found[i] = _solve_some(form, settings, *(a[i : i + SOME] if len(a) > 1 else a for a in arrays))
+
+        share(work, len(starts), cores())
+        return Judged(*map(np.concatenate, zip(*[found[i] for i in starts], strict=True)))
+
+
+def _solve_some(form: Form, settings: Any, *arrays) -> Judged:
     given, start = Blocks(*arrays[:-1]), arrays[-1]
     blocks = dressed(form, given)
-    with one_thread(form.n + form.rows), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         bad, measures = is_bad(form, given), frame(form, blocks)
         answer = _answer(form, settings, blocks, ~bad, start, measures)
         judged = judge(form, settings, blocks, bad, answer, measures)
-        wanted = judged.mode != 1
-        return settle(wanted, *answer, *judged, *given, form=form, settings=settings) if wanted.any() else judged
+    wanted = judged.mode != 1
+    return settle(wanted, *answer, *judged, *given, form=form, settings=settings) if wanted.any() else judged
 
 
 def inverses(form: Form, blocks: Blocks, active: Any, fixed: Any) -> tuple[Any, Any]:
@@ -72,11 +94,9 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
     answer, judged = Answer(*[a[which] for a in arrays[:found]]), Judged(*arrays[found : found + judges])
     wrong = (answer.status == int(Status.SOLVED)) & np.isin(judged.mode[which], (0, 3))
     answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
-    given = Blocks(*map(pick, arrays[found + judges :]))
-    blocks = dressed(form, given)
+    blocks = dressed(form, Blocks(*map(pick, arrays[found + judges :])))
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
-        bad = np.broadcast_to(is_bad(form, given), (len(which),))
-        fresh = _settle(form, settings, blocks, bad, answer, frame(form, blocks), Judged(*[a[which] for a in judged]))
+        fresh = _settle(form, settings, blocks, answer, Judged(*[a[which] for a in judged]))
     if len(which) == len(wanted):
         return fresh
     judged = Judged(*map(np.array, judged))
@@ -85,18 +105,18 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
     return judged
 
 
-def _settle(
-    form: Form, settings: Any, blocks: Blocks, bad: np.ndarray, given: Answer, measures: Frame, judged: Judged
-) -> Judged:
+def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Judged) -> Judged:
     """Solve what failed by the method that fails last, or with its right sides moved; judge and rank all of it."""
-    answer = given
+    answer, bad = given, judged.status == int(Status.BAD_DATA)
     if settings.method(form) == "interior" or (form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT):
         kept = (Status.SOLVED, *VERDICTS) if settings.method(form) == "highs" else (Status.SOLVED,)
         answer = fall_back(form, settings, blocks, ~np.isin(given.status, kept) & ~bad, given)
     settled = np.isin(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
     answer, moved = rescue(form, settings, blocks, ~settled & ~bad, answer)
-    fresh = judged if answer is given else judge(form, settings, moved, bad, answer, measures)
-    if moved is not blocks:
+    fresh = judged
+    if answer is not given or not (form.curvature == "none" or all_curved(form, blocks).all()):
+        measures = frame(form, blocks)
+        fresh = judge(form, settings, moved, bad, answer, measures)
         fresh.residuals[:, 0] = np.maximum(fresh.residuals[:, 0], row_excess(form, blocks, answer, measures))
     P, A, G = (getattr(M, "values", M) for M in (moved.P, moved.A, moved.G))
     flags = fresh.regularity | rank_flags(form, P, A, G, fresh.active, fresh.fixed, fresh.mode)
