@@ -22,7 +22,9 @@ def drawn(folder):
     """Every kind of figure that needs no records; what it draws, by the sizes of its axes."""
     plane, line = patterns.plane_regions(MODEL), patterns.line_regions(MODEL, X[0], X[1])
     figures = [
-        plots.decision_boundary(lambda x: nn.sigmoid(MODEL(jnp.asarray(x, jnp.float32))), X, Y),
+        plots.decision_boundary(
+            lambda x: jax.nn.softmax(MODEL(jnp.asarray(x, jnp.float32)) * jnp.array([[1.0, -1.0]])), X, Y
+        ),
         plots.loss_curve([3.0, 2.0, 1.0]),
         plots.confusion(Y, Y[::-1], ["a", "b"]),
         plots.digit_grid(np.zeros((4, 8, 8)), Y[:4]),
@@ -43,7 +45,7 @@ PUBLIC = {
     "line_regions": lambda: patterns.line_regions(MODEL, X[0], X[1]).t,
     "plane_regions": lambda: [len(patterns.plane_regions(MODEL))],
     "generalisation_gap": lambda: patterns.generalisation_gap(MODEL, X[0], 0.1 * X[1], CHANGE),
-    "redraw": lambda: patterns.redraw(MODEL, jax.random.key(2), nn.glorot_uniform),
+    "redraw": lambda: patterns.redraw(MODEL, jax.random.key(2), nn.initialisers.kaiming_normal),
     "design_weights": designed,
 }
 SWITCHES = {
@@ -71,7 +73,7 @@ def test_measures_are_the_same(switch, expected):
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_figures_are_drawn(switch, tmp_path):
     with SWITCHES[switch]():
-        assert min(drawn(tmp_path)) > 3_000
+        assert min(drawn(tmp_path)) > 2_000
 
 
 def test_studies_are_the_same():

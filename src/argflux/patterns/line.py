@@ -99,8 +99,8 @@ def line_regions(model: Callable, start: Any, end: Any) -> LineRegions:
 
 def _points(start: Array, end: Array, t: np.ndarray) -> tuple[Array, Array]:
     places = jnp.asarray(t, start.dtype).reshape(-1, *[1] * start.ndim)
-    points = (1 - places) * start + places * end
-    return points, jnp.broadcast_to(end - start, points.shape)
+    points = (1 - places) * start[None] + places * end[None]
+    return points, jnp.broadcast_to((end - start)[None], points.shape)
 
 
 def germs(model: Any, points: Array, directions: Array, position: int) -> tuple[np.ndarray, np.ndarray]:

@@ -86,7 +86,7 @@ def plane_regions(
     require_sites(sites, WHERE)
     polygons = [np.array([(low, bottom), (high, bottom), (high, top), (low, top)])]
     per_site, slack = {}, _ROUNDINGS * float(jnp.finfo(origin.dtype).eps)
-    place = lambda centres: origin + jnp.tensordot(jnp.asarray(centres, origin.dtype), jnp.stack([u, v]), 1)
+    place = lambda centres: origin[None] + jnp.tensordot(jnp.asarray(centres, origin.dtype), jnp.stack([u, v]), 1)
     for position, site in enumerate(sites.found):
         centres = np.stack([polygon.mean(axis=0) for polygon in polygons])
         points = place(centres)

@@ -120,7 +120,7 @@ class Together:
     def _counts(self, starts: list[Array], x: Array, y: Array) -> tuple[Array, Array]:
         outputs = self.outputs(starts, x)
         losses = jax.vmap(self.loss, in_axes=(0, None))(outputs, y) * len(x)
-        right = jnp.argmax(outputs, axis=-1) == jnp.argmax(y, axis=-1)
+        right = jnp.argmax(outputs, axis=-1) == jnp.argmax(y, axis=-1)[None]
         right &= ~jnp.isnan(outputs).any(axis=-1)
         return losses, jnp.sum(right, axis=1)
 

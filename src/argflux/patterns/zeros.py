@@ -140,7 +140,7 @@ def _count(model: Any, x: Any, group: Any, real: Any, classes: int) -> tuple[lis
     masks = zero_masks(model, x)
     if classes == 1:
         return [jnp.sum(mask & _spread(counted, mask), axis=0)[None] for mask in masks], jnp.isfinite(x).all()
-    member = (group == jnp.arange(classes)[:, None]) & counted
+    member = (group[None] == jnp.arange(classes)[:, None]) & counted[None]
     by_class = [member.astype(jnp.float32) @ mask.reshape(len(x), -1).astype(jnp.float32) for mask in masks]
     shaped = [count.reshape(classes, *mask.shape[1:]) for count, mask in zip(by_class, masks, strict=True)]
     return [count.astype(jnp.int32) for count in shaped], jnp.isfinite(x).all()
