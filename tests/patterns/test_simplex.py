@@ -68,7 +68,7 @@ def test_an_error_stops_the_other_units():
 
     with pytest.raises(RuntimeError, match="stop"):
         solve_simplex(programs(units=40 * CHUNK), 2, fail)
-    assert len(counted) <= 4
+    assert len(counted) <= 2  # each thread fails once, and says so before it takes another chunk
 
 
 def test_the_background_is_what_most_samples_share():

@@ -62,14 +62,19 @@ def _starting_basis(programs: UnitPrograms) -> Any:
 
 
 def _solve_chunk(programs: UnitPrograms, units: np.ndarray, start: Any, stopped: list, done: Callable) -> tuple:
-    model = _model(programs)
-    model.setBasis(start)
+    """Solve some units, none once `stopped` holds something; an error here stops the other chunks at once."""
     found = []
-    for unit in units:
-        if stopped:
-            break
-        found.append(_solve_unit(model, programs, int(unit)))
-        done(1)
+    try:
+        model = _model(programs)
+        model.setBasis(start)
+        for unit in units:
+            if stopped:
+                break
+            found.append(_solve_unit(model, programs, int(unit)))
+            done(1)
+    except BaseException:
+        stopped.append(True)
+        raise
     return np.array([weights for weights, _ in found]), np.array([status for _, status in found])
 
 
