@@ -1,5 +1,6 @@
 """Closed form of programs with a diagonal P and nothing but bounds: every unknown is a program of its own."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -37,11 +38,7 @@ def solve_boxed(P: Any, q: Any, lower: Any, upper: Any, **options: Any) -> Solut
     low = blocks.lower if form.lower else jnp.full_like(blocks.q, -jnp.inf)
     high = blocks.upper if form.upper else jnp.full_like(blocks.q, jnp.inf)
     curve = blocks.P if form.curvature == "diagonal" else jnp.zeros_like(blocks.q)
-    usable = _is_usable(curve, blocks.q, low, high)
-    kept = settings.on_failure == "nan"
-    stand_in = lambda a, b: b + 0.0 * jnp.where(usable, jnp.zeros_like(a), a) if kept else b
-    given = zip((curve, blocks.q, low, high), _HARMLESS, strict=True)
-    return _solve(_Boxed(*(jnp.where(usable, a, stand_in(a, b)) for a, b in given)), usable, kept)
+    return _solve(_Boxed(curve, blocks.q, low, high), settings.on_failure == "nan")
 
 
 class _Boxed(NamedTuple):
@@ -54,9 +51,12 @@ class _Boxed(NamedTuple):
 _HARMLESS = _Boxed(1.0, 0.0, -jnp.inf, jnp.inf)  # pyright: ignore[reportArgumentType]
 
 
-def _solve(boxed: _Boxed, usable: jax.Array, spoils: bool) -> Solution:
+@functools.partial(jax.jit, static_argnums=1)
+def _solve(given: _Boxed, spoils: bool) -> Solution:
     """Solve usable elements; what the others hold is multiplied by 0, or by NaN, and so are its derivatives."""
-    P, q, low, high = boxed
+    usable = _is_usable(*given)
+    stand_in = lambda a, b: b + 0.0 * jnp.where(usable, jnp.zeros_like(a), a) if spoils else b
+    P, q, low, high = (jnp.where(usable, a, stand_in(a, b)) for a, b in zip(given, _HARMLESS, strict=True))
     curved, fixed, zero = P > 0, low == high, jnp.zeros_like(q)
     inner = (0.0 - q) / jnp.where(curved, P, jnp.ones_like(P))
     to_low = jnp.where(curved, inner <= low, q > 0) | fixed
