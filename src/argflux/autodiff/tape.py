@@ -182,7 +182,8 @@ class Tape:
     def record(self, eqn, rule, nodes: Sequence[Node], ys: Sequence, back, kept=None) -> list[Node]:
         """Append a step whose `back(dys)` returns one cotangent per node; give the float outputs slots."""
         for v in eqn.outvars:
-            check_real(getattr(v.aval, "dtype", None), f"gradient through `{eqn.primitive.name}` at {user_line(eqn)}")
+            dtype = getattr(v.aval, "dtype", None)
+            check_real(dtype, lambda: f"gradient through `{eqn.primitive.name}` at {user_line(eqn, self.origin)}")
         marks = self.marks(eqn, nodes)
         outputs = [
             self.variable(y, *marks) if is_float(v.aval) else Node(y) for y, v in zip(ys, eqn.outvars, strict=True)
@@ -322,7 +323,7 @@ def missing_rule(eqn, line: str):
     return back
 
 
-def check_real(dtype: Any, where: str) -> None:
+def check_real(dtype: Any, where: Callable[[], str]) -> None:
     """Refuse complex numbers, which have no rules here.
 
     Raises:
@@ -333,7 +334,7 @@ def check_real(dtype: Any, where: str) -> None:
             f"an array of dtype {dtype}",
             "real floating arrays",
             "pass the real and imaginary parts as two arrays",
-            where=where,
+            where=where(),
         )
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from argflux.autodiff.api import pullback
+from argflux.autodiff.linear import is_linear
 from argflux.autodiff.source import user_line
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
@@ -18,13 +19,6 @@ from argflux.patterns.islands import COMPARISONS
 from argflux.patterns.sites import Site, Sites, find_sites, require_sites
 from argflux.patterns.windows import MAXIMA
 
-_AFFINE = {
-    "add", "add_any", "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "cumsum", "expand_dims", "neg",
-    "pad", "reduce_precision", "reduce_sum", "reduce_window_sum", "reshape", "rev", "slice", "split", "squeeze",
-    "sub", "transpose",
-}  # fmt: skip
-_BILINEAR = {"conv_general_dilated", "dot_general", "mul"}
-_LINEAR_IN_FIRST = {"div", "dynamic_slice", "gather"}
 _TRUTHS = {*COMPARISONS, "and", "eq", "is_finite", "ne", "not", "or", "xor"}
 _CHOICES = {"max", "min", "select_n"}
 
@@ -180,11 +174,9 @@ def _bent(sites: Sites) -> Iterator[Step]:
 
 
 def _is_affine(step: Step, moving: list[int]) -> bool:
-    if step.name in _BILINEAR:
-        return len(moving) == 1
-    if step.name in _LINEAR_IN_FIRST:
-        return moving == [step.inputs[0]]
-    return step.name in _AFFINE | MAXIMA | _CHOICES | _TRUTHS
+    if step.name in MAXIMA | _CHOICES | _TRUTHS:
+        return True
+    return is_linear(step.name, [i for i, number in enumerate(step.inputs) if number in moving])
 
 
 def _not_affine(got: str, where: str) -> ArgumentError:

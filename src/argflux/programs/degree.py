@@ -4,12 +4,13 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from argflux.autodiff.linear import is_linear
 from argflux.autodiff.rules.sparse import PLAIN, plain_program
 from argflux.autodiff.source import user_line
-from argflux.jaxpr import ClosedJaxpr, Literal, called_program, scan_counts
+from argflux.jaxpr import ClosedJaxpr, Literal, called_program, closed, scan_counts
 
 NONLINEAR = 3
-_CUSTOM = ("custom_jvp_call", "custom_vjp_call")
+_CUSTOM = ("custom_jvp_call", "custom_vjp_call", "linear_call")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def _equation(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
         found = [_ROWS[name](eqn, kinds)] * len(eqn.outvars)
     elif (program := called_program(eqn)) is not None:
         found = _walk(program, kinds, origin or eqn)
+    elif is_linear(name, [i for i, kind in enumerate(kinds) if kind.degree]):
+        found = [_linear(eqn, kinds)] * len(eqn.outvars)
     else:
         found = [Kind(NONLINEAR)] * len(eqn.outvars)
     found = [_with_cause(kind, worst, eqn, origin) for kind in found]
@@ -164,9 +167,10 @@ def _product(left: Kind, right: Kind, *, paired: bool) -> Kind:
 
 
 def _bilinear(eqn: Any, kinds: list[Kind]) -> Kind:
-    if not all(kind.degree for kind in kinds):
+    factors = kinds[:2]
+    if not all(kind.degree for kind in factors):
         return _linear(eqn, kinds)
-    return Kind(min(sum(kind.degree for kind in kinds), NONLINEAR), None, False)
+    return Kind(min(sum(kind.degree for kind in factors), NONLINEAR), None, False)
 
 
 def _ratio(eqn: Any, kinds: list[Kind]) -> Kind:
@@ -200,28 +204,17 @@ def _literal_exponent(eqn: Any) -> Any:
     return eqn.invars[1].val if isinstance(eqn.invars[1], Literal) else None
 
 
-def _only(*positions: int) -> Callable:
-    """Linear in the operands at these positions, which alone may hold the variable."""
-
-    def row(eqn: Any, kinds: list[Kind]) -> Kind:
-        fixed = [kind for i, kind in enumerate(kinds) if i not in positions]
-        return Kind(NONLINEAR) if any(kind.degree for kind in fixed) else _linear(eqn, kinds)
-
-    return row
-
-
 def _choice(eqn: Any, kinds: list[Kind]) -> Kind:
     return Kind(NONLINEAR) if kinds[0].degree else _elementwise(eqn, kinds)
 
 
 def _converted(eqn: Any, kinds: list[Kind]) -> Kind:
-    floating = eqn.outvars[0].aval.dtype.kind == "f" or str(eqn.outvars[0].aval.dtype) == "bfloat16"
+    floating = eqn.outvars[0].aval.dtype.kind in "fc" or str(eqn.outvars[0].aval.dtype) == "bfloat16"
     return _elementwise(eqn, kinds) if floating else Kind(NONLINEAR)
 
 
 _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
-    **dict.fromkeys(("add", "add_any", "copy", "neg", "pvary", "reduce_precision", "sub"), _elementwise),
-    **dict.fromkeys(("concatenate", "cumsum", "pad", "reduce_sum", "reduce_window_sum", "split"), _linear),
+    **dict.fromkeys(("add", "add_any", "copy", "name", "neg", "pvary", "reduce_precision", "sub"), _elementwise),
     **dict.fromkeys(("expand_dims", "reshape", "squeeze"), _same_order),
     "broadcast_in_dim": _spread,
     "transpose": _selection("permutation"),
@@ -232,19 +225,12 @@ _ROWS: dict[str, Callable[[Any, list[Kind]], Kind]] = {
     "mul": _times,
     "div": _ratio,
     "dot_general": _contract,
-    "conv_general_dilated": _bilinear,
+    **dict.fromkeys(("conv_general_dilated", "ragged_dot_general"), _bilinear),
     "integer_pow": _power(lambda eqn: eqn.params["y"]),
     "pow": _power(_literal_exponent),
     "square": _power(lambda eqn: 2),
     "one_minus_square": _power(lambda eqn: 2),
     "polynomial": _polynomial,
-    "gather": _only(0),
-    "dynamic_slice": _only(0),
-    "dynamic_update_slice": _only(0, 1),
-    "scatter": _only(0, 2),
-    "scatter-add": _only(0, 2),
-    "scatter-sub": _only(0, 2),
-    "triangular_solve": _only(1),
 }
 
 
@@ -297,10 +283,20 @@ def _sparse(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
     return _walk(plain_program(eqn), kinds, origin)
 
 
+def _passed_on(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
+    return kinds
+
+
+def _linear_call(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
+    return _walk(closed(eqn.params["callee"]), kinds, origin)
+
+
 _CALLS: dict[str, Callable[[Any, list[Kind], Any], list[Kind]]] = {
     "cond": _cond,
     "scan": _scan,
     "while": _while,
     "custom_linear_solve": _linear_solve,
+    "linear_call": _linear_call,
+    **dict.fromkeys(("device_put", "optimization_barrier"), _passed_on),
     **dict.fromkeys(PLAIN, _sparse),
 }

@@ -16,6 +16,12 @@ def _matrix(data, shape=(3, 4)):
     return sparse.BCOO((data, jnp.asarray(PLACES)), shape=shape)
 
 
+def _rows(data):
+    """A 4×3 matrix with an empty row and, as JAX pads, a column outside it."""
+    columns, limits = jnp.array([0, 2, 1, 1, 0, 3], jnp.int32), jnp.array([0, 2, 2, 3, 6], jnp.int32)
+    return sparse.BCSR((data, columns, limits), shape=(4, 3))
+
+
 def _cube(data, x):
     places = jnp.asarray(np.insert(PLACES, 1, [1, 0, 1, 0, 1, 2], axis=1))
     return sparse.bcoo_dot_general(
@@ -47,4 +53,7 @@ ROWS = [
     Row("bcoo_dot_general", "outer", lambda a, x: _outer(a, x), draws(DATA, normal(2))),
     Row("bcoo_transpose", "then_product", lambda a, x: _matrix(a).T @ x, draws(DATA, normal(3))),
     Row("bcoo_todense", "matrix", lambda a: _matrix(a).todense() ** 2, draws(DATA)),
+    Row("bcsr_dot_general", "vector", lambda a, x: _rows(a) @ x, draws(DATA, normal(3))),
+    Row("bcsr_dot_general", "matrix", lambda a, x: jnp.tanh(_rows(a) @ x), draws(DATA, normal(3, 2))),
+    Row("bcsr_todense", "matrix", lambda a: _rows(a).todense() ** 2, draws(DATA)),
 ]

@@ -1,4 +1,4 @@
-"""Rules of the primitives of JAX's sparse matrices (BCOO): they run as gathers and scatters, which have rules."""
+"""Rules of the primitives of JAX's sparse matrices (BCOO, BCSR): they run as gathers and scatters, which have rules."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -73,15 +73,26 @@ def _dense(eqn: Any, data: Array, indices: Array) -> Array:
     )
 
 
+def _by_rows(of_places: Callable) -> Callable:
+    """Make a rule for matrices by places serve those whose entries are in rows between limits."""
+
+    def of_rows(eqn: Any, data: Array, columns: Array, limits: Array, *rest: Array) -> Any:
+        _check_plain(eqn, data, columns[..., None])
+        rows = jnp.searchsorted(limits, jnp.arange(len(columns), dtype=limits.dtype), side="right") - 1
+        return of_places(eqn, data, jnp.stack([rows.astype(columns.dtype), columns], 1), *rest)
+
+    return of_rows
+
+
 def _check_plain(eqn: Any, data: Array, indices: Array, batched: Sequence[int] = ()) -> None:
     """Refuse matrices with dense axes, or with batch axes other than those that the product runs over."""
     if data.ndim == indices.ndim - 1 and list(batched) == list(range(indices.ndim - 2)):
         return
     raise MissingRuleError(
         f"the primitive `{eqn.primitive.name}` called at {user_line(eqn)} on a matrix with batch or dense axes",
-        "a BCOO matrix with n_batch=0 and n_dense=0",
-        "use `jax.vmap` for products with many matrices",
-        where="BCOO",
+        "a BCOO or BCSR matrix with n_batch=0 and n_dense=0",
+        "use `jax.vmap` for products with many matrices, of BCOO",
+        where=eqn.primitive.name[:4].upper(),
     )
 
 
@@ -89,6 +100,8 @@ PLAIN: dict[str, Callable] = {
     "bcoo_dot_general": _product,
     "bcoo_transpose": _transpose,
     "bcoo_todense": _dense,
+    "bcsr_dot_general": _by_rows(_product),
+    "bcsr_todense": _by_rows(_dense),
 }
 
 
@@ -121,6 +134,8 @@ def _evaluate(program: ClosedJaxpr, args: Sequence) -> list:
 @runs("bcoo_dot_general")
 @runs("bcoo_transpose")
 @runs("bcoo_todense")
+@runs("bcsr_dot_general")
+@runs("bcsr_todense")
 def sparse(tape: Tape, eqn, nodes):
     """Run the gathers and scatters in place, on the same record."""
     return tape.run_closed(plain_program(eqn), nodes)
