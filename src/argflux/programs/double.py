@@ -84,9 +84,18 @@ def _batch(primitive: Primitive, values: Any, axes: Any, **params: Any) -> tuple
     moved = [v if axis is None else jnp.moveaxis(v, axis, 0) for v, axis in zip(values, axes, strict=True)]
     size = next(v.shape[0] for v, on in zip(moved, mapped, strict=True) if on)
     inner = max(v.shape[1 if on else 0] for v, on in zip(moved, mapped, strict=True))
-    folded = [_fold(v, on, size, inner) for v, on in zip(moved, mapped, strict=True)]
-    ys = primitive.bind(*folded, **params)
-    return [y.reshape(size, inner, *y.shape[1:]) for y in ys], [0] * len(ys)
+    ys = primitive.bind(*_folded(moved, tuple(mapped), size, inner), **params)
+    return _unfolded(ys, size, inner), [0] * len(ys)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
+def _folded(values: list, mapped: tuple, size: int, inner: int) -> list:
+    return [_fold(value, on, size, inner) for value, on in zip(values, mapped, strict=True)]
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
+def _unfolded(ys: list, size: int, inner: int) -> list:
+    return [y.reshape(size, inner, *y.shape[1:]) for y in ys]
 
 
 def _fold(value: Any, mapped: bool, size: int, inner: int) -> Any:

@@ -1,5 +1,6 @@
 """`solve_qp` and `solve_lp`: programs given by their matrices."""
 
+import functools
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_together
 from argflux.keywords import explained
-from argflux.programs.arrays import known, namespace, placed
+from argflux.programs.arrays import known, namespace, on_host, placed
 from argflux.programs.blocks import check_options, check_values, read_blocks
 from argflux.programs.form import Blocks, Form, Patterns
 from argflux.programs.ledger import leaves_its_status
@@ -179,11 +180,25 @@ def _solve_found(form: Form, settings: Settings, blocks: Blocks, start: Any, on_
 
 
 def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | None) -> Solution:
-    operands = vary_together([operand[None] for operand in known([*map(jnp.asarray, blocks), _sides(form, start)])])
-    best = Optimum(*[y[0] for y in solve_p.bind(*operands, form=form, settings=settings)])
+    operands = known([*map(jnp.asarray, blocks), _sides(form, start)])
+    if on_host(*operands):
+        best = solve_p.bind(*[operand[None] for operand in operands], form=form, settings=settings)
+        return placed(_first(form, best))
+    return _only(form, solve_p.bind(*vary_together(_alone(operands)), form=form, settings=settings))
+
+
+@functools.partial(jax.jit, inline=True)
+def _alone(operands: list) -> list:
+    """A batch of one."""
+    return [operand[None] for operand in operands]
+
+
+def _first(form: Form, batch: list) -> Solution:
+    """The solution of the first of a batch."""
+    best = Optimum(*[y[0] for y in batch])
     xp = namespace(best.x)
     zero, residuals = xp.zeros((), best.x.dtype), [best.residuals[i] for i in range(3)]
-    solution = Solution(
+    return Solution(
         x=best.x,
         y=best.dual[: form.p],
         z=best.dual[form.p :],
@@ -195,7 +210,9 @@ def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | Non
         residuals=Residuals(*residuals if xp is np else map(jax.lax.stop_gradient, residuals)),
         regularity=best.regularity,
     )
-    return placed(solution) if xp is np else solution
+
+
+_only = jax.jit(_first, static_argnums=0, inline=True)
 
 
 def _check_start(form: Form, start: Any, where: str) -> None:

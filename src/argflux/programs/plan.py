@@ -1,6 +1,7 @@
 """What is fixed about a program once the shapes of its parameters are known, and how it is solved."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,14 +89,13 @@ class Plan:
 
     def _lay_out(self, flat: Solution, constant: jax.Array) -> Solution:
         tree = self.variable.tree
-        constant = jnp.where(flat.status == 0, constant, jax.lax.stop_gradient(constant))
         return Solution(
             x=tree(flat.x),
             y=_tree(self.equality, flat.y),
             z=_tree(self.inequality, flat.z),
             z_lower=None if self.canonical else tree(flat.z_lower),
             z_upper=None if self.canonical else tree(flat.z_upper),
-            objective=self.sign * (flat.objective + constant),
+            objective=_objective(self.sign, flat.objective, constant, flat.status),
             status=flat.status,
             iterations=flat.iterations,
             residuals=flat.residuals,
@@ -123,6 +123,12 @@ class Plan:
             residuals=start.residuals,
             regularity=start.regularity,
         )
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _objective(sign: int, value: jax.Array, constant: jax.Array, status: jax.Array) -> jax.Array:
+    """The user's objective; the constant of a program that failed has no derivative."""
+    return sign * (value + jnp.where(status == 0, constant, jax.lax.stop_gradient(constant)))
 
 
 def _tree(layout: Layout | None, vector: jax.Array) -> Any:

@@ -1,13 +1,15 @@
 """The primitive `solve_p`: optimal points of a batch of programs, and their derivatives by optimality conditions."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from argflux.autodiff.registry import runs
-from argflux.jaxpr import ad
-from argflux.programs.arrays import known, namespace, placed
+from argflux.jaxpr import Tracer, ad
+from argflux.programs.arrays import known, namespace, on_host, placed
 from argflux.programs.double import double_primitive
 from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
@@ -66,21 +68,34 @@ solve_p = double_primitive("argflux_solve", _run, _outputs, _known)
 
 def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum) -> tuple[Any, Any, Any, Any]:
     """Derivative of x, the duals and the objective in the direction `tangents` of the blocks."""
+    right = _right_sides(form, tangents, best)
+    matrices = (blocks.P, blocks.A, blocks.G, best.active, abs(best.fixed), best.mode, best.inverse, best.schur)
+    step = Step(*kkt_p.bind(*matrices, *right, form=form))
+    return step.x, step.dual, step.bound, _objective_tangent(form, tangents, best, right)
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _right_sides(form: Form, tangents: Blocks, best: Optimum) -> tuple[Any, Any, Any]:
+    """What the optimality conditions lose in that direction, and a solution has to make good."""
     x, p, moved = best.x, form.p, dressed(form, tangents)
     active, fixed = best.active.astype(x.dtype), jnp.abs(best.fixed).astype(x.dtype)
-    solved = (best.mode > 0)[:, None].astype(x.dtype)
     y, z = best.dual[:, :p], best.dual[:, p:]
-    dPx, dAx, dGx = curve(form, moved.P, x), times(moved.A, x), times(moved.G, x)
-    r1 = -(dPx + tangents.q + transposed_times(moved.A, y) + transposed_times(moved.G, z))
+    dAx, dGx = times(moved.A, x), times(moved.G, x)
+    r1 = -(curve(form, moved.P, x) + tangents.q + transposed_times(moved.A, y) + transposed_times(moved.G, z))
     r2 = jnp.concatenate([tangents.b - dAx, tangents.h - dGx], 1) * active
     dlower = tangents.lower if form.lower else jnp.zeros_like(x)
     dupper = tangents.upper if form.upper else jnp.zeros_like(x)
     r3 = jnp.where(best.fixed < 0, dlower, jnp.where(best.fixed > 0, dupper, 0.0)) * fixed
-    matrices = (blocks.P, blocks.A, blocks.G, best.active, jnp.abs(best.fixed), best.mode, best.inverse, best.schur)
     r1, r2, r3 = (jnp.broadcast_to(r, (x.shape[0], r.shape[1])).astype(x.dtype) for r in (r1, r2, r3))
-    step = Step(*kkt_p.bind(*matrices, r1, r2, r3, form=form))
-    along = jnp.sum(x * (dPx / 2 + tangents.q), 1) - jnp.sum(best.dual * r2, 1) - jnp.sum(best.bound * r3, 1)
-    return step.x, step.dual, step.bound, spoiled(along * solved[:, 0], best.mode == 3)
+    return r1, r2, r3
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _objective_tangent(form: Form, tangents: Blocks, best: Optimum, right: tuple) -> Any:
+    x, (_, r2, r3) = best.x, right
+    bent = curve(form, dressed(form, tangents).P, x) / 2 + tangents.q
+    along = jnp.sum(x * bent, 1) - jnp.sum(best.dual * r2, 1) - jnp.sum(best.bound * r3, 1)
+    return spoiled(along * (best.mode > 0).astype(x.dtype), best.mode == 3)
 
 
 def _jvp(primals, tangents, *, form: Form, settings: Settings):
@@ -92,7 +107,9 @@ def _jvp(primals, tangents, *, form: Form, settings: Settings):
 
 
 def _instantiate(tangent, primal):
-    return jnp.zeros_like(primal) if isinstance(tangent, ad.Zero) else tangent
+    if not isinstance(tangent, ad.Zero):
+        return tangent
+    return jnp.zeros_like(primal) if isinstance(primal, Tracer) else np.zeros(primal.shape, primal.dtype)
 
 
 ad.primitive_jvps[solve_p] = _jvp
@@ -111,12 +128,22 @@ def _pull(form: Form, values, ys, dys, nodes):
     """One self-adjoint solve, then the outer products of its answer with the solution."""
     seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], ys[:4], strict=True)]
     arrays = known([*values[:8], *ys, *seeds])
-    blocks, best, seeds, p = Blocks(*arrays[:8]), Optimum(*arrays[8:-4]), arrays[-4:], form.p
-    xp = namespace(best.x)
+    blocks, best, seeds = Blocks(*arrays[:8]), Optimum(*arrays[8:-4]), arrays[-4:]
     matrices = (blocks.P, blocks.A, blocks.G, best.active, abs(best.fixed), best.mode, best.inverse, best.schur)
     w = Step(*kkt_p.bind(*matrices, *seeds[:3], form=form))
+    wanted = tuple(node.slot is not None for node in nodes[:8])
+    if on_host(*arrays):
+        pulled = placed(_cotangents(form, wanted, blocks, best, w, seeds[3]))
+    else:
+        pulled = _compiled_cotangents(form, wanted, blocks, best, w, seeds[3])
+    return [*pulled, None]
+
+
+def _cotangents(form: Form, wanted: tuple[bool, ...], blocks: Blocks, best: Optimum, w: Step, cost) -> list:
+    """Cotangents of the wanted blocks, from the answer `w` and the cotangent of the objective."""
+    xp, p = namespace(best.x), form.p
     solved = spoiled((best.mode > 0).astype(w.x.dtype), best.mode == 3)[:, None]
-    cost = seeds[3][:, None] * solved
+    cost = cost[:, None] * solved
     x, dual, active = best.x, best.dual, best.active.astype(w.x.dtype)
     P, A, G = form.matrices(blocks.P, blocks.A, blocks.G)
     to_q = cost * x - w.x
@@ -138,8 +165,10 @@ def _pull(form: Form, values, ys, dys, nodes):
         lambda: xp.where(best.fixed < 0, to_bound, 0.0) if form.lower else xp.zeros_like(blocks.lower),
         lambda: xp.where(best.fixed > 0, to_bound, 0.0) if form.upper else xp.zeros_like(blocks.upper),
     ]
-    pulled = [None if n.slot is None else _fold(v, f()) for n, v, f in zip(nodes[:8], blocks, given, strict=True)]
-    return [*[v if v is None or xp is jnp else placed(v) for v in pulled], None]
+    return [_fold(v, make()) if on else None for on, v, make in zip(wanted, blocks, given, strict=True)]
+
+
+_compiled_cotangents = jax.jit(_cotangents, static_argnums=(0, 1), inline=True)
 
 
 def _fold(block, cotangent):
