@@ -64,35 +64,48 @@ def solve_parts(
 
 def cut(form: Form, blocks: Blocks, group: Group) -> tuple[Form, Blocks]:
     """The form and the blocks, with a leading axis, of the programs of a group."""
-    unknowns, (P, A, G) = group.unknowns, form.matrices(blocks.P, blocks.A, blocks.G)
-    count, n = unknowns.shape
+    curvature = "dense" if form.curvature == "sparse" else form.curvature
+    sizes = group.unknowns.shape[1], group.equalities.shape[1], group.inequalities.shape[1]
+    make = _cut if form.patterns else _compiled_cut
+    blocks = make(form, blocks, group.unknowns, group.equalities, group.inequalities)
+    return Form(*sizes, curvature, form.lower, form.upper), blocks
+
+
+def _cut(form: Form, blocks: Blocks, unknowns: Any, equalities: Any, inequalities: Any) -> Blocks:
+    count, (P, A, G) = len(unknowns), form.matrices(blocks.P, blocks.A, blocks.G)
     if form.curvature == "none":
         P = jnp.zeros((count, 0), blocks.q.dtype)
     else:
         P = blocks.P[unknowns] if form.curvature == "diagonal" else _submatrices(P, unknowns, unknowns)
     bound = lambda given, values: values[unknowns] if given else jnp.zeros((count, 0), blocks.q.dtype)
-    curvature = "dense" if form.curvature == "sparse" else form.curvature
-    sizes = n, group.equalities.shape[1], group.inequalities.shape[1]
-    return Form(*sizes, curvature, form.lower, form.upper), Blocks(
+    return Blocks(
         P,
         blocks.q[unknowns],
-        _submatrices(A, group.equalities, unknowns),
-        blocks.b[group.equalities],
-        _submatrices(G, group.inequalities, unknowns),
-        blocks.h[group.inequalities],
+        _submatrices(A, equalities, unknowns),
+        blocks.b[equalities],
+        _submatrices(G, inequalities, unknowns),
+        blocks.h[inequalities],
         bound(form.lower, blocks.lower),
         bound(form.upper, blocks.upper),
     )
 
 
-def _submatrices(M: Any, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
+_compiled_cut = jax.jit(_cut, static_argnums=0, inline=True)
+
+
+def _submatrices(M: Any, rows: Any, columns: Any) -> jax.Array:
     return M.parts(rows, columns) if isinstance(M, Sparse) else M[rows[:, :, None], columns[:, None, :]]
 
 
 def join(groups: tuple[Group, ...], solutions: list[Solution], on_failure: str = "zero") -> Solution:
     """Put the solutions of all parts together; the worst status is that of the whole, and a part fails with it."""
-    rows = {name: [getattr(group, name) for group in groups] for name in _ROWS.values()}
-    fields = {name: _scatter(solutions, name, rows[kind]) for name, kind in _ROWS.items()}
+    places = {kind: _places([getattr(group, kind) for group in groups]) for kind in _ROWS.values()}
+    return _joined(solutions, places, on_failure)
+
+
+@functools.partial(jax.jit, static_argnums=2, inline=True)
+def _joined(solutions: list[Solution], places: dict[str, Any], on_failure: str) -> Solution:
+    fields = {name: _scatter(solutions, name, places[kind]) for name, kind in _ROWS.items()}
     worst = lambda name: jnp.max(jnp.stack([jnp.max(_read(s, name)) for s in solutions]))
     fields["objective"] = jnp.sum(jnp.concatenate([s.objective for s in solutions]))
     status = _worst_status(jnp.concatenate([s.status for s in solutions]))
@@ -127,11 +140,16 @@ def _read(solution: Solution, path: str) -> Any:
     return solution
 
 
-def _scatter(solutions: list[Solution], name: str, rows: list[np.ndarray]) -> jax.Array:
-    """Undo the grouping of one field: put every part's elements back in their places."""
+def _places(rows: list[np.ndarray]) -> np.ndarray | None:
+    """Where each element of the whole stands among the parts' elements in order; `None` if in the same order."""
     order = np.concatenate([part.ravel() for part in rows])
+    return None if np.array_equal(order, np.arange(len(order))) else np.argsort(order)
+
+
+def _scatter(solutions: list[Solution], name: str, places: Any) -> jax.Array:
+    """Undo the grouping of one field: put every part's elements back in their places."""
     values = jnp.concatenate([getattr(s, name).ravel() for s in solutions])
-    return values if np.array_equal(order, np.arange(len(order))) else values[np.argsort(order)]
+    return values if places is None else values[places]
 
 
 def pick(start: Solution, group: Group) -> Solution:
