@@ -232,26 +232,38 @@ def _sides(form: Form, start: Solution | None) -> Any:
 
 def _closest(form: Form, blocks: Blocks) -> Blocks:
     """Move `b` and `h` to the nearest values, in the Euclidean norm, that some x within its bounds meets."""
-    rows = form.p + form.m
+    n, rows = form.n, form.p + form.m
     if rows == 0:
         return blocks
-    n, dtype = form.n, blocks.q.dtype
-    patterns, A, G = None, blocks.A, blocks.G
-    P = jnp.concatenate([jnp.full(n, 1e-9, dtype), jnp.ones(rows, dtype)])
+    patterns = form.patterns
+    if patterns is not None:
+        patterns = Patterns(None, patterns.A.beside(n, rows), patterns.G.beside(n + form.p, rows))
+    wide = Form(n + rows, form.p, form.m, "diagonal", form.lower, form.upper, patterns)
+    settings = Settings(solver="auto" if patterns else "pivoting")
+    return _moved(form, blocks, _solve(wide, settings, _with_moves(form, blocks), None).x)
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _with_moves(form: Form, blocks: Blocks) -> Blocks:
+    """The program whose unknowns are x and moves of the right sides, and whose objective is the size of the moves."""
+    n, rows, dtype = form.n, form.p + form.m, blocks.q.dtype
     if form.patterns is None:
-        A = jnp.concatenate([A, -jnp.eye(form.p, rows, dtype=dtype)], 1)
-        G = jnp.concatenate([G, -jnp.eye(form.m, rows, form.p, dtype=dtype)], 1)
+        A = jnp.concatenate([blocks.A, -jnp.eye(form.p, rows, dtype=dtype)], 1)
+        G = jnp.concatenate([blocks.G, -jnp.eye(form.m, rows, form.p, dtype=dtype)], 1)
     else:
-        A, G = (jnp.concatenate([M, jnp.full(size, -1.0, dtype)]) for M, size in ((A, form.p), (G, form.m)))
-        moves = (form.patterns.A.beside(n, rows), form.patterns.G.beside(n + form.p, rows))
-        patterns = Patterns(None, *moves)
+        given = ((blocks.A, form.p), (blocks.G, form.m))
+        A, G = (jnp.concatenate([M, jnp.full(size, -1.0, dtype)]) for M, size in given)
+    P = jnp.concatenate([jnp.full(n, 1e-9, dtype), jnp.ones(rows, dtype)])
     free = jnp.full(rows, jnp.inf, dtype)
     lower = jnp.concatenate([blocks.lower, -free]) if form.lower else blocks.lower
     upper = jnp.concatenate([blocks.upper, free]) if form.upper else blocks.upper
-    wide = Form(n + rows, form.p, form.m, "diagonal", form.lower, form.upper, patterns)
-    moved = Blocks(P, jnp.zeros(n + rows, dtype), A, blocks.b, G, blocks.h, lower, upper)
-    settings = Settings(solver="auto" if patterns else "pivoting")
-    shift = _solve(wide, settings, moved, None).x[n:]
+    return Blocks(P, jnp.zeros(n + rows, dtype), A, blocks.b, G, blocks.h, lower, upper)
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _moved(form: Form, blocks: Blocks, x: jax.Array) -> Blocks:
+    """The program with right sides moved, unless that is rounding."""
+    shift = x[form.n :]
     size = jnp.max(jnp.abs(shift), initial=0.0)
-    shift = jnp.where(size > np.asarray(1e-8, dtype), shift, jnp.zeros_like(shift))
+    shift = jnp.where(size > np.asarray(1e-8, x.dtype), shift, jnp.zeros_like(shift))
     return blocks._replace(b=blocks.b + shift[: form.p], h=blocks.h + shift[form.p :])
