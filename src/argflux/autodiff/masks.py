@@ -1,8 +1,10 @@
 """Zeros that a selection made in cotangents: kept from meeting infinities and NaN, and foreseen inside loops."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -45,11 +47,13 @@ def leaves_a_part(eqn: Any, known: Sequence[str | None]) -> bool:
     return name in ("slice", "dynamic_slice") or (name, known[0]) in (("select_n", "triangle"), ("cond", "platform"))
 
 
+@functools.partial(jax.jit, inline=True)
 def keep_zeros(dy: Any, dx: Any) -> Any:
     """Set to zero what of `dx = dy · p` is NaN where `dy` is zero; elsewhere it stays linear in `dy`."""
     return _silenced(lax.eq(dy, lax.full_like(dy, 0)), dx)
 
 
+@functools.partial(jax.jit, static_argnums=2, inline=True)
 def keep_silence(dys: Sequence, dx: Any, batched: bool) -> Any:
     """Set NaN to zero if all cotangents are zero; `batched` keeps leading axes that all of them share apart."""
     dys = [dy for dy in dys if dy is not None]
