@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from argflux.autodiff.source import line_of_error
 from argflux.errors import ControlFlowError, DtypeError
 from argflux.jaxpr import ClosedJaxpr, struct
+from argflux.keywords import explained
+from argflux.kinds import shortened
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
@@ -23,6 +25,7 @@ _PYTHON_ASKS = (
 _differentiating: ContextVar[bool] = ContextVar("differentiating", default=False)
 
 
+@explained
 def differentiating() -> bool:
     """Say whether the code that asks is being traced for a derivative.
 
@@ -104,6 +107,9 @@ def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "grad
         result = function(*arguments)
         result, aux = result if has_aux else (result, None)
         leaves, out_tree = jax.tree.flatten(result)
+        if strange := [leaf for leaf in leaves if not _is_array_like(leaf)]:
+            todo = "return arrays alone; has_aux=True of withgradient hands on what else there is"
+            raise DtypeError(f"a function that returns {shortened(strange[0])}", "arrays", todo, where=where)
         aux_leaves, aux_tree = jax.tree.flatten(aux)
         aux_box[:] = [aux_tree, [None if _is_array_like(x) else x for x in aux_leaves]]
         return leaves, [x for x in aux_leaves if _is_array_like(x)]

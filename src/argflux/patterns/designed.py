@@ -9,8 +9,9 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from argflux.errors import ShapeError
+from argflux.errors import DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers, shortened
 from argflux.nn.initialisers import glorot_uniform, nfan
 from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
@@ -21,7 +22,7 @@ WHERE = "designed"
 
 
 @explained(options="kappa margin minimise trust balanced scale samples solver threads")
-def designed(x: Any, *, start: Callable = glorot_uniform, **options: Any) -> Callable[..., Array]:
+def designed(x: Numbers, *, start: Callable = glorot_uniform, **options: Any) -> Callable[..., Array]:
     """Make an initialiser that chooses a layer's weights by linear programs, as `design_weights` does.
 
     Args:
@@ -46,6 +47,8 @@ def designed(x: Any, *, start: Callable = glorot_uniform, **options: Any) -> Cal
         >>> float((layer(train.x) == 0).mean()) < 0.25
         True
     """
+    if not callable(start):
+        raise DtypeError(f"start={shortened(start)}", "an initialiser", "leave it out, or pass one", where=WHERE)
     rows = observations(x, 1, WHERE)
     check_finite(rows, bool(np.isfinite(np.asarray(rows)).all()), WHERE)
     rows = np.asarray(rows, np.float64).reshape(len(rows), -1)

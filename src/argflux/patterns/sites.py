@@ -11,6 +11,7 @@ from jax import Array, lax
 
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.choices import find_choices
 from argflux.patterns.flat import Flat, Step, flatten, layer_name
 from argflux.patterns.islands import Islands
@@ -71,7 +72,7 @@ class Sites:
 
 
 @explained
-def find_sites(model: Callable, x: Any) -> Sites:
+def find_sites(model: Callable, x: Numbers) -> Sites:
     """Find the ReLU-like units and the maxima of a model.
 
     The model is traced, and every comparison that its result depends on is looked at. An elementwise function of
@@ -99,7 +100,7 @@ def find_sites(model: Callable, x: Any) -> Sites:
 
 
 @explained
-def preactivations(model: Callable, x: Any) -> dict[str, Array]:
+def preactivations(model: Callable, x: Numbers) -> dict[str, Array]:
     """Return what every ReLU-like unit of a model is given, by the name of the layer it belongs to.
 
     A unit is ReLU-like if its slope jumps somewhere: relu, leakyrelu, relu6, trelu, hardtanh, hardsigmoid,

@@ -12,6 +12,7 @@ from argflux.data import check_data, onehotbatch
 from argflux.data.arguments import check_integer
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import shortened
 from argflux.nn import logitcrossentropy, trainables
 from argflux.patterns.families import Draw, Family, families_of
 from argflux.patterns.findings import Study
@@ -163,6 +164,9 @@ def _course(data: tuple, epochs: int, batchsize: int, every: int, seed: int) -> 
 
 
 def _pair(name: str, part: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(part, Iterable) or len(part := tuple(part)) != 2:
+        todo = "pass a Dataset, or (x, y)"
+        raise ArgumentError(f"{name} data {shortened(part)}", "inputs and labels", todo, where=WHERE)
     x, y = part
     x, y = np.asarray(x), np.asarray(y)
     if x.dtype.kind not in "fiub":

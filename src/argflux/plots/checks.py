@@ -1,10 +1,24 @@
-"""What the figures require of labels."""
+"""What the figures require of labels, names and studies."""
 
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 
 from argflux.errors import DataError, DtypeError, ShapeError
+from argflux.kinds import having
+
+Study = Annotated[Any, having("correlations", "a Study")]
+Studies = Study | Mapping[str, Study]
+
+
+def class_names(classes: Sequence[Hashable] | None, count: int, where: str) -> list[str]:
+    """Return the names of so many classes, their numbers by default."""
+    names = [str(name) for name in (range(count) if classes is None else classes)]
+    if len(names) != count:
+        got, todo = f"{len(names)} classes", "name each class once, in the order of the numbers"
+        raise ShapeError(got, f"{count}", todo, where=where)
+    return names
 
 
 def class_numbers(labels: Any, count: int | None, what: str, where: str) -> np.ndarray:

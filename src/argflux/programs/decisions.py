@@ -71,7 +71,7 @@ def perturbed_loss(
     cost: Any,
     solution: Any,
     *,
-    key: Any,
+    key: jax.Array,
     scale: float = 1.0,
     samples: int = 16,
     maximise: bool = False,

@@ -12,6 +12,7 @@ import numpy as np
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.keywords import explained
+from argflux.kinds import Number
 from argflux.programs.blocks import read_array
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
@@ -133,7 +134,7 @@ def _check_points(polyhedron: Polyhedron, x: jax.Array) -> None:
 
 
 @explained
-def simplex(n: int, total: Any = 1.0) -> Polyhedron:
+def simplex(n: int, total: Number = 1.0) -> Polyhedron:
     """The points of n non-negative coordinates that sum to `total`.
 
     Example:
@@ -159,7 +160,7 @@ def box(lower: Any, upper: Any) -> Polyhedron:
 
 
 @explained
-def halfspace(normal: Any, offset: Any) -> Polyhedron:
+def halfspace(normal: Any, offset: Number) -> Polyhedron:
     """The points with `normal' x <= offset`; normal `(n,)`.
 
     Example:

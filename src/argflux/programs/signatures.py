@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any, NamedTuple
 
-from argflux.errors import ArgumentError
+import jax
+
+from argflux.autodiff.source import is_raised_by_user, line_of_error
+from argflux.errors import ArgfluxError, ArgumentError
+from argflux.kinds import shortened
 
 OF_VARIABLE = ("objective", "equality", "inequality")
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -66,7 +70,16 @@ class Ordered:
         """Call the user's function."""
         leading, params = arguments[: self.leading], arguments[self.leading :]
         places = [own if number is None else params[number] for number, own in self.places]
-        return self.function(*leading, *places, **{name: params[number] for name, number in self.keywords.items()})
+        keywords = {name: params[number] for name, number in self.keywords.items()}
+        try:
+            return self.function(*leading, *places, **keywords)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ArgfluxError) or is_raised_by_user(error):
+                raise
+            values = ", ".join(map(shortened, jax.tree.leaves((places, keywords)))) or "no parameters"
+            got = f"a function that fails at {line_of_error(error)}, for {values}: {' '.join(str(error).split())[:120]}"
+            expected, todo = "one of the variable and the parameters", "check the shapes and dtypes of the parameters"
+            raise ArgumentError(got, expected, todo, where=f"Program({self.__name__})") from error
 
     @property
     def __name__(self) -> str:

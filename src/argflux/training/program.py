@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from argflux import kinds
 from argflux.compilation import compiler_options
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
@@ -233,13 +234,7 @@ def _called(loss: Callable, model: Any, given: tuple) -> Any:
 
 def takes(function: Callable, given: tuple) -> bool:
     """Say whether a function can be called with a model and these arguments."""
-    try:
-        inspect.signature(function).bind(None, *given)
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
+    return kinds.takes(function, None, *given)
 
 
 def _check_call(loss: Callable, given: tuple) -> None:
