@@ -175,5 +175,7 @@ def test_every_public_function_explains_its_keywords(package):
 def test_keywords_of_other_libraries_for_gradients():
     f = lambda x: jnp.sum(x * x)
     for call in (autodiff.gradient, autodiff.withgradient, autodiff.pullback, autodiff.jacobian):
-        with pytest.raises(ArgumentError, match=rf"{call.__name__}: got keyword argnums=0; expected f.*index the result"):
+        with pytest.raises(
+            ArgumentError, match=rf"{call.__name__}: got keyword argnums=0; expected f.*index the result"
+        ):
             call(f, jnp.ones(2), argnums=0)

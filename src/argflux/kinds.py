@@ -39,6 +39,7 @@ def having(attribute: str, words: str) -> Kind:
     return Kind(words, lambda value: hasattr(value, attribute))
 
 
+Natural = Annotated[int, Kind("an integer of at least 0", lambda value: fits(value, int) and value >= 0)]
 Number = Annotated[Any, _kind_of_array("a real number", "biufV", 0)]
 Row = Annotated[Any, _kind_of_array("a row of real numbers, shape (n,)", "biufV", 1)]
 REALS = _kind_of_array("an array of real numbers", "biufV")

@@ -29,7 +29,8 @@ def misfit(where: str, bound: inspect.BoundArguments, error: Exception) -> Argfl
         half: got n='a'; expected an integer; pass an integer
     """
     given = list(_given(bound))
-    found = _untaken(where, given, error) or of_kinds(where, bound)
+    own = [(name, value, None) for name, value in getattr(bound.arguments.get("self"), "__dict__", {}).items()]
+    found = _untaken(where, given + own, error) or of_kinds(where, bound)
     if found or not isinstance(error, TypeError | ValueError | IndexError):
         return found
     return _refused(where, given, str(error)) or _beyond(where, bound) or _unequal(where, given, str(error))
@@ -38,7 +39,7 @@ def misfit(where: str, bound: inspect.BoundArguments, error: Exception) -> Argfl
 def of_kinds(where: str, bound: inspect.BoundArguments) -> DtypeError | None:
     """Return the error for the first argument that is not what its annotation says."""
     for name, value, annotation in _given(bound):
-        if not fits(value, annotation):
+        if value is not bound.signature.parameters[name].default and not fits(value, annotation):
             expected = in_words(annotation)
             return DtypeError(f"{name}={shortened(value)}", expected, f"pass {expected}", where=where)
     return None
@@ -88,12 +89,13 @@ def _refused(where: str, given: Given, message: str) -> DtypeError | None:
 def _beyond(where: str, bound: inspect.BoundArguments) -> ShapeError | None:
     """Return the error for an axis that the first argument does not have."""
     bound.apply_defaults()
-    first, axis = next(iter(bound.arguments.values()), None), bound.arguments.get("axis")
+    first: Any = next(iter(bound.arguments.values()), None)
+    axis, ndim = bound.arguments.get("axis"), np.ndim(first) if hasattr(first, "ndim") else 0
     if not isinstance(axis, int) or not (hasattr(first, "ndim") or isinstance(first, int | float)):
         return None
-    if -np.ndim(first) <= axis < np.ndim(first):
+    if -ndim <= axis < ndim:
         return None
-    got, expected = f"axis={axis} of shape {np.shape(first)}", f"an axis of the {np.ndim(first)} that there are"
+    got, expected = f"axis={axis} of shape {np.shape(first)}", f"one of its {ndim} axes"
     return ShapeError(got, expected, "pass an array with this axis, or another axis", where=where)
 
 

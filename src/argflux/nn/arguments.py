@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
-from argflux.kinds import Numbers, fits
+from argflux.kinds import Numbers, fits, takes
 from argflux.nn.random import next_key
 from argflux.nn.show import label
 from argflux.tree import is_array
@@ -89,6 +89,9 @@ def drawn(where: str, init: Callable, key: Array | None, shape: Sequence[int], d
         >>> drawn("Scale", nn.initialisers.ones, None, (2,), "float32").tolist()
         [1.0, 1.0]
     """
+    if not takes(init, key, shape, dtype):
+        got, todo = f"init {label(init)}", "pass one of af.init, or a function such as it"
+        raise DtypeError(got, "a function (key, shape, dtype) -> array", todo, where=where)
     given = init(next_key(key), tuple(shape), dtype)
     if not fits(given, Numbers):
         raise DtypeError(f"{label(given)} from init", "an array of numbers", "return an array", where=where)

@@ -108,7 +108,7 @@ class MultiHeadAttention(Layer):
         key: ArrayLike | None = None,
         value: ArrayLike | None = None,
         *,
-        mask: Numbers | None = None,
+        mask: Numbers = None,
     ) -> Any:
         """Map (batch, length, width) to (batch, length, outputs)."""
         key = query if key is None else key

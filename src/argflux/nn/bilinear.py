@@ -10,7 +10,6 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
-from argflux.kinds import Numbers
 from argflux.nn.activation import identity
 from argflux.nn.arguments import (
     checked_activation,
@@ -90,7 +89,7 @@ class Bilinear(Layer):
         self.bias = given_bias(where, bias, shape[:1], dtype)
         self.activation = checked_activation("Bilinear", activation)
 
-    def __call__(self, x: ArrayLike | tuple[Numbers, ...], z: ArrayLike | None = None) -> Array:
+    def __call__(self, x: ArrayLike | tuple[ArrayLike, ...], z: ArrayLike | None = None) -> Array:
         """Map (..., m) and (..., n) to (..., outputs)."""
         where = self.label()
         x, z = self._checked(where, *_two(where, x, z))

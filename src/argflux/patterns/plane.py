@@ -48,9 +48,9 @@ class PlaneRegions:
 @explained
 def plane_regions(
     model: Callable,
-    origin: Numbers | None = None,
-    u: Numbers | None = None,
-    v: Numbers | None = None,
+    origin: Numbers = None,
+    u: Numbers = None,
+    v: Numbers = None,
     *,
     bounds: tuple[float, float, float, float] = (-1.0, 1.0, -1.0, 1.0),
 ) -> PlaneRegions:

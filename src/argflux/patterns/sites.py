@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
 from argflux.kinds import Numbers
 from argflux.patterns.choices import find_choices
@@ -49,6 +49,7 @@ class Site:
         return bool(self.corners)
 
 
+@explained
 @dataclass(frozen=True, eq=False)
 class Sites:
     """The sites of a model for inputs of one shape, in the order in which they are reached, and its program."""
@@ -65,8 +66,12 @@ class Sites:
         """The sites of ReLU-like units."""
         return tuple(site for site in self.found if site.is_unit)
 
-    def values(self, model: Any, x: Any, sites: Sequence[Site]) -> list[Array]:
+    def values(self, model: Any, x: Numbers, sites: Sequence[Site]) -> list[Array]:
         """Return, for each of these sites, the pre-activations; of a maximum, the candidates."""
+        traced = self.flat.shapes[self.flat.x].shape
+        if jnp.shape(x) != traced:
+            got, todo = f"x of shape {jnp.shape(x)}", "call find_sites for this shape"
+            raise ShapeError(got, f"{traced}, as find_sites was given", todo, where="Sites.values")
         found = iter(self.flat.run(model, x, [i for site in sites for i in site.inputs]))
         return [site.read([next(found) for _ in site.inputs]) for site in sites]
 

@@ -87,7 +87,7 @@ class ZeroCounts:
 
 
 @explained
-def count_zeros(model: Callable, x: Numbers, labels: Labels | None = None, *, batch_axes: int = 1) -> ZeroCounts:
+def count_zeros(model: Callable, x: Numbers, labels: Labels = None, *, batch_axes: int = 1) -> ZeroCounts:
     """Count the zeros that the ReLU-like units of a model give on data.
 
     A zero is an output that equals 0, as a relu gives for every input that is not positive. Units that never rest

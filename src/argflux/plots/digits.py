@@ -19,7 +19,7 @@ from argflux.plots.style import INK, MUTED, VERMILLION, styled
 def digit_grid(
     images: Reals,
     labels: Labels,
-    predictions: Labels | None = None,
+    predictions: Labels = None,
     *,
     classes: Sequence[Hashable] | None = None,
     columns: int = 8,

@@ -19,7 +19,7 @@ PlaneRegions = Annotated[Any, having("polygons", "what plane_regions returns")]
 @explained
 @styled
 def linear_regions(
-    polygons: PlaneRegions | Iterable[Reals], points: Reals | None = None, labels: Row | None = None, *, title: str = ""
+    polygons: PlaneRegions | Iterable[Reals], points: Reals = None, labels: Row = None, *, title: str = ""
 ) -> Figure:
     """Draw the linear regions that a plane is cut into, and data on top.
 

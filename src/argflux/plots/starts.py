@@ -1,7 +1,7 @@
 """Figures of a study of starts: measures against outcomes, correlations with intervals, families, learning curves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def forest_of_correlations(studies: Studies, *, within: bool = True) -> Figure:
         >>> figure.axes[0].get_title("left")
         'epochs to level'
     """
-    named = studies if isinstance(studies, dict) else {"": studies}
+    named = studies if isinstance(studies, Mapping) else {"": studies}
     found = {name: study.correlations(within=within) for name, study in named.items()}
     outcomes = list(dict.fromkeys(each.outcome for some in found.values() for each in some))
     rows = list(dict.fromkeys((name, each.measure) for name, some in found.items() for each in some))

@@ -88,7 +88,7 @@ def rule(cls: T) -> T:
         >>> Half(0.2)
         Half(rate=0.2)
     """
-    if not (isinstance(cls, type) and issubclass(cls, Rule)):
+    if Rule not in getattr(cls, "__mro__", ()):
         raise ArgumentError(shortened(cls), "a class that extends Rule", "write class Name(Rule)", where="rule")
     cls = dataclasses.dataclass(frozen=True)(cls)
     names = [field.name for field in dataclasses.fields(cls)]

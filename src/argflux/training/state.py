@@ -129,7 +129,7 @@ def update(
     model: M,
     grads: Any,
     *,
-    value: Number | None = None,
+    value: Number = None,
     value_fn: Callable[[M], Any] | None = None,
 ) -> tuple[OptimiserState, M]:
     """Make one step along the gradients.

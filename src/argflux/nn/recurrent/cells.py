@@ -12,7 +12,6 @@ from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ShapeError
 from argflux.keywords import explained
-from argflux.kinds import Numbers
 from argflux.nn.activation import tanh
 from argflux.nn.arguments import (
     checked_activation,
@@ -32,7 +31,7 @@ from argflux.nn.random import next_key
 from argflux.nn.show import label
 from argflux.nn.widths import filled, for_width
 
-State = Numbers | tuple[Numbers, ...] | None
+State = ArrayLike | tuple[ArrayLike, ...] | None
 
 
 @explained
