@@ -73,18 +73,22 @@ def _decorated(target: Any, options: list[str]) -> Any:
 
 def _wrapped(f: Callable, options: list[str]) -> Callable:
     explanation = _explanation  # in the closure: globals are those of f
-    first = bool(options) or _fails_later(f)
+    first, last = bool(options), _fails_later(f)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         if first and (wrong := explanation(f, options, args, kwargs, None)):
             raise wrong
         try:
-            return f(*args, **kwargs)
+            result = f(*args, **kwargs)
         except Exception as error:
             better = explanation(f, options, args, kwargs, error)
             if better is None:
                 raise
+        else:
+            if last and (wrong := explanation(f, options, args, kwargs, None)):
+                raise wrong
+            return result
         raise better
 
     in_the_module_of_f = types.FunctionType(  # where doctest looks for examples

@@ -60,6 +60,7 @@ def _untaken(where: str, given: Given, error: Exception) -> ArgumentError | None
         return None
     entered = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     for name, value, _ in given:
+        value = getattr(value, "func", value)  # of a partial function
         called, _, problem = str(error).partition("() ")
         if problem and called in _names(value) and getattr(value, "__code__", None) not in entered:
             got, todo = f"{name}={shortened(value)}, called wrongly: {problem}", "change its arguments, or wrap it"
@@ -100,14 +101,17 @@ def _beyond(where: str, bound: inspect.BoundArguments) -> ShapeError | None:
 
 
 def _unequal(where: str, given: Given, message: str) -> ShapeError | None:
-    """Return the error for arrays that do not broadcast against each other."""
-    arrays = {name: value for name, value, _ in given if hasattr(value, "ndim")}
+    """Return the error for arrays that do not broadcast, or whose dtypes JAX was told not to mix."""
+    arrays = [(name, value) for name, value, _ in given if hasattr(value, "ndim") and hasattr(value, "dtype")]
+    dtypes = [f"{name} of dtype {value.dtype}" for name, value in arrays]
+    if "dtype promotion" in message and len({value.dtype for _, value in arrays}) > 1:
+        return DtypeError(" and ".join(dtypes), "one dtype", "convert one of them", where=where)
     if "ncompatible shapes" not in message:
         return None
     try:
-        np.broadcast_shapes(*(np.shape(value) for value in arrays.values()))
+        np.broadcast_shapes(*(np.shape(value) for _, value in arrays))
     except ValueError:
-        got = " and ".join(f"{name} of shape {np.shape(value)}" for name, value in arrays.items())
+        got = " and ".join(f"{name} of shape {np.shape(value)}" for name, value in arrays)
         return ShapeError(
             got, "equal shapes, or shapes that broadcast", "pass arrays that belong together", where=where
         )

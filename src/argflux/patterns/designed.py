@@ -9,9 +9,9 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from argflux.errors import DtypeError, ShapeError
+from argflux.errors import ShapeError
 from argflux.keywords import explained
-from argflux.kinds import Numbers, shortened
+from argflux.kinds import Numbers
 from argflux.nn.arguments import drawn
 from argflux.nn.initialisers import glorot_uniform, nfan
 from argflux.nn.random import next_key
@@ -48,8 +48,6 @@ def designed(x: Numbers, *, start: Callable = glorot_uniform, **options: Any) ->
         >>> float((layer(train.x) == 0).mean()) < 0.25
         True
     """
-    if not callable(start):
-        raise DtypeError(f"start={shortened(start)}", "an initialiser", "leave it out, or pass one", where=WHERE)
     rows = observations(x, 1, WHERE)
     check_finite(rows, bool(np.isfinite(np.asarray(rows)).all()), WHERE)
     rows = np.asarray(rows, np.float64).reshape(len(rows), -1)

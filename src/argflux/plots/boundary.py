@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained
 from argflux.kinds import Labels, Reals, fits, shortened
-from argflux.plots.checks import class_names, class_numbers, same_length
+from argflux.plots.checks import class_names, class_numbers, in_the_plane, same_length
 from argflux.plots.style import INK, colour, styled, tint
 
 CELLS = 240  # along the longer side
@@ -57,7 +57,7 @@ def decision_boundary(
         >>> [text.get_text() for text in figure.legends[0].get_texts()]
         ['left', 'right']
     """
-    x = _plane(x)
+    x = in_the_plane(x, "points", "choose two columns of the data", "decision_boundary").astype(np.float32)
     ticks = _ticks(x)
     probabilities = _probabilities(predict, ticks)
     count = probabilities.shape[-1]
@@ -72,14 +72,6 @@ def decision_boundary(
     _draw_points(axes, x, y, names)
     figure.legend(loc="outside lower center", ncols=min(count, 6), handletextpad=0.1)
     return figure
-
-
-def _plane(x: Any) -> np.ndarray:
-    x = np.asarray(x, dtype=np.float32)
-    if x.ndim != 2 or x.shape[1] != 2 or not len(x):
-        todo = "choose two columns of the data"
-        raise ShapeError(f"points of shape {x.shape}", "shape (n, 2)", todo, where="decision_boundary")
-    return x
 
 
 def _ticks(x: np.ndarray) -> list[np.ndarray]:

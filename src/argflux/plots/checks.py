@@ -38,6 +38,16 @@ def class_numbers(labels: Any, count: int | None, what: str, where: str) -> np.n
     return labels
 
 
+def in_the_plane(array: Any, what: str, todo: str, where: str) -> np.ndarray:
+    """Return points of shape (n, 2), at least one, all of them finite, or raise."""
+    points = np.asarray(array, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ShapeError(f"{what} of shape {points.shape}", "shape (n, 2)", todo, where=where)
+    if not np.isfinite(points).all():
+        raise DataError(f"{what} that are not finite", "finite numbers", "drop those rows", where=where)
+    return points
+
+
 def same_length(first: np.ndarray, second: np.ndarray, names: str, where: str) -> None:
     """Raise unless two arrays have equally many rows, at least one."""
     if len(first) != len(second):

@@ -88,7 +88,7 @@ def class_zeros(counts: Reals, sizes: Row, classes: Sequence[Hashable], *, title
     """
     counts, sizes = np.asarray(counts, float), np.asarray(sizes, float)
     if counts.ndim != 2 or sizes.shape != counts.shape[:1] or len(classes) != len(counts):
-        got = f"counts of shape {counts.shape}, sizes of shape {sizes.shape} and {len(classes)} classes"
+        got = f"counts of shape {counts.shape}, {sizes.size} sizes and {len(classes)} classes"
         todo = "pass an entry of per_class and class_sizes of what count_zeros returned"
         raise ShapeError(got, "one row for each class", todo, where="class_zeros")
     parts = counts / np.maximum(sizes, 1)[:, None]
