@@ -236,7 +236,6 @@ PROGRAMS = [
     call(programs.increasing, n=3),
     call(programs.simplex, n=3, total=1.0),
     call(programs.soft_rank, x=ONES, strength=1.0),
-    call(programs.soft_sort, x=ONES, strength=1.0),
     of(
         "Program",
         lambda objective, variable, lower, p: programs.Program(objective, variable, lower=lower)(p),
@@ -256,8 +255,7 @@ PROGRAMS = [
     of("Program.solve", lambda p, start: PROGRAM.solve(p, start=start), p=ONES, start=None),
     of(
         "Program.forward",
-        lambda p, tangents: PROGRAM.forward_differentiate(p, tangents=tangents),
-        p=ONES,
+        lambda tangents: PROGRAM.forward_differentiate(ONES, tangents=tangents),
         tangents={"p": ONES},
     ),
     of(
@@ -337,12 +335,10 @@ CALLED = [
         (MODEL, {"x": X}),
         (nn.Conv((2, 2), 1, 2), {"x": PICTURES}),
         (nn.GRU(3, 2), {"x": SERIES, "state": None}),
-        (nn.LSTMCell(3, 2), {"x": X, "state": None}),
         (nn.BatchNorm(3), {"x": X}),
         (nn.Bilinear(3, 2), {"x": X, "z": X}),
         (nn.Dropout(0.5), {"x": X, "key": None}),
         (nn.Embedding(3, 2), {"x": Y}),
-        (nn.AdaptiveMaxPool((2, 2)), {"x": PICTURES}),
         (nn.GlobalMeanPool(), {"x": PICTURES}),
         (nn.MultiHeadAttention(3, heads=1), {"query": SERIES, "key": SERIES, "value": SERIES, "mask": None}),
         (nn.Scale(3), {"x": X}),
