@@ -70,7 +70,7 @@ def _tested(jaxpr: Any, roots: dict) -> tuple[set, list[frozenset]]:
     `roots` maps variables to places of the inputs that they are moved from or test.
     """
     none: frozenset = frozenset()
-    low = lambda value: frozenset([_LOW]) if np.ndim(value) == 0 and value <= _LOST else none
+    low = lambda value: frozenset([_LOW]) if np.ndim(value) == 0 and np.real(value) <= _LOST else none
     of = lambda atom: low(atom.val) if isinstance(atom, Literal) else roots.get(atom, none)
     found: set = set()
     for eqn in jaxpr.eqns:
