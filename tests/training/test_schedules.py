@@ -103,7 +103,10 @@ TAKEN = {
     "masked": lambda: optax.masked(optax.adam(0.1), lambda tree: tree is not None),
     "prodigy": lambda: optax.contrib.prodigy(1.0),
 }
-REFUSED = {"lookahead": lambda: optax.lookahead(optax.adam(0.1), 5, 0.5)}
+REFUSED = {
+    "lookahead": lambda: optax.lookahead(optax.adam(0.1), 5, 0.5),
+    "sam": lambda: optax.contrib.sam(optax.sgd(0.1), optax.sgd(0.1)),
+}
 
 
 @pytest.mark.parametrize("name", TAKEN)

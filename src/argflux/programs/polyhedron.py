@@ -87,17 +87,19 @@ def project(polyhedron: Polyhedron, on_failure: str = "nan") -> Callable[[jax.Ar
     if on_failure not in FAILURES:
         raise ArgumentError(f"on_failure={on_failure!r}", '"nan" or "closest"', "pick one", where="project")
 
-    def nearest(x: jax.Array) -> jax.Array:
-        x = read_array("x", x, None, "project")
-        _check_points(polyhedron, x)
-        solve: Callable = functools.partial(_project_row, polyhedron, on_failure)
-        for _ in range(x.ndim - 1):
-            solve = jax.vmap(solve)
-        found, status = solve(x)
-        _check_found(status)
-        return found
+    return functools.partial(nearest, polyhedron=polyhedron, on_failure=on_failure)
 
-    return nearest
+
+def nearest(x: jax.Array, polyhedron: Polyhedron, on_failure: str) -> jax.Array:
+    """Project each row; what `project` returns, with its settings bound, so that it can be pickled."""
+    x = read_array("x", x, None, "project")
+    _check_points(polyhedron, x)
+    solve: Callable = functools.partial(_project_row, polyhedron, on_failure)
+    for _ in range(x.ndim - 1):
+        solve = jax.vmap(solve)
+    found, status = solve(x)
+    _check_found(status)
+    return found
 
 
 def _project_row(to: Polyhedron, on_failure: str, x: jax.Array) -> tuple[jax.Array, jax.Array]:

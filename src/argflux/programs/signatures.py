@@ -45,6 +45,11 @@ class Taken(NamedTuple):
         return not self.rest and not self.others and all(map(_is_named, self.places))
 
     @property
+    def forwards(self) -> bool:
+        """Whether it is `(*args, **kwargs)`, as a wrapper is that hides the function it calls."""
+        return self.others and next(iter(self.signature.parameters.values())).kind is Parameter.VAR_POSITIONAL
+
+    @property
     def wanted(self) -> list[Parameter]:
         """What the program has to give: all but settings, which are keywords with a default."""
         return self.places + [p for p in self.keywords if p.default is Parameter.empty]
@@ -102,6 +107,8 @@ def parameter_names(functions: dict[str, Any]) -> tuple[tuple[str, ...], dict[st
     objective = taken.pop("objective")
     source = next((t for t in taken.values() if t.complete and t.named), None)
     spare = [name for name in (_required(source) if source else []) if name not in objective.named]
+    if set(spare) == set(by_place := [p.name for p in objective.wanted if not _is_named(p)]):
+        spare = by_place  # before a `/`, in the order of the objective
     names = [p.name if _is_named(p) or not spare else spare.pop(0) for p in objective.wanted]
     names += spare if objective.rest or objective.others else []
     defaults = {p.name: p.default for p in objective.places if p.default is not Parameter.empty}
@@ -162,7 +169,7 @@ def ordered(function: Any, what: str, names: Sequence[str], defaults: dict[str, 
             places.append((None, p.default))
     keywords = {p.name: numbers[p.name] for p in taken.keywords if p.name in numbers}
     _check(all(p.name in numbers or p.default is not Parameter.empty for p in taken.keywords), taken, what, names)
-    if taken.rest:
+    if taken.rest and not taken.forwards:
         places += [(k, None) for k in left]
     elif taken.others:
         keywords |= {names[k]: k for k in left}
