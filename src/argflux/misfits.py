@@ -100,12 +100,14 @@ def _beyond(where: str, bound: inspect.BoundArguments) -> ShapeError | None:
     return ShapeError(got, expected, "pass an array with this axis, or another axis", where=where)
 
 
-def _unequal(where: str, given: Given, message: str) -> ShapeError | None:
+def _unequal(where: str, given: Given, message: str) -> ArgfluxError | None:
     """Return the error for arrays that do not broadcast, or whose dtypes JAX was told not to mix."""
     arrays = [(name, value) for name, value, _ in given if hasattr(value, "ndim") and hasattr(value, "dtype")]
     dtypes = [f"{name} of dtype {value.dtype}" for name, value in arrays]
-    if "dtype promotion" in message and len({value.dtype for _, value in arrays}) > 1:
-        return DtypeError(" and ".join(dtypes), "one dtype", "convert one of them", where=where)
+    mixed = len({value.dtype for _, value in arrays}) > 1 or any(value.dtype.kind in "biu" for _, value in arrays)
+    if "dtype promotion" in message and mixed:
+        got, todo = " and ".join(dtypes), "convert them, as with .astype('float32')"
+        return DtypeError(got, "one floating dtype", todo, where=where)
     if "ncompatible shapes" not in message:
         return None
     try:

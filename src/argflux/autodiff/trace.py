@@ -12,7 +12,6 @@ from argflux.autodiff.questions import check_returned, explaining, is_array_like
 from argflux.errors import DtypeError
 from argflux.jaxpr import ClosedJaxpr, struct
 from argflux.keywords import explained
-from argflux.kinds import shortened
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
@@ -103,9 +102,6 @@ def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "grad
         result, aux = result if has_aux else (result, None)
         check_returned(result, where)
         leaves, out_tree = jax.tree.flatten(result)
-        if strange := [leaf for leaf in leaves if not _is_array_like(leaf)]:
-            todo = "return arrays alone; has_aux=True of withgradient hands on what else there is"
-            raise DtypeError(f"a function that returns {shortened(strange[0])}", "arrays", todo, where=where)
         aux_leaves, aux_tree = jax.tree.flatten(aux)
         aux_box[:] = [aux_tree, [None if is_array_like(x) else x for x in aux_leaves]]
         return leaves, [x for x in aux_leaves if is_array_like(x)]

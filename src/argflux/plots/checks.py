@@ -44,7 +44,7 @@ def in_the_plane(array: Any, what: str, todo: str, where: str) -> np.ndarray:
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ShapeError(f"{what} of shape {points.shape}", "shape (n, 2)", todo, where=where)
     if not np.isfinite(points).all():
-        raise DataError(f"{what} that are not finite", "finite numbers", "drop those rows", where=where)
+        raise DataError(f"{what} with a number that is not finite", "finite numbers", "drop those rows", where=where)
     return points
 
 

@@ -79,7 +79,7 @@ class Ordered:
         try:
             return self.function(*leading, *places, **keywords)
         except (TypeError, ValueError) as error:
-            if isinstance(error, ArgfluxError) or is_raised_by_user(error):
+            if isinstance(error, ArgfluxError | jax.errors.JAXTypeError) or is_raised_by_user(error):
                 raise
             values = ", ".join(map(shortened, jax.tree.leaves((places, keywords)))) or "no parameters"
             got = f"a function that fails at {line_of_error(error)}, for {values}: {' '.join(str(error).split())[:120]}"
