@@ -10,9 +10,8 @@ import jax.numpy as jnp
 
 from argflux.autodiff.questions import check_returned, explaining
 from argflux.autodiff.rules.sparse import without_sparse
-from argflux.errors import ArgumentError, DtypeError
+from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_like
-from argflux.kinds import Numbers, fits, shortened
 from argflux.programs import sparsity
 from argflux.programs.colouring import Coloured
 from argflux.programs.degree import Kind, degrees
@@ -61,11 +60,6 @@ class Statement:
         given |= {"variable": variable, "lower": lower, "upper": upper}
         names, defaults = parameter_names(given)
         taken = {what: ordered(function, what, names, defaults) for what, function in given.items()}
-        for what in ("lower", "upper"):
-            for leaf in [] if callable(given[what]) else jax.tree.leaves(given[what]):
-                if not fits(leaf, Numbers):
-                    got, todo = f"{what}={shortened(leaf)}", f"pass {what} as numbers, or as a function"
-                    raise DtypeError(got, "numbers", todo, where="Program")
         for what in ("variable", "lower", "upper"):
             if not callable(taken[what]) and (taken[what] is not None or what == "variable"):
                 taken[what] = Always(taken[what])
