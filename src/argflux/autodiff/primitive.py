@@ -54,6 +54,8 @@ def _jvp(primals, tangents, *, function):
 
 def _push(transpose, residuals, moving, ys, position):
     y = ys[position]
+    if not y.size:
+        return jnp.zeros_like(y)
     basis = jnp.eye(y.size, dtype=y.dtype).reshape(-1, *y.shape)
 
     def row(dy):
