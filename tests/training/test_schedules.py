@@ -144,6 +144,26 @@ def test_a_resumed_optax_rate_is_the_one_asked_for(tmp_path):
         train(square, W, DATA, optax.adam(0.001), epochs=4, checkpoint=path, resume=True)
 
 
+RATE = 0.1
+NUMBERS_IN_CODE = {
+    "injected": (optax.inject_hyperparams(optax.adam)(0.1), optax.inject_hyperparams(optax.adam)(0.001)),
+    "injected within a chain": tuple(
+        optax.chain(optax.clip(1.0), optax.inject_hyperparams(optax.sgd)(rate)) for rate in (0.1, 0.001)
+    ),
+    "written": (Adam(lambda step: 0.1), Adam(lambda step: 0.001)),
+    "of the module": (Adam(lambda step: RATE), Adam(lambda step: 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS_IN_CODE)
+def test_a_rate_inside_code_is_the_one_asked_for_too(name, tmp_path):
+    path, (before, after) = tmp_path / "run.npz", NUMBERS_IN_CODE[name]
+    train(square, W, DATA, before, epochs=2, checkpoint=path)
+    with pytest.raises(LoadError, match="got a run with rule"):
+        train(square, W, DATA, after, epochs=4, checkpoint=path, resume=True)
+    assert len(train(square, W, DATA, before, epochs=4, checkpoint=path, resume=True)[1]) == 4
+
+
 def test_adjust_says_that_optax_keeps_its_numbers():
     with pytest.raises(ArgumentError, match=r"got keyword 'rate'; .*optax.chain keeps its numbers inside"):
         adjust(setup(optax.adam(0.1), W), rate=0.5)
