@@ -225,9 +225,8 @@ PROGRAMS = [
     call(programs.Polyhedron, **MATRICES),
     of(
         "project",
-        lambda polyhedron, on_failure, x: programs.project(polyhedron, on_failure)(x),
+        lambda polyhedron, x: programs.project(polyhedron)(x),
         polyhedron=programs.box(0.0, 1.0),
-        on_failure="nan",
         x=ONES,
     ),
     call(programs.affine, A=UNIT[:1], b=ONES[:1]),
@@ -247,10 +246,8 @@ PROGRAMS = [
     of(
         "options of Program",
         lambda **options: programs.Program(lambda x, p: square(x - p), (2,), **options)(ONES),
-        solver=None,
         tolerance=1e-6,
         max_iterations=100,
-        on_failure="zero",
     ),
     of("Program.solve", lambda p, start: PROGRAM.solve(p, start=start), p=ONES, start=None),
     of(
