@@ -160,7 +160,6 @@ RETURNED = (
     "Sensitivities Solution Status Comparison Correlation DesignReport Family GapIdentity LayerReport LineRegions "
     "PatternCounts PlaneRegions Site Sites Study ZeroCounts"
 )
-WITHOUT_OPTIONS = "Rule compiler_options differentiating params primitive rrule"
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
@@ -168,7 +167,7 @@ def test_every_public_function_explains_its_keywords(package):
     for name in package.__all__:
         target = getattr(package, name)
         is_error = inspect.isclass(target) and issubclass(target, Exception)
-        if callable(target) and not is_error and name not in f"{RETURNED} {WITHOUT_OPTIONS}".split():
+        if callable(target) and not is_error and name not in f"{RETURNED} Rule".split():
             with pytest.raises(ArgfluxError, match=r".*got .*; expected .*; "):
                 target(no_such_option=1)
 
@@ -176,5 +175,7 @@ def test_every_public_function_explains_its_keywords(package):
 def test_keywords_of_other_libraries_for_gradients():
     f = lambda x: jnp.sum(x * x)
     for call in (autodiff.gradient, autodiff.withgradient, autodiff.pullback, autodiff.jacobian):
-        with pytest.raises(ArgumentError, match=rf"{call.__name__}: got keyword argnums=0; expected f"):
+        with pytest.raises(
+            ArgumentError, match=rf"{call.__name__}: got keyword argnums=0; expected f.*index the result"
+        ):
             call(f, jnp.ones(2), argnums=0)

@@ -6,10 +6,13 @@ from typing import Any
 import jax
 from jax import Array, lax
 
+from argflux.keywords import explained
+
 # All kinds of work that XLA's CPU backend hands to YNNPACK by default, but convolutions: its own are faster.
 _ON_CPU = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 
 
+@explained
 def compiler_options() -> dict[str, str]:
     """Return the options of XLA that `train` compiles with, for a `jit` of one's own.
 

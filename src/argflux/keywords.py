@@ -2,18 +2,20 @@
 
 `@explained` stands above public functions and classes. A call that is right costs nothing more; one that Python, JAX or
 NumPy refused is looked at again, against the signature and its annotations, and raised anew as an error of the library.
-Imports only the errors and the names that other libraries use.
+Imports only the errors, the kinds of values and the names that other libraries use.
 """
 
 import difflib
 import functools
 import inspect
 import types
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from argflux.errors import ArgfluxError, ArgumentError, DtypeError
-from argflux.kinds import fits, in_words, shortened
+from argflux.errors import ArgfluxError, ArgumentError
+from argflux.kinds import shortened
+from argflux.misfits import misfit, of_kinds
 from argflux.othernames import OTHER_NAMES
 
 C = TypeVar("C", bound=Callable)
@@ -28,7 +30,7 @@ def explained(*, options: str) -> Callable[[C], C]: ...
 
 
 def explained(target: Any = None, *, options: str = "") -> Any:
-    """Decorate a function, or a class for its constructor and `__call__`, so that wrong calls are explained.
+    """Decorate a function, or a class for its constructor and public methods, so that wrong calls are explained.
 
     Args:
         target: the function or class; its name, signature and docstring stay.
@@ -37,7 +39,9 @@ def explained(target: Any = None, *, options: str = "") -> Any:
     Raises:
         ArgumentError: at a call, for an unknown keyword (with the nearest right one, or ours for what another library
             calls so), a missing argument or one too many.
-        DtypeError: at a call that failed, for an argument that is not what its annotation says.
+        DtypeError: at a call that failed, or that returns a function, for an argument that is not what its
+            annotation says.
+        ShapeError: at a call that failed, for arrays that do not broadcast, or an axis that is not there.
 
     Example:
         >>> from argflux.keywords import explained
@@ -56,26 +60,35 @@ def explained(target: Any = None, *, options: str = "") -> Any:
 def _decorated(target: Any, options: list[str]) -> Any:
     if not isinstance(target, type):
         return _wrapped(target, options)
-    for name, of_method in (("__init__", options), ("__call__", [])):
-        method = inspect.getattr_static(target, name, None)
-        if name in vars(target) and isinstance(method, types.FunctionType):
+    for name, method in list(vars(target).items()):
+        if name.startswith("_") and name not in ("__init__", "__call__"):
+            continue
+        of_method = options if name == "__init__" else []
+        if isinstance(method, staticmethod):
+            setattr(target, name, staticmethod(_wrapped(method.__func__, of_method)))
+        elif isinstance(method, types.FunctionType):
             setattr(target, name, _wrapped(method, of_method))
     return target
 
 
-def _wrapped(f: Callable, options: list[str], explanation: Callable | None = None) -> Callable:
-    explanation = explanation or _explanation
+def _wrapped(f: Callable, options: list[str]) -> Callable:
+    explanation = _explanation  # in the closure: globals are those of f
+    first, last = bool(options), _fails_later(f)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if options and kwargs and (wrong := explanation(f, options, args, kwargs, None)):
+        if first and (wrong := explanation(f, options, args, kwargs, None)):
             raise wrong
         try:
-            return f(*args, **kwargs)
+            result = f(*args, **kwargs)
         except Exception as error:
             better = explanation(f, options, args, kwargs, error)
             if better is None:
                 raise
+        else:
+            if last and (wrong := explanation(f, options, args, kwargs, None)):
+                raise wrong
+            return result
         raise better
 
     in_the_module_of_f = types.FunctionType(  # where doctest looks for examples
@@ -97,14 +110,20 @@ def _explanation(
     takes_all = not options and any(p.kind is p.VAR_KEYWORD for p in parameters)
     if not takes_all and (unknown := [name for name in kwargs if name not in known]):
         return unknown_keyword(where, unknown[0], kwargs[unknown[0]], known)
-    if error is None:
-        return None
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as refused:
         shown = ", ".join(map(_as_written, parameters))
         return ArgumentError(f"a call with {refused}", f"arguments ({shown})", "correct the call", where=where)
-    return _misfit(where, bound)
+    if error is None:
+        return of_kinds(where, bound) if _fails_later(f) else None
+    return misfit(where, bound, error)
+
+
+def _fails_later(f: Callable) -> bool:
+    """Say whether a function returns one that its arguments are for."""
+    kind = f.__annotations__.get("return")
+    return (typing.get_origin(kind) or kind) is Callable
 
 
 def unknown_keyword(where: str, name: str, value: Any, known: Iterable[str]) -> ArgumentError:
@@ -137,23 +156,9 @@ def unknown_keyword(where: str, name: str, value: Any, known: Iterable[str]) -> 
 def _where(f: Callable, args: tuple) -> str:
     if f.__name__ in ("__init__", "__call__") and args:
         return type(args[0]).__name__
-    return f.__name__
+    return f.__qualname__.rpartition("<locals>.")[2]
 
 
 def _as_written(parameter: inspect.Parameter) -> str:
     stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
     return f"{stars}{parameter.name}{'' if parameter.default is parameter.empty else '=…'}"
-
-
-def _misfit(where: str, bound: inspect.BoundArguments) -> DtypeError | None:
-    """Return the error for the first argument that is not what its annotation says."""
-    given = {name: value for name, value in bound.arguments.items() if name != "self"}
-    for name, value in given.items():
-        parameter = bound.signature.parameters[name]
-        several = parameter.kind is parameter.VAR_POSITIONAL
-        for one in value if several else [value]:
-            if parameter.kind is not parameter.VAR_KEYWORD and not fits(one, parameter.annotation):
-                got = f"{name}={shortened(one)}"
-                expected = in_words(parameter.annotation)
-                return DtypeError(got, expected, f"pass {expected}", where=where)
-    return None

@@ -3,10 +3,49 @@
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Union
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Union
 
 import numpy as np
+
+
+class Kind(NamedTuple):
+    """What an argument is where no class says it, for `Annotated[Any, Kind(…)]`: in words, and as a test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def _of_dtypes(kinds: str, value: Any) -> bool:
+    try:
+        dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+    except (TypeError, ValueError):
+        return False
+    return getattr(dtype, "kind", None) in [*kinds]
+
+
+def _kind_of_array(words: str, kinds: str, ndim: int | None = None) -> Kind:
+    return Kind(words, lambda value: _of_dtypes(kinds, value) and ndim in (None, np.ndim(value)))
+
+
+def having(attribute: str, words: str) -> Kind:
+    """Return the kind of what has an attribute.
+
+    Example:
+        >>> from argflux.kinds import having
+        >>> having("losses", "a History").holds([1.0])
+        False
+    """
+    return Kind(words, lambda value: hasattr(value, attribute))
+
+
+Natural = Annotated[int, Kind("an integer of at least 0", lambda value: fits(value, int) and value >= 0)]
+Number = Annotated[Any, _kind_of_array("a real number", "biufV", 0)]
+Row = Annotated[Any, _kind_of_array("a row of real numbers, shape (n,)", "biufV", 1)]
+REALS = _kind_of_array("an array of real numbers", "biufV")
+Reals = Annotated[Any, REALS]
+Numbers = Annotated[Any, _kind_of_array("an array of numbers", "biufcV")]
+Labels = Annotated[Any, _kind_of_array("an array of labels", "biufcVOSUM")]
 
 _WORDS = {
     int: "an integer",
@@ -20,8 +59,10 @@ _WORDS = {
     tuple: "a tuple",
     list: "a list",
     dict: "a dict",
+    Mapping: "a dict",
     Iterable: "an iterable",
 }
+_MANY = {int: "integers", float: "numbers", str: "strings", Callable: "functions"}
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -29,9 +70,11 @@ def fits(value: Any, annotation: Any) -> bool:
 
     Example:
         >>> from argflux.kinds import fits
-        >>> fits(3, float), fits("3", float), fits((3, 3), int | tuple[int, ...]), fits(None, int)
+        >>> fits(3, float), fits("3", float), fits((3, 3), int | tuple[int, ...]), fits([1, "a"], list[int])
         (True, False, True, False)
     """
+    if kind := _kind(annotation):
+        return kind.holds(value)
     if _is_of_dtypes(annotation):
         return _is_dtype(value) or (value is None and type(None) in typing.get_args(annotation))
     if _is_union(annotation):
@@ -46,12 +89,37 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind is bool:
         return isinstance(value, bool | np.bool)
     if kind is int:
-        return isinstance(value, int | np.integer) or _is_scalar(value, "iu")
+        return (isinstance(value, int | np.integer) and not isinstance(value, bool)) or _is_scalar(value, "iu")
     if kind in (float, complex):
         return isinstance(value, int | float | complex | np.number) or _is_scalar(value, "iufVc")
+    parts = typing.get_args(annotation)
     if kind in (tuple, list, Sequence):
-        return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
-    return not isinstance(kind, type) or isinstance(value, kind)
+        is_one = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
+        return is_one and not isinstance(value, str | bytes) and _each_fits(value, parts)
+    if not isinstance(kind, type):
+        return True
+    if not isinstance(value, kind) or (kind.__name__ in ("Array", "ndarray") and _is_of_text(value)):
+        return False
+    if isinstance(value, Mapping):
+        return not parts or (all(map(fits, value, parts[:1] * len(value))) and _each_fits([*value.values()], parts[1:]))
+    return kind is not Iterable or not _can_be_looked_through(value) or _each_fits(value, parts)
+
+
+def takes(function: Any, *arguments: Any) -> bool:
+    """Say whether something can be called with these arguments.
+
+    Example:
+        >>> from argflux.kinds import takes
+        >>> takes(lambda x: x, 1), takes(lambda: 0, 1), takes(3, 1)
+        (True, False, False)
+    """
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True
 
 
 def in_words(annotation: Any) -> str:
@@ -60,15 +128,17 @@ def in_words(annotation: Any) -> str:
     Example:
         >>> from argflux.kinds import in_words
         >>> in_words(int | None), in_words(tuple[int, ...])
-        ('an integer or None', 'a tuple')
+        ('an integer or None', 'a tuple of integers')
     """
+    if kind := _kind(annotation):
+        return kind.words
     if _is_of_dtypes(annotation):
         return "a dtype"
     if _is_union(annotation):
         return " or ".join(dict.fromkeys(in_words(part) for part in _without_scalars(typing.get_args(annotation))))
     kind = typing.get_origin(annotation) or annotation
     if kind in _WORDS:
-        return _WORDS[kind]
+        return _WORDS[kind] + _of(kind, typing.get_args(annotation))
     name = getattr(kind, "__name__", str(kind)).split(".")[-1]
     return "an array" if name in ("Array", "ndarray") else f"a {name}"
 
@@ -90,6 +160,28 @@ def shortened(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
+def _kind(annotation: Any) -> Kind | None:
+    return next((note for note in getattr(annotation, "__metadata__", ()) if isinstance(note, Kind)), None)
+
+
+def _each_fits(values: Collection, parts: Sequence[Any]) -> bool:
+    """Say whether the entries of a container are what stands in the brackets of its annotation."""
+    if not parts or parts[-1] is Ellipsis or len(parts) == 1:
+        return all(fits(value, parts[0]) for value in values) if parts else True
+    return len(values) == len(parts) and all(map(fits, values, parts))
+
+
+def _can_be_looked_through(value: Any) -> bool:
+    return isinstance(value, Collection) and getattr(value, "ndim", 1) > 0
+
+
+def _of(kind: Any, parts: Sequence[Any]) -> str:
+    entry = parts[-1] if kind in (dict, Mapping) and parts else parts[0] if parts else None
+    many = _MANY.get(typing.get_origin(entry) or entry, "") if kind is not Callable else ""
+    count = f"{len(parts)} " if kind is tuple and parts and parts[-1] is not Ellipsis else ""
+    return f" of {count}{many}" if many else ""
+
+
 def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (Union, types.UnionType)
 
@@ -99,10 +191,16 @@ def _is_of_dtypes(annotation: Any) -> bool:
 
 
 def _is_dtype(value: Any) -> bool:
+    if hasattr(value, "dtype") and not hasattr(value, "shape"):
+        return True
     try:
-        return value is not None and np.dtype(value) is not None
+        return isinstance(value, str | type | np.dtype) and np.dtype(value).kind != "O"
     except TypeError:
-        return hasattr(value, "dtype")
+        return False
+
+
+def _is_of_text(value: Any) -> bool:
+    return getattr(value.dtype, "kind", None) in [*"OSUM"]
 
 
 def _is_scalar(value: Any, kinds: str) -> bool:

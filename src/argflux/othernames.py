@@ -199,6 +199,7 @@ ineq | inequality | code for solvers
 x | variable | code for solvers
 variables | variable | CVXPY
 parameters | let the functions take the parameters after the variable | CVXPY
+argnums | index the result by it: a derivative comes for each argument | JAX
 params | let the functions take the parameters after the variable | code for JAX
 reg | smoothing, strength | code for decision losses
 regularization | smoothing, strength | code for decision losses

@@ -120,10 +120,11 @@ TESTS = [
     lambda y, t: jnp.where(jnp.isnan(t), 0.0, y),
     lambda y, t: jnp.where(t > -100, y, 0.0),
     lambda y, t: jnp.nan_to_num(y),
+    lambda y, t: jnp.select([~THERE, t > 100], [0.0, -y], y),
 ]
 
 
-@pytest.mark.parametrize("hide", TESTS, ids=["booleans", "isnan", "comparison", "nan_to_num"])
+@pytest.mark.parametrize("hide", TESTS, ids=["booleans", "isnan", "comparison", "nan_to_num", "select"])
 def test_missing_targets(hide):
     def gradients(p, t):
         return [af.gradient(lambda p, t, f=f: jnp.sum(hide(f(p - t), t)), p, t) for f in UNARY]

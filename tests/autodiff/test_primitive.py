@@ -193,6 +193,30 @@ def test_a_rule_that_returns_no_pair_is_an_error():
         af.gradient(lambda x: jnp.sum(broken(x)), X)
 
 
+@pytest.mark.parametrize("convert", [np.asarray, jnp.asarray], ids=["host", "staged"])
+def test_a_rule_whose_value_has_another_shape_is_an_error(convert):
+    broken = af.primitive(lambda x: 2 * convert(x))
+    broken.rrule(lambda x: (convert(np.ones(3, np.float32)), lambda dy: (None, dy)))
+    with pytest.raises(RuleError, match=r"a value of shapes \[\(3,\)\]; expected \[\(2,\)\], as the function returns"):
+        af.gradient(lambda x: jnp.sum(broken(x)), X)
+
+
+def test_second_derivatives_through_the_host_are_missing():
+    cube, _ = host_cube()
+    with pytest.raises(MissingRuleError, match="second derivative through the primitive function `cube`"):
+        af.hessian(lambda x: jnp.sum(cube(x, W)), X)
+
+
+@MODES
+def test_batches_of_none(make):
+    cube, _ = make()
+    mapped = lambda x: jnp.sum(jax.vmap(lambda x: cube(x, W))(x))
+    none = jnp.zeros((0, 2))
+    for run in (lambda f: f, jax.jit):
+        assert run(jax.vmap(lambda x: cube(x, W)))(none).shape == (0, 2)
+        assert run(lambda x: af.gradient(mapped, x)[0])(none).shape == run(jax.grad(mapped))(none).shape == (0, 2)
+
+
 def test_rules_for_jax_primitives_are_not_replaced_but_can_be_added():
     with pytest.raises(ArgumentError, match="second rule"):
         af.rrule("sin")(lambda x: None)

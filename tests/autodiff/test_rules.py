@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from argflux import autodiff
-from argflux.autodiff.registry import RULES, ZERO_DERIVATIVE
+from argflux.autodiff.registry import HOLDS_PROGRAMS, RULES, ZERO_DERIVATIVE
+from argflux.jaxpr import jaxprs_in_params
 from tests.autodiff import rows
 from tests.compiling import QUICK
 
@@ -184,3 +185,22 @@ def test_rows_are_told_apart_by_name():
     names = [_ids(row) for row in EVERY_ROW]
     assert len(names) == len(set(names))
     assert {row.primitive for row in EVERY_ROW} <= set(RULES)
+
+
+def _without_rule(jaxpr):
+    """Primitives from floats to floats that the engine could not go back through."""
+    for eqn in jaxpr.eqns:
+        name, floats = eqn.primitive.name, lambda atoms: any(jnp.issubdtype(v.aval.dtype, jnp.floating) for v in atoms)
+        if name not in RULES and name not in ZERO_DERIVATIVE | HOLDS_PROGRAMS and floats(eqn.invars):
+            yield from [name] * floats(eqn.outvars)
+        for inner in jaxprs_in_params(eqn.params):
+            yield from _without_rule(inner)
+
+
+def test_rules_are_made_of_what_has_rules():
+    """A gradient that is traced, as inside `jit` or a program, can be differentiated again."""
+    once = {"igamma": {"igamma_grad_a"}, "random_gamma": {"while"}}
+    for row in filter(lambda row: row.order, ROWS):
+        p = Problem(row, jnp.float32)
+        found = set(_without_rule(jax.make_jaxpr(p.ours)(p.x).jaxpr))
+        assert found <= once.get(row.primitive, set()), row.name

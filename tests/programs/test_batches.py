@@ -1,8 +1,11 @@
 """What is solved for a batch at once: dependent rows and vertices against systems solved one by one."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import argflux as af
 from argflux.programs import reduced
 from argflux.programs.dependent import are_dependent, solve_dependent
 from argflux.programs.form import Form
@@ -71,3 +74,33 @@ def test_vertices_are_those_of_each_alone(monkeypatch):
     alone = solve_reduced(*operands, *right(batch, n, p + m), form=form)
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8 * np.abs(b).max())
+
+
+A, b = jnp.ones((1, 2)), jnp.ones(1)
+OF_NONE = {
+    "quadratic": lambda q: af.solve_qp(jnp.eye(2), q, A, b, lower=0.0),
+    "in XLA": lambda q: af.solve_qp(jnp.eye(2), q, A, b, lower=0.0, solver="pivoting"),
+    "linear": lambda q: af.solve_lp(q, A, b, lower=0.0),
+    "one row": lambda q: af.solve_qp(jnp.ones(2), q, A, b),
+    "functions": af.Program(lambda x, y: (x - y) @ (x - y), (2,), equality=lambda x, y: jnp.sum(x) - 1).solve,
+}
+
+
+@pytest.mark.parametrize("name", OF_NONE)
+@pytest.mark.parametrize("shape", [(0, 2), (3, 0, 2), (0, 3, 2)], ids=str)
+def test_a_batch_of_none_has_answers_and_derivatives_of_none(name, shape):
+    solve = OF_NONE[name]
+    for _ in shape[1:]:
+        solve = jax.vmap(solve)
+    q = jnp.zeros(shape)
+    loss = lambda q: jnp.sum(solve(q).x) + jnp.sum(solve(q).objective)
+    solution = solve(q).check()
+    assert (solution.x.shape, solution.status.shape) == (shape, shape[:-1])
+    assert jax.grad(loss)(q).shape == jax.jit(jax.grad(loss))(q).shape == af.gradient(loss, q)[0].shape == shape
+
+
+def test_layers_of_programs_take_batches_of_none():
+    for layer in (af.project(af.simplex(2)), af.soft_sort, af.ProgramLayer(OF_NONE["functions"].__self__)):
+        assert (
+            layer(jnp.zeros((0, 2))).shape == af.gradient(lambda x, f=layer: jnp.sum(f(x)), jnp.zeros((0, 2)))[0].shape
+        )

@@ -144,6 +144,7 @@ BAD = {
     "shape of a decision": (lambda: regret(lambda c: c[:2], COST, TRUE), ShapeError, r"decision of shape \[2\].*\[3\]"),
     "a tree": (lambda: regret(lambda c: {"x": c}, COST, TRUE), ShapeError, "a decision that is a dict"),
     "a number": (lambda: spo_plus_loss(pick, 1.0, 1.0), ShapeError, r"cost of shape \[\].*at least 1 axes"),
+    "nothing": (lambda: spo_plus_loss(pick, COST[:0], TRUE[:0]), ShapeError, r"cost of shape \[0, 3\].*one example"),
     "complex": (lambda: spo_plus_loss(pick, COST.astype(jnp.complex64), TRUE), DtypeError, "cost of dtype complex64"),
     "no function": (lambda: spo_plus_loss(COST, COST, TRUE), DtypeError, "function"),
     "no key": (lambda: perturbed_loss(pick, COST, TRUE, key=None), ArgumentError, "no key"),

@@ -188,3 +188,27 @@ def test_tangents_of_parameters(x64):
     moved = program.forward_differentiate(jnp.array([1.0, -1.0]), tangents={"p": jnp.ones(2)})
     np.testing.assert_allclose(moved.x, [2.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(moved.z[0], [0.0, -4.0], atol=1e-5)
+
+
+def test_known_values_of_declared_parameters_inside_jit(x64):
+    weight = cp.Parameter(name="w", nonneg=True)
+    program = Program.from_cvxpy(
+        cp.Problem(cp.Minimize(cp.sum_squares(X - P) + 2 * weight * cp.sum(X))), [P, weight], [X]
+    )
+    found = jax.jit(lambda p: program(p, 1.0))(jnp.array([1.0, 3.0]))
+    np.testing.assert_allclose(found, [0.0, 2.0], atol=1e-8)
+    moved = jax.jit(lambda t: program.forward_differentiate(jnp.ones(2), jnp.ones(()), tangents={"w": t}).x)(2.0)
+    np.testing.assert_allclose(moved, [-2.0, -2.0], atol=1e-8)
+    below = jnp.asarray(-1.0)
+    with pytest.raises(ArgumentError, match="w: got a value that is not nonnegative"):
+        jax.jit(lambda p: program(p, below))(jnp.ones(2))
+
+
+@pytest.mark.parametrize("attributes", [{}, {"nonneg": True}, {"PSD": True}], ids=str)
+def test_parameters_and_variables_without_entries(attributes):
+    empty, nothing = cp.Parameter((0, 0), name="e", **attributes), cp.Variable(0)
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(X - P) + cp.sum(empty) * X[0] + cp.sum(nothing)))
+    program = Program.from_cvxpy(problem, [P, empty], [X, nothing])
+    found = program(jnp.array([1.0, 2.0]), jnp.zeros((0, 0)))
+    np.testing.assert_allclose(found[0], [1.0, 2.0], atol=1e-6)
+    assert found[1].shape == (0,)

@@ -1,5 +1,7 @@
 """Projections and soft orders against closed forms."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,3 +83,10 @@ def test_soft_ranks_have_derivatives(x64):
         numeric = [(run(x + d) - run(x - d)) / 2e-6 for d in 1e-6 * jnp.eye(5)]
         np.testing.assert_allclose(jax.grad(run)(x), jnp.stack(numeric), atol=1e-7)
         np.testing.assert_allclose(jnp.sum(soft(x, 2.0)), 15.0 if soft is soft_rank else jnp.sum(x), rtol=1e-9)
+
+
+def test_projections_are_pickled():
+    points = jnp.array([[1.0, 0.5, -1.0, 0.2], [0.0, 0.0, 3.0, 1.0]])
+    for to, _ in CLOSED.values():
+        before = project(to)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(before))(points), before(points))

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 import argflux as af
-from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.errors import ArgumentError, ControlFlowError, DataError, DtypeError, ShapeError
 from argflux.programs import NonlinearError, Program, Status, solve_lp, solve_qp
 
 relu = Program(lambda x, y: jnp.sum(x * x) - 2 * jnp.vdot(y, x), variable=lambda y: y, lower=0.0)
@@ -176,6 +177,7 @@ def run_of(*args, **kwargs):
 
 
 SQUARE = lambda x, y: jnp.sum((x - y) ** 2)
+ONES = scipy.sparse.csr_matrix(np.ones((1, 2)))
 BAD = {
     "abs": (run_of(lambda x, y: jnp.sum(jnp.abs(x)), 2), NonlinearError, r"nonlinear.*`abs` at test_program.py:.*≤ t"),
     "sqrt": (run_of(lambda x, y: jnp.linalg.norm(x), 2), NonlinearError, r"nonlinear.*`sqrt` at test_program.py"),
@@ -209,6 +211,16 @@ BAD = {
         run_of(lambda x, y: x[0] * x[1], 2), ArgumentError,
         r"Program: got P with smallest eigenvalue -1; .*\(P: the second derivatives of the objective\)",
     ),
+    "if": (run_of(lambda x, y: x @ x if y[0] > 0 else -x @ y, 2), ControlFlowError, "objective: got.*test_program.py:"),
+    "float": (run_of(lambda x, y: x @ x * float(y[0]), 2), ControlFlowError, "objective: got.*`float`.*jax.lax.cond"),
+    "NumPy": (run_of(SQUARE, 2, inequality=lambda x, y: np.abs(np.asarray(x))), ControlFlowError, "inequality.*jax.nu"),
+    "SciPy": (run_of(SQUARE, 2, equality=lambda x, y: ONES @ x - 1), ControlFlowError, "equality.*from_scipy_sparse"),
+    "if in a bound": (
+        lambda: jax.jit(Program(SQUARE, 2, lower=lambda y: 0.0 if y[0] > 0 else -1.0))(jnp.ones(2)),
+        ControlFlowError, "Program lower: got Python that asks for a value",
+    ),
+    "text": (run_of(SQUARE, 2, equality=lambda x, y: "x[0] = 1"), DtypeError, "a function that returns a str"),
+    "bound of text": (run_of(SQUARE, 2, lower="0"), DtypeError, "lower: got .*str"),
     "option": (run_of(SQUARE, 2, tolerance=-1.0), ArgumentError, "Program: got tolerance=-1.0"),
     "solver": (run_of(SQUARE, 2, solver="simplex"), ArgumentError, "Program: got solver='simplex'.*'daqp'"),
 }  # fmt: skip

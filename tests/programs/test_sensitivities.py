@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, DtypeError
 from argflux.programs import Program
 
 SHAPE = (3,)
@@ -90,6 +90,8 @@ def test_names_are_checked():
         program().forward_differentiate(Y, tangents={"w": Y})
     with pytest.raises(ArgumentError, match=r"cotangents of 'dual'.*z_lower"):
         program().reverse_differentiate(Y, cotangents={"dual": Y})
+    with pytest.raises(DtypeError, match=r"tangents: got a .*; expected a dict by name; write tangents={'y': …}"):
+        program().forward_differentiate(Y, tangents=Y)
 
 
 def test_directions_of_functions_that_are_not_there():

@@ -23,6 +23,11 @@ def by_place(x, _p, t, /):
     return jnp.sum(x) - t
 
 
+def hidden(function):
+    """A wrapper that hides the names of what it calls."""
+    return lambda *args, **kwargs: function(*args, **kwargs)
+
+
 class Balance:
     """A callable object, whose method names the parameters in another order."""
 
@@ -51,6 +56,8 @@ EQUALITIES = {
     "mapped": lambda x, total, prices: jax.vmap(lambda total, x: jnp.sum(x) - total)(total[None], x[None]),
     "an object": Balance(),
     "a bound method": Balance().__call__,
+    "a wrapper": hidden(lambda x, total, prices: jnp.sum(x) - total),
+    "the rest and settings": lambda x, *params, **settings: jnp.sum(x) - params[1],
 }
 
 
@@ -60,6 +67,16 @@ def test_parameters_go_by_name(how):
     assert program.parameters == ("prices", "total")
     np.testing.assert_allclose(program(PRICES, TOTAL), EXPECTED, rtol=1e-6)
     np.testing.assert_array_equal(program(total=TOTAL, prices=PRICES), program(PRICES, total=TOTAL))
+
+
+def test_names_before_a_slash_are_the_objectives():
+    def cost(x, prices, total, /):
+        return jnp.vdot(prices, x) + 0.5 * jnp.sum(x * x)
+
+    for equality in (lambda x, total, prices: jnp.sum(x) - total, lambda x, p, t, /: jnp.sum(x) - t):
+        program = Program(cost, variable=(3,), equality=equality)
+        np.testing.assert_allclose(program(PRICES, TOTAL), EXPECTED, rtol=1e-6)
+        np.testing.assert_allclose(program(total=TOTAL, prices=PRICES), EXPECTED, rtol=1e-6)
 
 
 def test_every_function_of_a_program():

@@ -58,7 +58,13 @@ def test_jax_leaves_come_back_as_they_were(tmp_path, suffix, x64):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     "leaf",
-    [np.array([object()]), np.array(["a"]), np.array(["2026-01-01"], "datetime64[D]"), np.zeros(2, [("a", "f4")])],
+    [
+        np.array([object()]),
+        np.array(["a"]),
+        np.array(["2026-01-01"], "datetime64[D]"),
+        np.zeros(2, [("a", "f4")]),
+        np.ma.array([1.0, 2.0], mask=[False, True]),
+    ],
 )
 def test_what_are_no_numbers_is_refused_by_path(tmp_path, suffix, leaf):
     with pytest.raises(

@@ -103,7 +103,10 @@ TAKEN = {
     "masked": lambda: optax.masked(optax.adam(0.1), lambda tree: tree is not None),
     "prodigy": lambda: optax.contrib.prodigy(1.0),
 }
-REFUSED = {"lookahead": lambda: optax.lookahead(optax.adam(0.1), 5, 0.5)}
+REFUSED = {
+    "lookahead": lambda: optax.lookahead(optax.adam(0.1), 5, 0.5),
+    "sam": lambda: optax.contrib.sam(optax.sgd(0.1), optax.sgd(0.1)),
+}
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -139,6 +142,26 @@ def test_a_resumed_optax_rate_is_the_one_asked_for(tmp_path):
     train(square, W, DATA, optax.adam(0.1), epochs=2, checkpoint=path)
     with pytest.raises(LoadError, match=r"scale_by_adam.*-0.1.*-0.001"):
         train(square, W, DATA, optax.adam(0.001), epochs=4, checkpoint=path, resume=True)
+
+
+RATE = 0.1
+NUMBERS_IN_CODE = {
+    "injected": (optax.inject_hyperparams(optax.adam)(0.1), optax.inject_hyperparams(optax.adam)(0.001)),
+    "injected within a chain": tuple(
+        optax.chain(optax.clip(1.0), optax.inject_hyperparams(optax.sgd)(rate)) for rate in (0.1, 0.001)
+    ),
+    "written": (Adam(lambda step: 0.1), Adam(lambda step: 0.001)),
+    "of the module": (Adam(lambda step: RATE), Adam(lambda step: 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS_IN_CODE)
+def test_a_rate_inside_code_is_the_one_asked_for_too(name, tmp_path):
+    path, (before, after) = tmp_path / "run.npz", NUMBERS_IN_CODE[name]
+    train(square, W, DATA, before, epochs=2, checkpoint=path)
+    with pytest.raises(LoadError, match="got a run with rule"):
+        train(square, W, DATA, after, epochs=4, checkpoint=path, resume=True)
+    assert len(train(square, W, DATA, before, epochs=4, checkpoint=path, resume=True)[1]) == 4
 
 
 def test_adjust_says_that_optax_keeps_its_numbers():

@@ -16,6 +16,7 @@ from argflux.autodiff.trace import Trace, rebuild_aux, trace
 from argflux.autodiff.wild import wild_inputs
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers, fits, shortened
 from argflux.tree import is_differentiable
 
 
@@ -250,6 +251,9 @@ def hessian(f: Callable, x: Any) -> Any:
         return jacobian(slope, x)
     if ON_THE_HOST.intersection(primitives(trace(f, (x,), where="hessian").jaxpr.jaxpr)):
         return _pushed_one_by_one(slope, x)
+    if not all(map(is_differentiable, jax.tree.leaves(x))):
+        todo = "convert it with `.astype(float)`, or pass it from outside"
+        raise DtypeError("a point that is not all floating numbers", "floating arrays", todo, where="hessian")
     return jax.jacfwd(slope)(x)
 
 
@@ -309,6 +313,9 @@ def _check_seed(value: Any, dy: Any) -> list:
 
 
 def _check_leaf(y: Any, seed: Any) -> jax.Array:
+    if not fits(seed, Numbers):
+        todo = "pass a cotangent of the output's shape and dtype"
+        raise DtypeError(f"a cotangent {shortened(seed)}", f"{y.dtype}{list(y.shape)}", todo, where="pullback")
     seed = jnp.asarray(seed, y.dtype) if isinstance(seed, int | float) else jnp.asarray(seed)
     if seed.shape != y.shape or seed.dtype != y.dtype:
         raise ShapeError(

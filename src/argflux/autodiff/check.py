@@ -11,6 +11,7 @@ import numpy as np
 from argflux.autodiff.api import gradient, pullback
 from argflux.errors import MissingRuleError, RuleError
 from argflux.keywords import explained
+from argflux.kinds import Natural
 from argflux.tree import is_differentiable, named_leaves
 from argflux.userlayer import register_layers
 
@@ -29,7 +30,7 @@ class RuleCheck:
 
 @explained
 def check_rrule(
-    f: Callable, *args: Any, order: int = 2, rtol: float = 1e-5, atol: float = 1e-7, seed: int = 0
+    f: Callable, *args: Any, order: int = 2, rtol: float = 1e-5, atol: float = 1e-7, seed: Natural = 0
 ) -> RuleCheck:
     """Hold our derivatives of `f` at `args` against finite differences.
 

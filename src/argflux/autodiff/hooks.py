@@ -11,9 +11,10 @@ from jax.custom_derivatives import linear_call
 
 from argflux.autodiff.registry import pulls_back
 from argflux.autodiff.trace import Leaves
-from argflux.errors import RuleError
+from argflux.errors import ArgumentError, RuleError
 from argflux.jaxpr import Primitive, ad, batching, mlir
 from argflux.keywords import explained
+from argflux.kinds import shortened, takes
 from argflux.tree import is_array, is_differentiable
 
 hook_p = Primitive("hook")
@@ -61,7 +62,11 @@ def hook(x: Any, f: Callable) -> Any:
         >>> _ = af.gradient(lambda x: af.hook(x, lambda dx: print("dx =", dx)) ** 2, 3.0)
         dx = 6.0
     """
+    if not takes(f, None):
+        raise ArgumentError(f"f={shortened(f)}", "a function of the cotangent", "let it take one", where="hook")
     leaves = Leaves.of(x, "hook")
+    if not leaves.arrays:
+        return x
     outline = leaves.outline()
 
     def replace(cotangents: list) -> list:

@@ -120,4 +120,4 @@ def type_name(aval: Any) -> str:
 
 def function_name(f: Any) -> str:
     """Name a function or a callable object."""
-    return getattr(f, "__name__", type(f).__name__)
+    return getattr(getattr(f, "func", f), "__name__", type(f).__name__)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.autodiff.tape import check_cotangents
-from argflux.errors import ArgumentError, RuleError
+from argflux.errors import ArgumentError, MissingRuleError, RuleError
 from argflux.jaxpr import Tracer
 from argflux.tree import is_array
 
@@ -156,7 +156,7 @@ class Flat:
         if not any(isinstance(x, Tracer) for x in xs):
             ys, pull = self._host_rule(*map(np.asarray, xs))
             return [jnp.asarray(y) for y in ys], lambda dys: self._on_host(pull, xs, dys)
-        ys = jax.pure_callback(self._host_remember, self._structs(xs), *xs, vmap_method="sequential")
+        ys = self._call_back(self._host_remember, self._structs(xs), *xs)
         return ys, lambda dys: self.staged_pull(xs, dys)
 
     def _on_host(self, pull: Callable, xs: Sequence, dys: Sequence) -> list:
@@ -171,8 +171,22 @@ class Flat:
         floats = [i for i, x in enumerate(xs) if jnp.issubdtype(x.dtype, jnp.floating)]
         structs = [jax.ShapeDtypeStruct(xs[i].shape, xs[i].dtype) for i in floats]
         call = lambda xs, dys: self._host_pull(xs, dys, floats)
-        found = jax.pure_callback(call, structs, list(xs), list(dys), vmap_method="sequential")
+        found = self._call_back(call, structs, list(xs), list(dys))
         return [found[floats.index(i)] if i in floats else None for i in range(len(xs))]
+
+    def _call_back(self, work: Callable, structs: list, *operands: Any) -> list:
+        """Call the host, one element of a batch after the other; nothing goes forward through that."""
+        try:
+            return jax.pure_callback(work, structs, *operands, vmap_method="sequential")
+        except ValueError as error:
+            if "do not support JVP" not in str(error):
+                raise
+            raise MissingRuleError(
+                f"a second derivative through the primitive function `{self.name}`, which runs on the host",
+                "first derivatives",
+                "write it and its rule with operations of JAX, or take differences of its gradient",
+                where="gradient",
+            ) from error
 
     def _structs(self, xs: Sequence) -> list:
         return [jax.ShapeDtypeStruct(*o) for o in self.outputs(xs)]
@@ -216,6 +230,11 @@ class Flat:
             )
         value, pullback = result
         leaves, tree = jax.tree.flatten(value)
+        got, expected = [np.shape(y) for y in leaves], [shape for shape, _ in self._learn(xs)[0]]
+        if got != expected:
+            todo = "return the value of the function, then the pullback"
+            got, expected = f"a value of shapes {got}", f"{expected}, as the function returns"
+            raise RuleError(got, expected, todo, where=f"rule of {self.name}")
         return leaves, lambda dys: pullback(tree.unflatten(list(dys)))
 
     def _flatten(self, dargs: Any, xs: Sequence) -> list:
@@ -281,10 +300,13 @@ class Flat:
 
     def _each(self, function: Callable, xs: Sequence) -> list:
         """Call a function for every element of the batch and stack what it returns, in the declared dtypes."""
-        dtypes = [dtype for _, dtype in self.outputs(xs)]
+        declared = self.outputs(xs)
+        dtypes = [dtype for _, dtype in declared]
         if not self.axes:
             return [np.asarray(y, d) for y, d in zip(function(*xs), dtypes, strict=True)]
         sizes = self._sizes(xs)
+        if 0 in sizes:
+            return [np.zeros(shape, dtype) for shape, dtype in declared]
         rows = [function(*[x[self._select(index, i)] for i, x in enumerate(xs)]) for index in np.ndindex(*sizes)]
         columns = zip(*rows, strict=True)
         return [np.stack(c).reshape(*sizes, *np.shape(c[0])).astype(d) for c, d in zip(columns, dtypes, strict=True)]

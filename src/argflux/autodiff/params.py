@@ -7,10 +7,13 @@ from typing import Any
 import jax
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
+from argflux.kinds import shortened, takes
 from argflux.tree import named_leaves, trainable_flags
 from argflux.userlayer import register_layers
 
 
+@explained
 class Params:
     """The trainable arrays of a model, by their paths; a tree that JAX's transformations accept.
 
@@ -39,6 +42,9 @@ class Params:
 
     def map(self, function: Callable) -> "Params":
         """Apply a function to every array."""
+        if not takes(function, None):
+            got, todo = f"function={shortened(function)}", "pass one, such as jnp.zeros_like"
+            raise ArgumentError(got, "a function of an array", todo, where="Params.map")
         return Params(self.names, [function(x) for x in self.arrays])
 
     def put(self, model: Any) -> Any:
@@ -56,6 +62,7 @@ jax.tree_util.register_pytree_with_keys(
 )
 
 
+@explained
 def params(model: Any) -> Params:
     """Collect the trainable arrays of a model: every floating leaf of its tree.
 

@@ -14,6 +14,7 @@ from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import zeros_for
 from argflux.errors import MissingRuleError, RuleError
 from argflux.jaxpr import Primitive, ad, aval_like, batching, mlir, vary_together
+from argflux.keywords import explained
 
 opaque_p = Primitive("opaque")
 opaque_p.multiple_results = True
@@ -53,6 +54,8 @@ def _jvp(primals, tangents, *, function):
 
 def _push(transpose, residuals, moving, ys, position):
     y = ys[position]
+    if not y.size:
+        return jnp.zeros_like(y)
     basis = jnp.eye(y.size, dtype=y.dtype).reshape(-1, *y.shape)
 
     def row(dy):
@@ -133,6 +136,7 @@ class PrimitiveFunction:
         return self._opaque.name
 
 
+@explained
 def primitive(function: Callable | None = None, *, like: Callable | None = None) -> Any:
     """Make a function opaque to differentiation, to be given a rule of its own with `.rrule`.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def zero_derivative(*names: str) -> None:
     ZERO_DERIVATIVE.update(names)
 
 
+@explained
 def rrule(name: str):
     """Give a JAX primitive that has no rule yet a reverse rule of your own.
 

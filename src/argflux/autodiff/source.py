@@ -1,5 +1,6 @@
 """Where in the user's own files an equation comes from."""
 
+import linecache
 import os
 import sysconfig
 import traceback
@@ -31,6 +32,13 @@ def line_of_error(error: BaseException) -> str:
         return "a line outside your own files"
     code = own[-1].f_code
     return f"{os.path.basename(code.co_filename)}:{lines[own[-1]]} ({code.co_name})"
+
+
+def is_raised_by_user(error: BaseException) -> bool:
+    """Say whether an exception comes from a `raise` or an `assert` in the user's own code."""
+    frame, line = list(traceback.walk_tb(error.__traceback__))[-1]
+    text = linecache.getline(frame.f_code.co_filename, line).strip()
+    return not frame.f_code.co_filename.startswith(_ELSEWHERE) and text.startswith(("raise", "assert"))
 
 
 def _library_frame(eqn: Any) -> Any:

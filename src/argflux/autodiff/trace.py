@@ -8,21 +8,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from argflux.autodiff.source import line_of_error
-from argflux.errors import ControlFlowError, DtypeError
+from argflux.autodiff.questions import check_returned, explaining, is_array_like
+from argflux.errors import DtypeError
 from argflux.jaxpr import ClosedJaxpr, struct
+from argflux.keywords import explained
 from argflux.tree import is_complex, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
-_PYTHON_ASKS = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.NonConcreteBooleanIndexError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-)
 _differentiating: ContextVar[bool] = ContextVar("differentiating", default=False)
 
 
+@explained
 def differentiating() -> bool:
     """Say whether the code that asks is being traced for a derivative.
 
@@ -93,6 +89,7 @@ def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "grad
 
     Raises:
         ControlFlowError: if Python's own `if`, `while`, `float` or a boolean mask asks for a value.
+        DtypeError: if it returns something that is neither an array nor a number.
     """
     inputs = Leaves.of(register_layers((f, args)), where)
     out_tree = None
@@ -103,36 +100,19 @@ def trace(f: Callable, args: tuple, *, has_aux: bool = False, where: str = "grad
         function, arguments = inputs.rebuild(arrays)
         result = function(*arguments)
         result, aux = result if has_aux else (result, None)
+        check_returned(result, where)
         leaves, out_tree = jax.tree.flatten(result)
         aux_leaves, aux_tree = jax.tree.flatten(aux)
-        aux_box[:] = [aux_tree, [None if _is_array_like(x) else x for x in aux_leaves]]
-        return leaves, [x for x in aux_leaves if _is_array_like(x)]
+        aux_box[:] = [aux_tree, [None if is_array_like(x) else x for x in aux_leaves]]
+        return leaves, [x for x in aux_leaves if is_array_like(x)]
 
     token = _differentiating.set(True)
     try:
-        jaxpr = jax.make_jaxpr(flat)(*inputs.arrays)
-    except _PYTHON_ASKS as error:
-        raise ControlFlowError(
-            f"Python that asks for a value ({_question(error)}) at {line_of_error(error)}",
-            "operations of JAX alone, for the program is traced once for all values",
-            "write `if` as `jnp.where` or `jax.lax.cond`, `while` as `jax.lax.scan`, a mask `x[x > 0]` as "
-            "`jnp.where(x > 0, x, 0)`, and pass what does not depend on floating arguments as integers or from outside",
-            where=where,
-        ) from error
+        with explaining(where):
+            jaxpr = jax.make_jaxpr(flat)(*inputs.arrays)
     finally:
         _differentiating.reset(token)
     return Trace(jaxpr, inputs, out_tree, aux_box)
-
-
-def _question(error: Exception) -> str:
-    """Say what Python wanted a value for."""
-    kinds = {
-        jax.errors.TracerBoolConversionError: "`if`, `while`, `and` or `bool`",
-        jax.errors.NonConcreteBooleanIndexError: "a boolean mask as an index",
-        jax.errors.TracerIntegerConversionError: "an integer, as for a shape or `range`",
-        jax.errors.TracerArrayConversionError: "a NumPy array",
-    }
-    return next((text for kind, text in kinds.items() if isinstance(error, kind)), "`float`, `int` or a shape")
 
 
 def rebuild_aux(aux: list, arrays: Sequence[Any]) -> Any:
@@ -140,7 +120,3 @@ def rebuild_aux(aux: list, arrays: Sequence[Any]) -> Any:
     tree, leaves = aux
     fresh = iter(arrays)
     return tree.unflatten([next(fresh) if leaf is None else leaf for leaf in leaves])
-
-
-def _is_array_like(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array | bool | int | float) or hasattr(leaf, "dtype")

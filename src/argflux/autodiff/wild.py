@@ -29,7 +29,7 @@ _MOVES = {
 }
 _MOVES |= {"slice", "squeeze", "stack", "tile", "transpose"}
 _TESTS = {"eq", "ne", "lt", "le", "gt", "ge"}
-_LOGIC = {"and", "or", "xor", "not", "reduce_and", "reduce_or", "select_n"}
+_LOGIC = {"and", "or", "xor", "not", "reduce_and", "reduce_or", "select_n", "argmax", "argmin"}
 _EVERYTHING, _BOOLEANS, _LOW = -1, -2, -3
 _LOST = -1e4
 
@@ -70,13 +70,13 @@ def _tested(jaxpr: Any, roots: dict) -> tuple[set, list[frozenset]]:
     `roots` maps variables to places of the inputs that they are moved from or test.
     """
     none: frozenset = frozenset()
-    low = lambda value: frozenset([_LOW]) if np.ndim(value) == 0 and value <= _LOST else none
+    low = lambda value: frozenset([_LOW]) if np.ndim(value) == 0 and np.real(value) <= _LOST else none
     of = lambda atom: low(atom.val) if isinstance(atom, Literal) else roots.get(atom, none)
     found: set = set()
     for eqn in jaxpr.eqns:
         name, known = eqn.primitive.name, [of(v) for v in eqn.invars]
         outs = [none] * len(eqn.outvars)
-        if name == "select_n" and eqn.invars[0].aval.dtype == bool:
+        if name == "select_n":  # of `jnp.select` by the place of the first condition that holds
             scores = any(_LOW in case for case in known[1:])
             found |= known[0] - {_BOOLEANS, _LOW} if scores else known[0] - {_LOW}
         if name == "is_finite" or (name in _TESTS and eqn.invars[0] is eqn.invars[1]):

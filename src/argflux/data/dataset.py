@@ -37,6 +37,9 @@ class Dataset:
     classes: tuple[Hashable, ...] = field(metadata={"static": True})
     name: str = field(metadata={"static": True})
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+
     def __iter__(self) -> Iterator[Any]:
         return iter((self.x, self.y))
 

@@ -45,7 +45,7 @@ class DataLoader:
         self.nobs = count_observations(data, "DataLoader")
         self.batchsize = check_integer(batchsize, 1, "batchsize", "DataLoader")
         self.seed = check_integer(seed, 0, "seed", "DataLoader")
-        self.shuffle, self.partial = shuffle, partial
+        self.shuffle, self.partial = bool(shuffle), bool(partial)
         self.epoch = 0
         if not self.batches_per_epoch:
             got, expected = (

@@ -1,6 +1,6 @@
 """Models run on shapes alone: the size of the output, with nothing computed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -14,7 +14,7 @@ from argflux.tree import is_array, is_differentiable
 
 
 @explained
-def outputsize(model: Any, *inputs: Any, dtype: DTypeLike | None = None) -> Any:
+def outputsize(model: Callable, *inputs: Any, dtype: DTypeLike | None = None) -> Any:
     """Return the shape of a model's output for inputs of given shapes, without computing anything.
 
     Args:

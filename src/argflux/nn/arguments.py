@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.kinds import Numbers, fits, takes
 from argflux.nn.random import next_key
 from argflux.nn.show import label
 from argflux.tree import is_array
@@ -88,7 +89,13 @@ def drawn(where: str, init: Callable, key: Array | None, shape: Sequence[int], d
         >>> drawn("Scale", nn.initialisers.ones, None, (2,), "float32").tolist()
         [1.0, 1.0]
     """
-    array = jnp.asarray(init(next_key(key), tuple(shape), dtype))
+    if not takes(init, key, shape, dtype):
+        got, todo = f"init {label(init)}", "pass one of af.init, or a function such as it"
+        raise DtypeError(got, "a function (key, shape, dtype) -> array", todo, where=where)
+    given = init(next_key(key), tuple(shape), dtype)
+    if not fits(given, Numbers):
+        raise DtypeError(f"{label(given)} from init", "an array of numbers", "return an array", where=where)
+    array = jnp.asarray(given)
     if array.shape != tuple(shape):
         got, expected = f"an array of shape {array.shape} from init", f"{tuple(shape)}"
         raise ShapeError(got, expected, "return that shape", where=where)

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.nn.arguments import checked_size
 from argflux.nn.dense import Dense
 from argflux.nn.dropout import Dropout
@@ -102,7 +103,12 @@ class MultiHeadAttention(Layer):
         self.causal, self.return_weights = bool(causal), bool(return_weights)
 
     def __call__(
-        self, query: ArrayLike, key: ArrayLike | None = None, value: ArrayLike | None = None, *, mask: Any = None
+        self,
+        query: ArrayLike,
+        key: ArrayLike | None = None,
+        value: ArrayLike | None = None,
+        *,
+        mask: Numbers = None,
     ) -> Any:
         """Map (batch, length, width) to (batch, length, outputs)."""
         key = query if key is None else key

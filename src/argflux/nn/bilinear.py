@@ -89,7 +89,7 @@ class Bilinear(Layer):
         self.bias = given_bias(where, bias, shape[:1], dtype)
         self.activation = checked_activation("Bilinear", activation)
 
-    def __call__(self, x: ArrayLike | tuple, z: ArrayLike | None = None) -> Array:
+    def __call__(self, x: ArrayLike | tuple[ArrayLike, ...], z: ArrayLike | None = None) -> Array:
         """Map (..., m) and (..., n) to (..., outputs)."""
         where = self.label()
         x, z = self._checked(where, *_two(where, x, z))

@@ -8,9 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from argflux.errors import DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import fits, shortened
 from argflux.nn.show import label
 from argflux.userlayer import is_function, register_layers
 
@@ -76,6 +78,9 @@ def joined(where: str, connection: Any, first: Any, *rest: Any, got: str = "bran
         return (first, *rest)
     if not _is_elementwise(function):
         return connection(first, *rest)
+    if strange := [part for part in (first, *rest) if not fits(part, ArrayLike)]:
+        got, todo = shortened(strange[0]), "pass arrays, or another connection"
+        raise DtypeError(got, "arrays, for an elementwise connection", todo, where=where)
     for other in rest:
         if jnp.shape(other) != jnp.shape(first):
             shapes, todo = (jnp.shape(first), jnp.shape(other)), "give them as many outputs, or join with cat"

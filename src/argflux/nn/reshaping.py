@@ -105,8 +105,9 @@ class Upsample(Layer):
             got = "neither scale nor size" if scale is None else "scale and size"
             raise ArgumentError(got, "one of the two", "call Upsample(2) or Upsample(size=(32, 32))", where="Upsample")
         check = lambda name, value: checked_size("Upsample", name, value, "pass integers")
-        is_each = isinstance(scale, tuple | list)
-        self.scale = tuple(check("scale", s) for s in scale) if is_each else scale and check("scale", scale)  # type: ignore
+        is_each = isinstance(scale, tuple | list) or np.ndim(scale) > 0  # type: ignore[arg-type]
+        each = lambda scale: tuple(check("scale", s) for s in scale) if is_each else check("scale", scale)
+        self.scale = None if scale is None else each(scale)
         self.size = None if size is None else tuple(check("size", s) for s in size)
         self.mode, self.align_corners = MODES[mode], bool(align_corners)
 

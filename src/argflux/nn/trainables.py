@@ -63,4 +63,4 @@ def destructure(model: Any) -> tuple[Array, Callable[[Array], Any]]:
             raise ShapeError(got, f"{vector.shape}", todo, where="rebuild")
         return eqx.combine(unravel(flat), rest)
 
-    return vector, rebuild
+    return vector, explained(rebuild)

@@ -13,6 +13,7 @@ from argflux.autodiff.linear import is_linear
 from argflux.autodiff.source import user_line
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.chunks import observations
 from argflux.patterns.flat import CUT, Step
 from argflux.patterns.islands import COMPARISONS
@@ -24,7 +25,7 @@ _CHOICES = {"max", "min", "select_n"}
 
 
 @explained
-def local_affine_map(model: Callable, x: Any) -> tuple[Array, Array]:
+def local_affine_map(model: Callable, x: Numbers) -> tuple[Array, Array]:
     """Return A and c with f(x) = A x + c on the whole linear region of an input.
 
     Args:
@@ -60,7 +61,7 @@ def _local_affine_map(model: Any, x: Array) -> tuple[Array, Array]:
 
 
 @explained
-def region_radius(model: Callable, x: Any, *, norm: float = 2, batch_axes: int = 0) -> Array:
+def region_radius(model: Callable, x: Numbers, *, norm: float = 2, batch_axes: int = 0) -> Array:
     """Return how far an input may move, in every direction, before the activation pattern changes.
 
     Within its region, each pre-activation is affine, z = w·x + b; a corner t is |z - t| / ‖w‖ away, in the dual norm

@@ -12,6 +12,7 @@ from jax import Array
 
 from argflux.errors import DataError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
 from argflux.patterns.distinct import repeated
@@ -25,7 +26,7 @@ from argflux.patterns.sites import preactivations
 @explained
 def design_weights(
     model: Callable,
-    x: Any,
+    x: Numbers,
     *,
     key: Array | None = None,
     kappa: float = 0.1,

@@ -11,6 +11,8 @@ from jax.typing import DTypeLike
 
 from argflux.errors import ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
+from argflux.nn.arguments import drawn
 from argflux.nn.initialisers import glorot_uniform, nfan
 from argflux.nn.random import next_key
 from argflux.patterns.chunks import check_finite, observations
@@ -21,7 +23,7 @@ WHERE = "designed"
 
 
 @explained(options="kappa margin minimise trust balanced scale samples solver threads")
-def designed(x: Any, *, start: Callable = glorot_uniform, **options: Any) -> Callable[..., Array]:
+def designed(x: Numbers, *, start: Callable = glorot_uniform, **options: Any) -> Callable[..., Array]:
     """Make an initialiser that chooses a layer's weights by linear programs, as `design_weights` does.
 
     Args:
@@ -57,7 +59,7 @@ def designed(x: Any, *, start: Callable = glorot_uniform, **options: Any) -> Cal
             got, todo = f"data of width {rows.shape[1]} for a weight of shape {tuple(shape)}", "pass the layer's input"
             raise ShapeError(got, f"width {inputs}", todo, where=WHERE)
         drawing, moves = jax.random.split(next_key(key))
-        weight = np.asarray(start(drawing, shape, dtype), np.float64).reshape(shape[0], -1)
+        weight = np.asarray(drawn(WHERE, start, drawing, shape, dtype), np.float64).reshape(shape[0], -1)
         found = UnitRows(rows, weight, np.zeros(len(weight)), np.zeros((len(rows), len(weight))))
         rng = np.random.default_rng(np.asarray(jax.random.bits(moves, (4,), "uint32")))
         design = design_layer(found, 0.0, settings, rng, where=WHERE)

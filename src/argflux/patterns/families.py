@@ -12,6 +12,7 @@ from jax import Array
 
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.kinds import shortened, takes
 from argflux.nn import initialisers
 from argflux.nn.initialisers import nfan
 from argflux.patterns.design import design_weights
@@ -44,6 +45,11 @@ class Family:
     name: str
     draw: Draw
     batched: bool = True
+
+    def __post_init__(self) -> None:
+        if not takes(self.draw, None, None, None):
+            got, todo = f"draw={shortened(self.draw)}", "let it take these three"
+            raise ArgumentError(got, "a function draw(key, network, x)", todo, where=f"Family {self.name}")
 
 
 @explained

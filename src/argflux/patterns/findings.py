@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from argflux.errors import ArgumentError
+from argflux.keywords import explained
 from argflux.patterns.records import Record
 from argflux.patterns.relations import Comparison, Correlation, adjusted, compare, correlate
 
 OUTCOMES = ("test accuracy", "gap", "epochs to level")
 
 
+@explained
 @dataclass(frozen=True, eq=False)
 class Study:
     """The records of a study and what follows from them.

@@ -10,8 +10,10 @@ import numpy as np
 from jax import lax
 
 from argflux.autodiff.tape import bind
+from argflux.errors import ArgumentError
 from argflux.jaxpr import ClosedJaxpr, Literal, called_program, jaxprs_in_params, scan_counts
-from argflux.patterns.traced import traced
+from argflux.kinds import shortened
+from argflux.patterns.traced import WHERE, traced
 from argflux.tree import is_array, is_differentiable, path_name
 from argflux.userlayer import register_layers
 
@@ -66,6 +68,9 @@ class Flat:
     def run(self, model: Any, x: Any, wanted: Sequence[int]) -> list:
         """Return the values of these numbers for a model and an input like those that were flattened."""
         arrays = [leaf for leaf in jax.tree.leaves(register_layers(model)) if _is_parameter(leaf)]
+        if len(arrays) != len(self.parameters):
+            got, todo = f"{shortened(model)} with {len(arrays)} arrays", "call find_sites for this model"
+            raise ArgumentError(got, f"the {len(self.parameters)} that were traced", todo, where=WHERE)
         env = self.constants | dict(zip(self.parameters, arrays, strict=True)) | {self.x: jnp.asarray(x)}
         needed = self.needed(wanted, through_cuts=True)
         for step in self.steps:

@@ -10,6 +10,7 @@ from jax import Array
 
 from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import numbered
 from argflux.patterns.pattern import activation_pattern
@@ -38,7 +39,7 @@ class GapIdentity(NamedTuple):
 
 
 @explained
-def generalisation_gap(model: Callable, x: Any, dx: Any, dm: Any) -> Array:
+def generalisation_gap(model: Callable, x: Numbers, dx: Numbers, dm: Any) -> Array:
     """Return how differently a change of the parameters acts on an input and on one beside it.
 
     With parameters P, P* = P + dm and inputs x, x* = x + dx,
@@ -69,7 +70,7 @@ def generalisation_gap(model: Callable, x: Any, dx: Any, dm: Any) -> Array:
 
 
 @explained
-def gap_identity(model: Callable, x: Any, dx: Any, dm: Any) -> GapIdentity:
+def gap_identity(model: Callable, x: Numbers, dx: Numbers, dm: Any) -> GapIdentity:
     """Compare L_gen with A' dx, which it equals where no unit flips.
 
     Where the four evaluations share an activation pattern, f(x, P) = A x + c and f(x, P*) = (A + A') x + c + c', and

@@ -13,6 +13,7 @@ from jax import Array
 
 from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import check_finite, observations
 from argflux.patterns.sites import Site, find_sites, require_sites
@@ -48,7 +49,7 @@ class LineRegions:
 
 
 @explained
-def line_regions(model: Callable, start: Any, end: Any) -> LineRegions:
+def line_regions(model: Callable, start: Numbers, end: Numbers) -> LineRegions:
     """Find every breakpoint of a model on the line between two inputs, exactly up to rounding.
 
     Site by site: between the breakpoints found so far, what a site is given is affine in the place on the line, so

@@ -11,13 +11,14 @@ import numpy as np
 from jax import Array
 
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.chunks import check_finite, chunk_length, chunks, numbered, observations
 from argflux.patterns.sites import Site, find_sites, require_sites
 from argflux.patterns.traced import as_array
 
 
 @explained
-def activation_pattern(model: Callable, x: Any) -> dict[str, Array]:
+def activation_pattern(model: Callable, x: Numbers) -> dict[str, Array]:
     """Return on which side of its corners every ReLU-like unit is, and which value every maximum picks.
 
     Two inputs with the same pattern are in the same linear region, if the units are straight between their corners.
@@ -101,7 +102,7 @@ class PatternCounts:
 
 
 @explained
-def count_patterns(model: Callable, x: Any, *, batch_axes: int = 1) -> PatternCounts:
+def count_patterns(model: Callable, x: Numbers, *, batch_axes: int = 1) -> PatternCounts:
     """Count the distinct activation patterns that a model makes on data, by layer and as a whole.
 
     Patterns are compared bit by bit, packed, so nothing is lost to hashing.

@@ -10,6 +10,7 @@ import numpy as np
 
 from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.affine import check_affine
 from argflux.patterns.chunks import observations
 from argflux.patterns.line import germs
@@ -47,9 +48,9 @@ class PlaneRegions:
 @explained
 def plane_regions(
     model: Callable,
-    origin: Any = None,
-    u: Any = None,
-    v: Any = None,
+    origin: Numbers = None,
+    u: Numbers = None,
+    v: Numbers = None,
     *,
     bounds: tuple[float, float, float, float] = (-1.0, 1.0, -1.0, 1.0),
 ) -> PlaneRegions:

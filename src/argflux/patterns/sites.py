@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers
 from argflux.patterns.choices import find_choices
 from argflux.patterns.flat import Flat, Step, flatten, layer_name
 from argflux.patterns.islands import Islands
@@ -48,6 +49,7 @@ class Site:
         return bool(self.corners)
 
 
+@explained
 @dataclass(frozen=True, eq=False)
 class Sites:
     """The sites of a model for inputs of one shape, in the order in which they are reached, and its program."""
@@ -64,14 +66,18 @@ class Sites:
         """The sites of ReLU-like units."""
         return tuple(site for site in self.found if site.is_unit)
 
-    def values(self, model: Any, x: Any, sites: Sequence[Site]) -> list[Array]:
+    def values(self, model: Any, x: Numbers, sites: Sequence[Site]) -> list[Array]:
         """Return, for each of these sites, the pre-activations; of a maximum, the candidates."""
+        traced = self.flat.shapes[self.flat.x].shape
+        if jnp.shape(x) != traced:
+            got, todo = f"x of shape {jnp.shape(x)}", "call find_sites for this shape"
+            raise ShapeError(got, f"{traced}, as find_sites was given", todo, where="Sites.values")
         found = iter(self.flat.run(model, x, [i for site in sites for i in site.inputs]))
         return [site.read([next(found) for _ in site.inputs]) for site in sites]
 
 
 @explained
-def find_sites(model: Callable, x: Any) -> Sites:
+def find_sites(model: Callable, x: Numbers) -> Sites:
     """Find the ReLU-like units and the maxima of a model.
 
     The model is traced, and every comparison that its result depends on is looked at. An elementwise function of
@@ -99,7 +105,7 @@ def find_sites(model: Callable, x: Any) -> Sites:
 
 
 @explained
-def preactivations(model: Callable, x: Any) -> dict[str, Array]:
+def preactivations(model: Callable, x: Numbers) -> dict[str, Array]:
     """Return what every ReLU-like unit of a model is given, by the name of the layer it belongs to.
 
     A unit is ReLU-like if its slope jumps somewhere: relu, leakyrelu, relu6, trelu, hardtanh, hardsigmoid,

@@ -12,6 +12,7 @@ from argflux.data import check_data, onehotbatch
 from argflux.data.arguments import check_integer
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import shortened
 from argflux.nn import logitcrossentropy, trainables
 from argflux.patterns.families import Draw, Family, families_of
 from argflux.patterns.findings import Study
@@ -21,6 +22,7 @@ from argflux.patterns.sites import find_sites, require_units
 from argflux.patterns.together import Together
 from argflux.patterns.trial import Course, Start, Trial, chunks
 from argflux.training import Descent
+from argflux.training.program import checked_loss
 
 WHERE = "study_initialisations"
 FORMAT = 1
@@ -94,7 +96,7 @@ def study_initialisations(
     rule = Descent(0.1) if rule is None else rule
     every = max(1, epochs // 20) if every is None else check_integer(every, 1, "every", WHERE)
     course, classes = _course(data, epochs, batchsize, every, check_integer(seed, 0, "seed", WHERE))
-    _check_network(network, course)
+    _check_network(network, course, loss)
     settings = {
         "format": FORMAT,
         "families": [family.name for family in chosen],
@@ -163,6 +165,9 @@ def _course(data: tuple, epochs: int, batchsize: int, every: int, seed: int) -> 
 
 
 def _pair(name: str, part: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(part, Iterable) or len(part := tuple(part)) != 2:
+        todo = "pass a Dataset, or (x, y)"
+        raise ArgumentError(f"{name} data {shortened(part)}", "inputs and labels", todo, where=WHERE)
     x, y = part
     x, y = np.asarray(x), np.asarray(y)
     if x.dtype.kind not in "fiub":
@@ -176,13 +181,16 @@ def _pair(name: str, part: Any) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _check_network(network: Any, course: Course) -> None:
+def _check_network(network: Any, course: Course, loss: Callable) -> None:
     x, y = (part[:2] for part in course.train)
     sites = find_sites(network, jax.ShapeDtypeStruct(x.shape, x.dtype))
     outputs = jax.eval_shape(lambda x: network(x), jax.ShapeDtypeStruct(x.shape, x.dtype))
     if outputs.shape != y.shape:
         got, expected = f"outputs of shape {outputs.shape} for two inputs", f"{y.shape}, a score for each class"
         raise ShapeError(got, expected, "end the network in as many outputs as there are classes", where=WHERE)
+    jax.eval_shape(
+        lambda scores, y: checked_loss(loss(scores, y), WHERE), outputs, jax.ShapeDtypeStruct(y.shape, y.dtype)
+    )
     require_units(sites, WHERE)
     if not trainables(network):
         got, todo = "a network without floating arrays", "add layers with weights"

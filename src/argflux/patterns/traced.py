@@ -47,6 +47,9 @@ def traced(call: Callable, arrays: list, x: Any, model: Any) -> ClosedJaxpr:
         got = f"{label(model)}, which fails on a batch of shape {shape}: {_first_line(error)}"
         expected = "a model of batches, the observations first, and data of its width"
         raise ArgumentError(got, expected, _advice(model, x), where=WHERE) from error
+    if not closed.out_avals:
+        todo = "return what the model computes"
+        raise ArgumentError(f"{label(model)}, which returns no arrays", "a result", todo, where=WHERE)
     return closed
 
 

@@ -13,6 +13,7 @@ from jax import Array
 
 from argflux.errors import DataError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Labels, Numbers
 from argflux.patterns.chunks import check_finite, chunk_length, chunks, numbered, observations
 from argflux.patterns.sites import Site, find_sites, require_units
 
@@ -86,7 +87,7 @@ class ZeroCounts:
 
 
 @explained
-def count_zeros(model: Callable, x: Any, labels: Any = None, *, batch_axes: int = 1) -> ZeroCounts:
+def count_zeros(model: Callable, x: Numbers, labels: Labels = None, *, batch_axes: int = 1) -> ZeroCounts:
     """Count the zeros that the ReLU-like units of a model give on data.
 
     A zero is an output that equals 0, as a relu gives for every input that is not positive. Units that never rest

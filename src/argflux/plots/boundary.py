@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained
-from argflux.plots.checks import class_numbers, same_length
+from argflux.kinds import Labels, Reals, fits, shortened
+from argflux.plots.checks import class_names, class_numbers, in_the_plane, same_length
 from argflux.plots.style import INK, colour, styled, tint
 
 CELLS = 240  # along the longer side
@@ -19,8 +20,8 @@ CELLS = 240  # along the longer side
 @styled
 def decision_boundary(
     predict: Callable[[np.ndarray], Any],
-    x: Any,
-    y: Any,
+    x: Reals,
+    y: Labels,
     classes: Sequence[Hashable] | None = None,
     *,
     title: str = "",
@@ -56,28 +57,21 @@ def decision_boundary(
         >>> [text.get_text() for text in figure.legends[0].get_texts()]
         ['left', 'right']
     """
-    x = _plane(x)
+    x = in_the_plane(x, "points", "choose two columns of the data", "decision_boundary").astype(np.float32)
     ticks = _ticks(x)
     probabilities = _probabilities(predict, ticks)
     count = probabilities.shape[-1]
     y = class_numbers(y, count, "label", "decision_boundary")
+    names = class_names(classes, count, "decision_boundary")
     same_length(x, y, "points and labels", "decision_boundary")
     width, height = (side[-1] - side[0] for side in ticks)
     figure = Figure(figsize=(6.4, min(max(6.4 * height / width, 3.0), 9.0) + 0.9))
     axes = figure.add_subplot(title=title, xlabel="x₁", ylabel="x₂", aspect="equal")
     axes.grid(False)
     _draw_field(axes, ticks, probabilities)
-    _draw_points(axes, x, y, [str(name) for name in classes or range(count)])
+    _draw_points(axes, x, y, names)
     figure.legend(loc="outside lower center", ncols=min(count, 6), handletextpad=0.1)
     return figure
-
-
-def _plane(x: Any) -> np.ndarray:
-    x = np.asarray(x, dtype=np.float32)
-    if x.ndim != 2 or x.shape[1] != 2 or not len(x):
-        todo = "choose two columns of the data"
-        raise ShapeError(f"points of shape {x.shape}", "shape (n, 2)", todo, where="decision_boundary")
-    return x
 
 
 def _ticks(x: np.ndarray) -> list[np.ndarray]:
@@ -92,7 +86,11 @@ def _ticks(x: np.ndarray) -> list[np.ndarray]:
 def _probabilities(predict: Callable, ticks: list[np.ndarray]) -> np.ndarray:
     columns, rows = np.meshgrid(*ticks)
     points = np.stack([columns.ravel(), rows.ravel()], axis=1)
-    values = np.asarray(predict(points), dtype=float)
+    given = predict(points)
+    if not fits(given, Reals):
+        got, todo = f"predict gave {shortened(given)}", "pass a model with softmax behind it"
+        raise DtypeError(got, "an array of probabilities", todo, where="decision_boundary")
+    values = np.asarray(given, dtype=float)
     if values.ndim != 2 or len(values) != len(points) or values.shape[1] < 2:
         got, expected = (
             f"predict gave shape {values.shape}",

@@ -1,10 +1,24 @@
-"""What the figures require of labels."""
+"""What the figures require of labels, names and studies."""
 
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 
 from argflux.errors import DataError, DtypeError, ShapeError
+from argflux.kinds import having
+
+Study = Annotated[Any, having("correlations", "a Study")]
+Studies = Study | Mapping[str, Study]
+
+
+def class_names(classes: Sequence[Hashable] | None, count: int, where: str) -> list[str]:
+    """Return the names of so many classes, their numbers by default."""
+    names = [str(name) for name in (range(count) if classes is None else classes)]
+    if len(names) != count:
+        got, todo = f"{len(names)} classes", "name each class once, in the order of the numbers"
+        raise ShapeError(got, f"{count}", todo, where=where)
+    return names
 
 
 def class_numbers(labels: Any, count: int | None, what: str, where: str) -> np.ndarray:
@@ -22,6 +36,16 @@ def class_numbers(labels: Any, count: int | None, what: str, where: str) -> np.n
         expected = "0 or more" if count is None else f"0 to {count - 1}"
         raise DataError(got, expected, "number the classes from 0, one name for each", where=where)
     return labels
+
+
+def in_the_plane(array: Any, what: str, todo: str, where: str) -> np.ndarray:
+    """Return points of shape (n, 2), at least one, all of them finite, or raise."""
+    points = np.asarray(array, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ShapeError(f"{what} of shape {points.shape}", "shape (n, 2)", todo, where=where)
+    if not np.isfinite(points).all():
+        raise DataError(f"{what} with a number that is not finite", "finite numbers", "drop those rows", where=where)
+    return points
 
 
 def same_length(first: np.ndarray, second: np.ndarray, names: str, where: str) -> None:

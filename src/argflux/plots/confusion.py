@@ -1,7 +1,6 @@
 """Confusion: which class was taken for which."""
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,12 +8,13 @@ from matplotlib.figure import Figure
 
 from argflux.errors import DataError
 from argflux.keywords import explained
+from argflux.kinds import Labels
 from argflux.plots.checks import class_numbers, same_length
 from argflux.plots.style import BLUE, INK, VERMILLION, styled, tint
 
 
 @explained
-def confusion_matrix(labels: Any, predictions: Any, count: int) -> np.ndarray:
+def confusion_matrix(labels: Labels, predictions: Labels, count: int) -> np.ndarray:
     """Count the pairs of true and predicted class.
 
     Args:
@@ -43,7 +43,7 @@ def confusion_matrix(labels: Any, predictions: Any, count: int) -> np.ndarray:
 
 @explained
 @styled
-def confusion(labels: Any, predictions: Any, classes: Sequence[Hashable], *, title: str = "") -> Figure:
+def confusion(labels: Labels, predictions: Labels, classes: Sequence[Hashable], *, title: str = "") -> Figure:
     """Draw how often each class was taken for each, with the part of every class that was found.
 
     Right answers lie on the diagonal in blue, by the part of the class. Mistakes are vermillion, by their

@@ -1,7 +1,7 @@
 """Loss curves: what training did to the loss."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,14 +10,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from argflux.errors import DataError
 from argflux.keywords import explained
+from argflux.kinds import Reals, having
 from argflux.plots.style import colour, label_ends, styled
 
+Run = Reals | Annotated[Any, having("losses", "a History")]
+Runs = Run | Mapping[str, Run]
 SMOOTHED_FROM = 400  # more steps than this are drawn faintly behind their running mean
 
 
 @explained
 @styled
-def loss_curve(losses: Any, *, title: str = "", xlabel: str = "step", ylabel: str = "loss") -> Figure:
+def loss_curve(losses: Runs, *, title: str = "", xlabel: str = "step", ylabel: str = "loss") -> Figure:
     """Draw the loss of every step of one run or of several.
 
     The loss axis is logarithmic when all losses are positive and span more than a factor of 20. Runs of over
@@ -61,7 +64,7 @@ def _window(steps: int) -> int:
     return steps // 50 if steps > SMOOTHED_FROM else 1
 
 
-def _finite_or_gap(name: object, run: Any) -> np.ndarray:
+def _finite_or_gap(name: object, run: Run) -> np.ndarray:
     run = np.asarray(getattr(run, "losses", run), dtype=float).reshape(-1)
     if not np.isfinite(run).any():
         got = f"{run.size} losses, none of them finite" if run.size else "no losses"

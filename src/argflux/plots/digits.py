@@ -9,16 +9,17 @@ from matplotlib.figure import Figure
 
 from argflux.errors import ArgumentError, DataError, ShapeError
 from argflux.keywords import explained
-from argflux.plots.checks import class_numbers, same_length
+from argflux.kinds import Labels, Reals
+from argflux.plots.checks import class_names, class_numbers, same_length
 from argflux.plots.style import INK, MUTED, VERMILLION, styled
 
 
 @explained
 @styled
 def digit_grid(
-    images: Any,
-    labels: Any,
-    predictions: Any = None,
+    images: Reals,
+    labels: Labels,
+    predictions: Labels = None,
     *,
     classes: Sequence[Hashable] | None = None,
     columns: int = 8,
@@ -55,12 +56,12 @@ def digit_grid(
         got = f"columns={columns}, limit={limit}"
         raise ArgumentError(got, "1 or more of both", "leave them out for 8 and 32", where="digit_grid")
     images = _pictures(images)
-    count = len(classes) if classes else None
+    count = None if classes is None else len(classes)
     labels = class_numbers(labels, count, "label", "digit_grid")
     predictions = labels if predictions is None else class_numbers(predictions, count, "prediction", "digit_grid")
     same_length(images, labels, "pictures and labels", "digit_grid")
     same_length(images, predictions, "pictures and predictions", "digit_grid")
-    names = [str(name) for name in classes or range(1 + max(labels.max(), predictions.max()))]
+    names = class_names(classes, 1 + max(labels.max(), predictions.max()) if count is None else count, "digit_grid")
     captions = [(names[true], names[guess]) for true, guess in zip(labels, predictions, strict=True)]
     return _draw(images[:limit], captions, columns, title)
 

@@ -1,7 +1,7 @@
 """The linear regions of a model: on a part of a plane, and along a line."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 from matplotlib.collections import PolyCollection
@@ -9,12 +9,19 @@ from matplotlib.figure import Figure
 
 from argflux.errors import DataError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Reals, Row, having
+from argflux.plots.checks import class_numbers, in_the_plane, same_length
 from argflux.plots.style import INK, PALETTE, colour, label_ends, styled, tint
+
+TODO = "pass coordinates (s, t)"
+PlaneRegions = Annotated[Any, having("polygons", "what plane_regions returns")]
 
 
 @explained
 @styled
-def linear_regions(polygons: Any, points: Any = None, labels: Any = None, *, title: str = "") -> Figure:
+def linear_regions(
+    polygons: PlaneRegions | Iterable[Reals], points: Reals = None, labels: Row = None, *, title: str = ""
+) -> Figure:
     """Draw the linear regions that a plane is cut into, and data on top.
 
     The colours of regions tell neighbours apart and mean nothing.
@@ -39,7 +46,9 @@ def linear_regions(polygons: Any, points: Any = None, labels: Any = None, *, tit
         >>> figure.axes[0].get_title("left")
         '2 linear regions'
     """
-    found = [_plane(polygon, "polygon") for polygon in getattr(polygons, "polygons", polygons)]
+    found = [
+        in_the_plane(polygon, "polygon", TODO, "linear_regions") for polygon in getattr(polygons, "polygons", polygons)
+    ]
     if not found:
         raise DataError("no polygons", "at least one", "pass what plane_regions returned", where="linear_regions")
     corners = np.concatenate(found)
@@ -50,20 +59,14 @@ def linear_regions(polygons: Any, points: Any = None, labels: Any = None, *, tit
     width = 0.6 if len(found) < 2_000 else 0.2
     axes.add_collection(PolyCollection(found, facecolors=_pale(len(found)), edgecolors=INK, linewidths=width))
     axes.set(xlim=(left, right), ylim=(bottom, top))
-    if points is not None:
-        points = _plane(points, "points")
-        classes = np.zeros(len(points), int) if labels is None else np.asarray(labels)
+    if points is not None and np.size(points):
+        points = in_the_plane(points, "points", TODO, "linear_regions")
+        given = np.zeros(len(points), int) if labels is None else labels
+        classes = class_numbers(given, None, "label", "linear_regions")
+        same_length(points, classes, "points and labels", "linear_regions")
         colours = [colour(int(k)) for k in classes]
         axes.scatter(*points.T, s=22, c=colours, edgecolors="white", linewidths=0.7, zorder=3)
     return figure
-
-
-def _plane(array: Any, what: str) -> np.ndarray:
-    array = np.asarray(array, dtype=float)
-    if array.ndim != 2 or array.shape[1] != 2:
-        got, todo = f"{what} of shape {array.shape}", "pass coordinates (s, t)"
-        raise ShapeError(got, "shape (n, 2)", todo, where="linear_regions")
-    return array
 
 
 def _pale(count: int) -> np.ndarray:
@@ -74,7 +77,7 @@ def _pale(count: int) -> np.ndarray:
 
 @explained
 @styled
-def line_pieces(t: Any, outputs: Any, sites: Sequence[str] = (), *, title: str = "") -> Figure:
+def line_pieces(t: Reals, outputs: Reals, sites: Sequence[str] = (), *, title: str = "") -> Figure:
     """Draw a model's outputs along a line, which are straight between breakpoints, and the breakpoints by layer.
 
     Args:

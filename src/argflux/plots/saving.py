@@ -36,6 +36,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160)
     if kind not in known:
         got, todo = f"the ending {path.suffix!r}", "name the file like loss.png"
         raise ArgumentError(got, f"one of {', '.join(sorted(known))}", todo, where=str(path))
+    if not dpi >= 1:
+        raise ArgumentError(f"dpi={dpi!r}", "at least 1", "leave it out for 160", where=str(path))
     drawn = BytesIO()
     figure.savefig(drawn, format=kind, dpi=dpi)
     try:

@@ -1,7 +1,7 @@
 """Figures of a study of starts: measures against outcomes, correlations with intervals, families, learning curves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from argflux.errors import DataError
 from argflux.keywords import explained
+from argflux.plots.checks import Studies, Study
 from argflux.plots.style import GRID, INK, MUTED, colour, styled
 
 MARKERS = "os^Dvp*Xh"
@@ -18,7 +19,7 @@ MARKERS = "os^Dvp*Xh"
 
 @explained
 @styled
-def scatter_starts(study: Any, measures: Sequence[str] | None = None, outcome: str = "test accuracy") -> Figure:
+def scatter_starts(study: Study, measures: Sequence[str] | None = None, outcome: str = "test accuracy") -> Figure:
     """Draw what was measured of starts before training against what came of them, a panel for each measure.
 
     Each panel is headed by the correlation of ranks over all starts and within families, with 95 % intervals.
@@ -65,7 +66,7 @@ def scatter_starts(study: Any, measures: Sequence[str] | None = None, outcome: s
 
 @explained
 @styled
-def forest_of_correlations(studies: Any, *, within: bool = True) -> Figure:
+def forest_of_correlations(studies: Studies, *, within: bool = True) -> Figure:
     """Draw the rank correlations of every measure with every outcome, with their bootstrap intervals.
 
     A filled point is a correlation that stands after Holm's correction, p below 5 %.
@@ -89,7 +90,7 @@ def forest_of_correlations(studies: Any, *, within: bool = True) -> Figure:
         >>> figure.axes[0].get_title("left")
         'epochs to level'
     """
-    named = studies if isinstance(studies, dict) else {"": studies}
+    named = studies if isinstance(studies, Mapping) else {"": studies}
     found = {name: study.correlations(within=within) for name, study in named.items()}
     outcomes = list(dict.fromkeys(each.outcome for some in found.values() for each in some))
     rows = list(dict.fromkeys((name, each.measure) for name, some in found.items() for each in some))
@@ -115,7 +116,7 @@ def forest_of_correlations(studies: Any, *, within: bool = True) -> Figure:
 
 @explained
 @styled
-def families_compared(study: Any) -> Figure:
+def families_compared(study: Study) -> Figure:
     """Draw test accuracy, gap and speed of every start by family, with the mean and its 95 % interval.
 
     Args:
@@ -162,7 +163,7 @@ def families_compared(study: Any) -> Figure:
 
 @explained
 @styled
-def learning_curves(study: Any) -> Figure:
+def learning_curves(study: Study) -> Figure:
     """Draw the median test accuracy of every family along the way, with the middle half of its starts.
 
     Args:
@@ -193,7 +194,7 @@ def learning_curves(study: Any) -> Figure:
     return figure
 
 
-def _check(study: Any) -> None:
+def _check(study: Study) -> None:
     if not study.records:
         todo = "run the study, or load it from its folder"
         raise DataError("a study without records", "at least one start", todo, where="study")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from argflux.errors import DataError, OutputError
 from argflux.keywords import explained
+from argflux.plots.checks import Studies
 from argflux.plots.starts import families_compared, forest_of_correlations, learning_curves, scatter_starts
 
 STYLE = """
@@ -29,7 +30,7 @@ QUESTION = (
 
 
 @explained
-def study_page(studies: Any, path: str | Path, *, verdict: Mapping[str, list[str]], command: str = "") -> Path:
+def study_page(studies: Studies, path: str | Path, *, verdict: Mapping[str, list[str]], command: str = "") -> Path:
     """Write one study or several into an HTML page with its figures inside.
 
     Args:

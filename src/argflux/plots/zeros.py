@@ -1,19 +1,24 @@
 """Zeros of ReLU-like units: which part of each layer is dead, always on or in between, and zeros by class."""
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from argflux.errors import DataError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Reals, Row, having
 from argflux.plots.style import BLUE, INK, colour, label_ends, styled, tint
+
+ZeroCounts = Annotated[Any, having("per_unit", "what count_zeros returns")]
 
 
 @explained
 @styled
-def zero_fractions(per_unit: Any, observations: int | None = None, *, title: str = "") -> Figure:
+def zero_fractions(
+    per_unit: ZeroCounts | Mapping[str, Reals], observations: int | None = None, *, title: str = ""
+) -> Figure:
     """Draw for each layer how often its units are zero, from the unit that is zero least often to the one most.
 
     A flat end at 1 are dead units, a flat start at 0 units that are always on.
@@ -60,7 +65,7 @@ def zero_fractions(per_unit: Any, observations: int | None = None, *, title: str
 
 @explained
 @styled
-def class_zeros(counts: Any, sizes: Any, classes: Sequence[Hashable], *, title: str = "") -> Figure:
+def class_zeros(counts: Reals, sizes: Row, classes: Sequence[Hashable], *, title: str = "") -> Figure:
     """Draw on what part of each class every unit is zero.
 
     Args:
@@ -82,8 +87,8 @@ def class_zeros(counts: Any, sizes: Any, classes: Sequence[Hashable], *, title: 
         'unit'
     """
     counts, sizes = np.asarray(counts, float), np.asarray(sizes, float)
-    if counts.ndim != 2 or not len(counts) == len(sizes) == len(classes):
-        got = f"counts of shape {counts.shape}, {len(sizes)} sizes and {len(classes)} classes"
+    if counts.ndim != 2 or sizes.shape != counts.shape[:1] or len(classes) != len(counts):
+        got = f"counts of shape {counts.shape}, {sizes.size} sizes and {len(classes)} classes"
         todo = "pass an entry of per_class and class_sizes of what count_zeros returned"
         raise ShapeError(got, "one row for each class", todo, where="class_zeros")
     parts = counts / np.maximum(sizes, 1)[:, None]

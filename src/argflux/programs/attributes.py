@@ -88,9 +88,10 @@ class Declared:
 
     def broken(self, value: jax.Array) -> str | None:
         """What a known value should have been, in CVXPY's words, or `None`."""
-        for name in self.names:
-            if bool(self.breach(name, value) > rounding(value)):
-                return _WORDS.get(name, name)
+        with jax.ensure_compile_time_eval():  # known values stay known inside the caller's `jit`
+            for name in self.names:
+                if bool(self.breach(name, value) > rounding(value)):
+                    return _WORDS.get(name, name)
         return None
 
 
@@ -111,9 +112,9 @@ def _off_diagonal(declared: Declared, value: jax.Array) -> jax.Array:
 def _least_eigenvalue(sign: int) -> Any:
     def check(declared: Declared, value: jax.Array) -> jax.Array:
         usable = jnp.where(jnp.isfinite(value), value, jnp.zeros_like(value))
-        low = jnp.min(jnp.linalg.eigvalsh(sign * (usable + jnp.swapaxes(usable, -1, -2)) / 2))
+        low = jnp.min(jnp.linalg.eigvalsh(sign * (usable + jnp.swapaxes(usable, -1, -2)) / 2), initial=jnp.inf)
         slack = jnp.maximum(jnp.asarray(1e-8, value.dtype) - rounding(value), jnp.zeros((), value.dtype))
-        return jnp.maximum(jnp.max(_asymmetry(declared, value)), -low - slack)
+        return jnp.maximum(jnp.max(_asymmetry(declared, value), initial=0.0), -low - slack)
 
     return check
 

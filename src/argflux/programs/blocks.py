@@ -8,6 +8,7 @@ import numpy as np
 
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
+from argflux.kinds import Number, fits, shortened
 from argflux.programs.arrays import known, namespace, placed
 from argflux.programs.form import Blocks, Form
 from argflux.programs.pattern import Sparse
@@ -169,7 +170,9 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
         if isinstance(value, Tracer):
             got, todo = f"a {name} that is being traced", "pass it as a Python number, or mark it static in `jit`"
             raise ArgumentError(got, "a number that is known", todo, where=where)
-    if not tolerance > 0 or not max_iterations >= 1:
+        if not fits(value, Number):
+            raise DtypeError(f"{name}={shortened(value)}", "a number", f"pass {name} as a number", where=where)
+    if not tolerance > 0 or not 1 <= max_iterations < np.inf:
         raise ArgumentError(
             f"tolerance={tolerance}, max_iterations={max_iterations}",
             "a positive tolerance and at least one iteration",
@@ -182,7 +185,7 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
 
 
 def _one_of(name: str, value, allowed: tuple, where: str) -> None:
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ArgumentError(f"{name}={value!r}", f"one of {', '.join(map(repr, allowed))}", "pick one", where=where)
 
 

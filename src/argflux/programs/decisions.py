@@ -43,7 +43,7 @@ def spo_plus_loss(
         A number, of the dtype of `cost`.
 
     Raises:
-        ShapeError: for costs and decisions that are not of one shape.
+        ShapeError: for costs and decisions that are not of one shape, or for none.
         DtypeError: for costs that are no real arrays.
 
     Source:
@@ -71,7 +71,7 @@ def perturbed_loss(
     cost: Any,
     solution: Any,
     *,
-    key: Any,
+    key: jax.Array,
     scale: float = 1.0,
     samples: int = 16,
     maximise: bool = False,
@@ -100,7 +100,7 @@ def perturbed_loss(
 
     Raises:
         ArgumentError: for a scale that is not positive, less than one sample, or no key.
-        ShapeError: for costs and decisions that are not of one shape.
+        ShapeError: for costs and decisions that are not of one shape, or for none.
         DtypeError: for costs that are no real arrays.
 
     Source:
@@ -159,7 +159,7 @@ def fenchel_young_loss(
 
     Raises:
         ArgumentError: without a regulariser, if the program does not say it.
-        ShapeError: for costs and decisions that are not of one shape.
+        ShapeError: for costs and decisions that are not of one shape, or for none.
         DtypeError: for costs that are no real arrays.
 
     Source:
@@ -209,7 +209,7 @@ def regret(
         A number, of the dtype of `cost`.
 
     Raises:
-        ShapeError: for costs and decisions that are not of one shape.
+        ShapeError: for costs and decisions that are not of one shape, or for none.
         DtypeError: for costs that are no real arrays.
 
     Source:
@@ -234,6 +234,9 @@ def _pair(cost: Any, other: Any, name: str, axes: int, where: str) -> tuple[jax.
     if not 1 <= axes <= cost.ndim:
         expected = f"at least {max(axes, 1)} axes: those of the examples, then those of one"
         raise ShapeError(f"cost of shape {list(cost.shape)}", expected, "pass one cost for each unknown", where=where)
+    if not cost.size:
+        got, todo = f"cost of shape {list(cost.shape)}", "pass at least one example"
+        raise ShapeError(got, "costs to decide by", todo, where=where)
     return cost, _like(cost, other, name, where)
 
 

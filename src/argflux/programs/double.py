@@ -62,7 +62,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
     primitive.def_abstract_eval(abstract)
     primitive.def_impl(evaluate)
     mlir.register_lowering(primitive, lower)
-    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, declared)
     return primitive
 
 
@@ -78,11 +78,18 @@ def _widen(x: Any) -> Any:
     return lax.convert_element_type(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 
-def _batch(primitive: Primitive, values: Any, axes: Any, **params: Any) -> tuple[list, list[int]]:
-    """Fold the mapped axis into the leading one, leaving operands that the whole batch shares as they are."""
+def _batch(primitive: Primitive, declared: Callable, values: Any, axes: Any, **params: Any) -> tuple[list, list[int]]:
+    """Fold the mapped axis into the leading one, leaving operands that the whole batch shares as they are.
+
+    There is nothing to run for a batch of none.
+    """
     mapped = [axis is not None for axis in axes]
     moved = [v if axis is None else jnp.moveaxis(v, axis, 0) for v, axis in zip(values, axes, strict=True)]
     size = next(v.shape[0] for v, on in zip(moved, mapped, strict=True) if on)
+    if not size:
+        one = [jax.ShapeDtypeStruct(v.shape[on:], v.dtype) for v, on in zip(moved, mapped, strict=True)]
+        kinds = declared(one, params)
+        return [jnp.zeros((0, *shape), kind) for shape, kind in kinds], [0] * len(kinds)
     inner = max(v.shape[1 if on else 0] for v, on in zip(moved, mapped, strict=True))
     ys = primitive.bind(*_folded(moved, tuple(mapped), size, inner), **params)
     return _unfolded(ys, size, inner), [0] * len(ys)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from argflux.autodiff.questions import check_returned, explaining
 from argflux.autodiff.rules.sparse import without_sparse
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_like
@@ -109,7 +110,8 @@ class Statement:
 
     def plan(self, params: tuple, options: dict[str, Any]) -> Plan:
         """Find the class, the layout and the structure of the program for parameters of these shapes."""
-        variable = variable_layout(self.variable(*params), default_dtype(params))
+        with explaining("Program variable"):
+            variable = variable_layout(self.variable(*params), default_dtype(params))
         found = {what: self._trace(what, variable, params) for what in FUNCTIONS}
         layouts = {what: found[what].layout for what in FUNCTIONS[1:]}
         objective = found["objective"].kind
@@ -136,7 +138,7 @@ class Statement:
     def flat(self, variable: Layout, params: tuple) -> Functions:
         """Write the functions in terms of the variable's vector."""
         vector = lambda f: f and (lambda x: join(jax.tree.leaves(f(variable.tree(x), *params)), x.dtype))
-        bound = lambda f, what: f and variable.spread(f(*params), f"Program {what}")
+        bound = lambda f, what: f and variable.spread(_called(f, what, *params), f"Program {what}")
         return Functions(
             lambda x: self.objective(variable.tree(x), *params).astype(x.dtype),
             vector(self.equality),
@@ -152,7 +154,8 @@ class Statement:
             return Found(Kind(0), None)
         tree = variable.treedef.unflatten(variable.leaves)
         arrays, rebuild = _take_apart(params)
-        jaxpr, out = jax.make_jaxpr(lambda x, arrays: function(x, *rebuild(arrays)), return_shape=True)(tree, arrays)
+        called = lambda x, arrays: _called(function, what, x, *rebuild(arrays))
+        jaxpr, out = jax.make_jaxpr(called, return_shape=True)(tree, arrays)
         check_outputs(out, what)
         kinds = degrees(jaxpr, len(variable.leaves))
         worst = max(kinds, key=lambda kind: kind.degree, default=Kind(0))
@@ -184,6 +187,14 @@ def _entries(variable: Layout, layouts: dict[str, Layout | None], curvature: str
     """Number of entries of the matrices, were they dense."""
     rows = sum(layout.size for layout in layouts.values() if layout)
     return variable.size * (rows + (variable.size if curvature == "dense" else 0))
+
+
+def _called(function: Callable, what: str, *arguments: Any) -> Any:
+    """Call a function of the user's while it is traced."""
+    with explaining(f"Program {what}"):
+        found = function(*arguments)
+    check_returned(found, f"Program {what}")
+    return found
 
 
 def _take_apart(params: tuple) -> tuple[list[jax.ShapeDtypeStruct], Callable]:

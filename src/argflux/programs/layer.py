@@ -6,8 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import ArgumentError, ShapeError
+from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained
+from argflux.kinds import Numbers, fits, shortened
 from argflux.module import Module
 from argflux.programs.program import Program
 from argflux.programs.solution import Solution
@@ -109,10 +110,16 @@ def _check_rows(names: tuple[str, ...], inputs: tuple) -> None:
     for name, value in zip(names, inputs, strict=False):
         for path, leaf in named_leaves(value):
             label = f"{name}{path}"
+            if not fits(leaf, Numbers):
+                got, todo = f"{label}={shortened(leaf)}", "pass an array"
+                raise DtypeError(got, "an array of numbers", todo, where="ProgramLayer")
             if not getattr(leaf, "shape", ()):
                 got, todo = f"{label} without an axis of examples", f"pass {name}[None] for one, or learn it by name"
                 raise ShapeError(got, "one row for every example", todo, where="ProgramLayer")
             counts[label] = leaf.shape[0]
+    if not counts or 0 in counts.values():
+        got, todo = "no examples" if counts else "no arrays", "pass a batch, or set per_example=False"
+        raise ShapeError(got, "at least one example", todo, where="ProgramLayer")
     if len(set(counts.values())) > 1:
         got = " and ".join(f"{count} rows of {label}" for label, count in counts.items())
         todo = "pass inputs of one batch, or set per_example=False"

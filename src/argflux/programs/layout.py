@@ -81,7 +81,7 @@ def variable_layout(template: Any, dtype: Any) -> Layout:
                 "give a floating template or a shape; integer variables are not supported",
                 where=f"Program variable{name and ' '}{name}",
             )
-    if not layout.size:
+    if layout.size < 1:
         raise ShapeError(
             f"an empty variable of shape {', '.join(str(list(leaf.shape)) for leaf in layout.leaves) or '()'}",
             "at least one unknown",

@@ -204,6 +204,8 @@ def _rows(
 
 def _start(program: Any, chain: Any, parameter: Any) -> int:
     """Where a parameter starts; CVXPY replaces those with matrix attributes by the entries that count."""
+    if not parameter.size:  # CVXPY leaves it out
+        return 0
     number = parameter.id
     for step in chain.reductions:
         reduced = getattr(step, "_parameters", None) or {}
@@ -217,5 +219,5 @@ def _place(program: Any, inverse: list, variable: Any) -> np.ndarray:
     for step in inverse:
         if isinstance(step, tuple) and step and isinstance(step[0], dict):
             renamed |= {old: new.id for old, new in step[0].items()}
-    start = program.var_id_to_col[renamed.get(variable.id, variable.id)]
+    start = program.var_id_to_col[renamed.get(variable.id, variable.id)] if variable.size else 0
     return start + np.arange(variable.size).reshape(variable.shape, order="F")

@@ -4,9 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.experimental.sparse import BCOO
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, DtypeError
+from argflux.kinds import fits, shortened
 from argflux.programs.layout import widest
 from argflux.tree import is_array, is_differentiable
 
@@ -32,6 +34,11 @@ def match(
         raise ArgumentError(
             f"no value for {', '.join(missing)}", expected, f"pass {missing[0]}=… or give it by position", where=where
         )
+    for name in names:
+        for leaf in jax.tree.leaves(given[name]):
+            if isinstance(leaf, np.ndarray) and not fits(leaf, np.ndarray):
+                todo = f"convert it with numpy.asarray({name}, float)"
+                raise DtypeError(f"{name}={shortened(leaf)}", "an array of numbers", todo, where=where)
     return tuple(jax.tree.map(_as_array, given[name]) for name in names)
 
 

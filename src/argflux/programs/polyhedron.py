@@ -12,6 +12,7 @@ import numpy as np
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.keywords import explained
+from argflux.kinds import Number
 from argflux.programs.blocks import read_array
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
@@ -86,17 +87,19 @@ def project(polyhedron: Polyhedron, on_failure: str = "nan") -> Callable[[jax.Ar
     if on_failure not in FAILURES:
         raise ArgumentError(f"on_failure={on_failure!r}", '"nan" or "closest"', "pick one", where="project")
 
-    def nearest(x: jax.Array) -> jax.Array:
-        x = read_array("x", x, None, "project")
-        _check_points(polyhedron, x)
-        solve: Callable = functools.partial(_project_row, polyhedron, on_failure)
-        for _ in range(x.ndim - 1):
-            solve = jax.vmap(solve)
-        found, status = solve(x)
-        _check_found(status)
-        return found
+    return functools.partial(nearest, polyhedron=polyhedron, on_failure=on_failure)
 
-    return nearest
+
+def nearest(x: jax.Array, polyhedron: Polyhedron, on_failure: str) -> jax.Array:
+    """Project each row; what `project` returns, with its settings bound, so that it can be pickled."""
+    x = read_array("x", x, None, "project")
+    _check_points(polyhedron, x)
+    solve: Callable = functools.partial(_project_row, polyhedron, on_failure)
+    for _ in range(x.ndim - 1):
+        solve = jax.vmap(solve)
+    found, status = solve(x)
+    _check_found(status)
+    return found
 
 
 def _project_row(to: Polyhedron, on_failure: str, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -133,7 +136,7 @@ def _check_points(polyhedron: Polyhedron, x: jax.Array) -> None:
 
 
 @explained
-def simplex(n: int, total: Any = 1.0) -> Polyhedron:
+def simplex(n: int, total: Number = 1.0) -> Polyhedron:
     """The points of n non-negative coordinates that sum to `total`.
 
     Example:
@@ -159,7 +162,7 @@ def box(lower: Any, upper: Any) -> Polyhedron:
 
 
 @explained
-def halfspace(normal: Any, offset: Any) -> Polyhedron:
+def halfspace(normal: Any, offset: Number) -> Polyhedron:
     """The points with `normal' x <= offset`; normal `(n,)`.
 
     Example:

@@ -212,7 +212,7 @@ class Program:
         values = self._match(params, named)
         directions = {"objective": objective, "equality": equality, "inequality": inequality}
         given = {what: direction for what, direction in directions.items() if direction is not None}
-        return forward(self._source, self._options, values, tangents or {}, given)
+        return forward(self._source, self._options, values, {} if tangents is None else tangents, given)
 
     def reverse_differentiate(self, *params: Any, cotangents: dict[str, Any], **named: Any) -> Sensitivities:
         """Pull a direction of the solution back to the parameters and to the coefficients of the functions.

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from argflux.errors import ArgumentError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.keywords import explained
+from argflux.kinds import Number
 from argflux.programs.blocks import read_array
 from argflux.programs.polyhedron import increasing, project
 
 
 @explained
-def soft_sort(x: Any, strength: Any = 1.0) -> jax.Array:
+def soft_sort(x: Any, strength: Number = 1.0) -> jax.Array:
     """Sort rows in ascending order, smoothly: the nearest point to `(1, …, n) / strength` among mixtures of orders.
 
     Args:
@@ -41,7 +42,7 @@ def soft_sort(x: Any, strength: Any = 1.0) -> jax.Array:
 
 
 @explained
-def soft_rank(x: Any, strength: Any = 1.0) -> jax.Array:
+def soft_rank(x: Any, strength: Number = 1.0) -> jax.Array:
     """Rank rows, smoothly: 1 for the smallest element, n for the largest, ties and near ties in between.
 
     The nearest point to `x / strength` among mixtures of the permutations of `(1, …, n)`.

@@ -10,9 +10,11 @@ import numpy as np
 
 from argflux.autodiff import pullback
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.kinds import shortened
 from argflux.programs.extract import Blocks
 from argflux.programs.pattern import Sparse
 from argflux.programs.plan import Plan
+from argflux.tree import is_differentiable
 
 FIELDS = ("x", "y", "z", "z_lower", "z_upper", "objective")
 
@@ -146,10 +148,14 @@ def _spread(plan: Plan, dparts: tuple, name: str, kinds: tuple[str, ...], shape:
 
 def _match(value: Any, direction: Any, where: str) -> Any:
     """Give a direction the structure, shapes and dtypes of what it belongs to."""
+    for leaf in jax.tree.leaves(value):
+        if not is_differentiable(leaf):
+            todo = "leave it out, or pass the parameter as a floating array"
+            raise DtypeError(f"{shortened(leaf)}, which stands still", "floating arrays", todo, where=where)
     like = lambda value, direction: jnp.broadcast_to(jnp.asarray(direction).astype(value.dtype), np.shape(value))
     try:
         return jax.tree.map(like, value, direction)
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         show = lambda tree: str(jax.tree.map(lambda leaf: list(np.shape(leaf)), tree))
         todo = "give it the structure and the shapes of what it belongs to"
         raise ShapeError(f"shapes {show(direction)}", f"shapes {show(value)}", todo, where=where) from None

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any, NamedTuple
 
-from argflux.errors import ArgumentError
+import jax
+
+from argflux.autodiff.source import is_raised_by_user, line_of_error
+from argflux.errors import ArgfluxError, ArgumentError
+from argflux.kinds import shortened
 
 OF_VARIABLE = ("objective", "equality", "inequality")
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -41,6 +45,11 @@ class Taken(NamedTuple):
         return not self.rest and not self.others and all(map(_is_named, self.places))
 
     @property
+    def forwards(self) -> bool:
+        """Whether it is `(*args, **kwargs)`, as a wrapper is that hides the function it calls."""
+        return self.others and next(iter(self.signature.parameters.values())).kind is Parameter.VAR_POSITIONAL
+
+    @property
     def wanted(self) -> list[Parameter]:
         """What the program has to give: all but settings, which are keywords with a default."""
         return self.places + [p for p in self.keywords if p.default is Parameter.empty]
@@ -66,7 +75,16 @@ class Ordered:
         """Call the user's function."""
         leading, params = arguments[: self.leading], arguments[self.leading :]
         places = [own if number is None else params[number] for number, own in self.places]
-        return self.function(*leading, *places, **{name: params[number] for name, number in self.keywords.items()})
+        keywords = {name: params[number] for name, number in self.keywords.items()}
+        try:
+            return self.function(*leading, *places, **keywords)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ArgfluxError | jax.errors.JAXTypeError) or is_raised_by_user(error):
+                raise
+            values = ", ".join(map(shortened, jax.tree.leaves((places, keywords)))) or "no parameters"
+            got = f"a function that fails at {line_of_error(error)}, for {values}: {' '.join(str(error).split())[:120]}"
+            expected, todo = "one of the variable and the parameters", "check the shapes and dtypes of the parameters"
+            raise ArgumentError(got, expected, todo, where=f"Program({self.__name__})") from error
 
     @property
     def __name__(self) -> str:
@@ -89,6 +107,8 @@ def parameter_names(functions: dict[str, Any]) -> tuple[tuple[str, ...], dict[st
     objective = taken.pop("objective")
     source = next((t for t in taken.values() if t.complete and t.named), None)
     spare = [name for name in (_required(source) if source else []) if name not in objective.named]
+    if set(spare) == set(by_place := [p.name for p in objective.wanted if not _is_named(p)]):
+        spare = by_place  # before a `/`, in the order of the objective
     names = [p.name if _is_named(p) or not spare else spare.pop(0) for p in objective.wanted]
     names += spare if objective.rest or objective.others else []
     defaults = {p.name: p.default for p in objective.places if p.default is not Parameter.empty}
@@ -149,7 +169,7 @@ def ordered(function: Any, what: str, names: Sequence[str], defaults: dict[str, 
             places.append((None, p.default))
     keywords = {p.name: numbers[p.name] for p in taken.keywords if p.name in numbers}
     _check(all(p.name in numbers or p.default is not Parameter.empty for p in taken.keywords), taken, what, names)
-    if taken.rest:
+    if taken.rest and not taken.forwards:
         places += [(k, None) for k in left]
     elif taken.others:
         keywords |= {names[k]: k for k in left}

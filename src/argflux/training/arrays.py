@@ -109,6 +109,9 @@ def _plain(name: str, array: Any, suffix: str) -> tuple[np.ndarray, str]:
     dtype = dtype_name(array)
     if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
+    if isinstance(array, np.ma.MaskedArray):
+        got = f"an array of dtype {array.dtype} with a mask"
+        raise DtypeError(got, "an array of numbers", "save its data and its mask as two", where=name)
     host = np.asarray(array)
     if host.dtype.kind not in "biufc" and not hasattr(ml_dtypes, host.dtype.name):
         got, todo = f"an array of dtype {host.dtype}", "keep it outside of the model's arrays"

@@ -8,7 +8,9 @@ from typing import Any
 
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.kinds import shortened
 from argflux.training.arrays import check_path
+from argflux.training.program import takes
 from argflux.training.saving import save
 
 Score = str | Callable[[Any], float]
@@ -102,6 +104,7 @@ def early_stopping(
         >>> [stop(loss) for loss in (3.0, 2.0, 2.5, 2.0)]
         [False, False, False, True]
     """
+    _check_score(score, "early_stopping")
     _check_at_least(min_dist, 0, "min_dist", "early_stopping")
     sign = -1.0 if maximise else 1.0
     best = math.inf if math.isinf(init_score) else sign * init_score
@@ -134,6 +137,7 @@ def plateau(score: Score = "loss", n: int = 5, *, min_dist: float = 1e-6) -> Cal
         >>> [stop(loss) for loss in (3.0, 2.0, 1.95, 1.94)]
         [False, False, False, True]
     """
+    _check_score(score, "plateau")
     _check_at_least(min_dist, 0, "min_dist", "plateau")
     last = math.inf
 
@@ -170,6 +174,7 @@ class keep_best:
     """
 
     def __init__(self, score: Score = "loss", *, maximise: bool = False, path: str | Path | None = None):
+        _check_score(score, "keep_best")
         if path is not None:
             check_path(path)
         self.score, self.sign, self.path = score, -1.0 if maximise else 1.0, path
@@ -231,12 +236,21 @@ class every_steps:
 
 
 def _score(score: Score, record: Any) -> float:
+    if isinstance(score, str) and not hasattr(record, "score"):
+        todo = "call it with records, or pass score= as a function of what it is called with"
+        raise ArgumentError(shortened(record), f"a Record, for its {score}", todo, where="score")
     return float(record.score(score) if isinstance(score, str) else score(record))
 
 
 def _check_callable(f: Any, where: str) -> None:
     if not callable(f):
         raise ArgumentError(f"a {type(f).__name__}", "a function", "pass a function of a record", where=where)
+
+
+def _check_score(score: Any, where: str) -> None:
+    if not isinstance(score, str) and not takes(score, ()):
+        got, todo = f"score={shortened(score)}", "pass 'loss', the name of a metric, or a function"
+        raise ArgumentError(got, "a name, or a function of one record", todo, where=where)
 
 
 def _check_at_least(value: Any, least: float, name: str, where: str) -> None:

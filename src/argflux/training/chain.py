@@ -200,4 +200,4 @@ def described(part: Part) -> str:
     if isinstance(part, Rule):
         return repr(part)
     bare: Any = part.value if isinstance(part, Alike) else part
-    return written(bare.update)
+    return " from ".join(dict.fromkeys(map(written, (bare.update, bare.init))))

@@ -1,6 +1,6 @@
 """export: a trained model as a file of StableHLO, which runs without this library."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 @explained
 def export(
     path: str | Path,
-    model: Any,
+    model: Callable,
     *inputs: ArrayLike,
     any_batch: bool = True,
     platforms: Sequence[str] = ("cpu", "cuda"),
@@ -67,7 +67,12 @@ def export(
         raise ArgumentError(got, expected, "name those that the file is to run on", where=str(path))
     check_filled(register_layers(model), str(path))
     tested, arrays = testmode(model), [jnp.asarray(x) for x in inputs]
+    if not all(x.size for x in arrays):
+        got, expected = "an input without numbers", "an example of what the model is called with"
+        raise ArgumentError(got, expected, "pass one of at least one row", where=str(path))
     exported = _exported(tested, arrays, any_batch, tuple(platforms), str(path))
+    if not exported.out_avals:
+        raise ArgumentError("a model that returns no arrays", "a result", "return it from the call", where=str(path))
     if any_batch and jax.default_backend() in platforms:
         _check_sizes(tested, exported, arrays, str(path))
     content = exported.mlir_module().encode() if path.suffix == ".mlir" else bytes(exported.serialize())

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from argflux.errors import ArgumentError, LoadError
+from argflux.keywords import explained
+from argflux.kinds import Row
 from argflux.training.files import write_atomically
 
 _NUMBERS = ("loss", "rate", "failed_programs")
 
 
+@explained
 @dataclass(slots=True)
 class Record:
     """An epoch of training, as callbacks see it.
@@ -67,6 +70,7 @@ class Record:
         return self.metrics[name]
 
 
+@explained
 class History:
     """The records of a run and the loss of every step.
 
@@ -89,7 +93,7 @@ class History:
         ([0.75, 0.25], 1, 0.5)
     """
 
-    def __init__(self, records: Iterable[Record] = (), losses: Any = (), failed_programs: Any = ()):
+    def __init__(self, records: Iterable[Record] = (), losses: Row = (), failed_programs: Row = ()):
         self.records = list(records)
         self.stopped = ""
         self.state: Any = None

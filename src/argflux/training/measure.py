@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 from argflux.data import DataLoader
 from argflux.errors import ArgumentError, ShapeError
+from argflux.kinds import shortened
+from argflux.training.batches import kind_of
 from argflux.training.likeness import likeness
 from argflux.training.program import KEPT_PROGRAMS, arguments, takes
 
@@ -30,7 +32,12 @@ def measure(loss: Callable, validation: Any, metrics: dict[str, Callable] | None
             raise ArgumentError("metrics without validation", "data to measure on", todo, where="train")
         return None
     batch = validation.data if isinstance(validation, DataLoader) else validation
+    kind_of(batch)
     given = arguments(jax.tree.map(jnp.asarray, batch))
+    for name, f in (metrics or {"validation_loss": loss}).items():
+        if not takes(f, given):
+            got, todo = f"{name} {shortened(f)} for validation data of {len(given)}", "pass validation=(x, y)"
+            raise ArgumentError(got, "a function f(model, *validation)", todo, where="train")
     own = {"validation_loss": _jitted(loss)} if not metrics or takes(loss, given) else {}
     functions = own | (metrics or {})
     return lambda model: {name: _number(name, f(model, *given)) for name, f in functions.items()}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from argflux import kinds
 from argflux.compilation import compiler_options
 from argflux.errors import ArgfluxError, ArgumentError, DtypeError, ShapeError
 from argflux.nn.mode import training_pass
@@ -134,7 +135,7 @@ class Program:
         def objective(arrays: list) -> tuple[jax.Array, list]:
             model = self.split.join(arrays, fixed)
             with training_pass(model, key) as now:
-                value = _checked(_called(self.loss, model, given))
+                value = checked_loss(_called(self.loss, model, given))
             return value, now.fresh
 
         return objective
@@ -233,13 +234,7 @@ def _called(loss: Callable, model: Any, given: tuple) -> Any:
 
 def takes(function: Callable, given: tuple) -> bool:
     """Say whether a function can be called with a model and these arguments."""
-    try:
-        inspect.signature(function).bind(None, *given)
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
+    return kinds.takes(function, None, *given)
 
 
 def _check_call(loss: Callable, given: tuple) -> None:
@@ -251,20 +246,21 @@ def _check_call(loss: Callable, given: tuple) -> None:
     raise ArgumentError(got, "an entry of the batch for each argument after the model", todo, where="train")
 
 
-def _checked(value: Any) -> jax.Array:
+def checked_loss(value: Any, where: str = "train") -> jax.Array:
+    """Return what a loss gave as an array, or raise unless it is a floating scalar."""
     if not hasattr(value, "shape"):
-        value = _number(value)
+        value = _number(value, where)
     if value.shape != ():
         got, todo = f"a loss of shape {value.shape}", "take its mean, as in jnp.mean(…)"
-        raise ShapeError(got, "a scalar of shape ()", todo, where="train")
+        raise ShapeError(got, "a scalar of shape ()", todo, where=where)
     if not jnp.issubdtype(value.dtype, jnp.floating):
         got, todo = f"a loss of dtype {value.dtype}", "return a loss, not a count"
-        raise DtypeError(got, "a floating number", todo, where="train")
+        raise DtypeError(got, "a floating number", todo, where=where)
     return value
 
 
-def _number(value: Any) -> jax.Array:
+def _number(value: Any, where: str) -> jax.Array:
     if not isinstance(value, int | float):
         got, todo = f"a {type(value).__name__} from the loss", "return the loss alone, one number"
-        raise DtypeError(got, "a floating scalar", todo, where="train")
+        raise DtypeError(got, "a floating scalar", todo, where=where)
     return jnp.asarray(value)

@@ -12,6 +12,7 @@ import optax
 
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.kinds import shortened
 from argflux.training.schedule import Schedule, check_schedule
 
 Hyper = dict[str, Any]
@@ -87,6 +88,8 @@ def rule(cls: T) -> T:
         >>> Half(0.2)
         Half(rate=0.2)
     """
+    if Rule not in getattr(cls, "__mro__", ()):
+        raise ArgumentError(shortened(cls), "a class that extends Rule", "write class Name(Rule)", where="rule")
     cls = dataclasses.dataclass(frozen=True)(cls)
     names = [field.name for field in dataclasses.fields(cls)]
     initialise = cls.__init__

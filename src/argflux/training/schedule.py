@@ -36,14 +36,15 @@ class Schedule(Alike):
 def check_schedule(where: str, name: str, schedule: Schedule) -> None:
     """Raise ArgumentError for a function that JAX cannot trace to one number."""
     expected = "a function of JAX operations from the number of steps so far to one number"
+    what = repr(schedule).partition("(")[0]
     try:
         shape = jax.eval_shape(schedule, jax.ShapeDtypeStruct((), jnp.int32))
     except Exception as error:
-        got = f"{name}={schedule!r}, which raises {type(error).__name__}"
+        got = f"{name}={what}, which raises {type(error).__name__}"
         todo = "choose with jnp.where, or use optax.piecewise_constant_schedule"
         raise ArgumentError(got, expected, todo, where=where) from error
     if shape.shape != () or not jnp.issubdtype(shape.dtype, jnp.number):
-        got = f"{name}={schedule!r}, which returns {shape.dtype} of shape {shape.shape}"
+        got = f"{name}={what}, which returns {shape.dtype} of shape {shape.shape}"
         raise ArgumentError(got, expected, "return a scalar", where=where)
 
 
@@ -77,7 +78,17 @@ def _call(function: Callable) -> str:
     name = function.__qualname__.split(".<locals>")[0].rpartition(".")[2]
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     settings = [f"{variable}={written(cell.cell_contents)}" for variable, cell in cells if _is_setting(cell, function)]
+    if not (function.__module__ or "").startswith("optax."):
+        settings += _numbers(function)
     return f"{name}({', '.join(settings)})" if settings else name
+
+
+def _numbers(function: Callable) -> list[str]:
+    """The numbers that stand in a user's function, and those of its module that it reads by name."""
+    is_number = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+    code, around = function.__code__, function.__globals__
+    named = [f"{name}={around[name]!r}" for name in code.co_names if is_number(around.get(name))]
+    return [*named, *(repr(value) for value in code.co_consts if is_number(value))]
 
 
 def _is_setting(cell: Any, function: Callable) -> bool:

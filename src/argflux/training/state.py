@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from argflux.errors import ArgumentError
 from argflux.keywords import explained
+from argflux.kinds import Number
 from argflux.nn.widths import check_filled
 from argflux.training.alignment import aligned, shortened
 from argflux.training.chain import Part, describe, generic, initial_hyperparameters, numbers_at, parts_of
@@ -128,7 +129,7 @@ def update(
     model: M,
     grads: Any,
     *,
-    value: Any = None,
+    value: Number = None,
     value_fn: Callable[[M], Any] | None = None,
 ) -> tuple[OptimiserState, M]:
     """Make one step along the gradients.

@@ -63,12 +63,13 @@ def _updated(parts: tuple, numbers: tuple, slopes: Any, seen: Any, params: Any, 
     rule = optax.with_extra_args_support(transformation(parts, numbers))
     try:
         return rule.update(slopes, seen, params, grad=slopes, **extra)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         names = ", ".join(map(describe, parts))
-        if isinstance(error, AttributeError) and not all(isinstance(part, Rule) for part in parts):
+        asks = "required keyword-only" in str(error)
+        if not asks and not all(isinstance(part, Rule) for part in parts):
             got, todo = f"{names}, which fails on a model's arrays ({error})", "use another transformation"
             raise ArgumentError(got, "one that moves a tree of arrays", todo, where="update") from error
-        if "required keyword-only" not in str(error):
+        if not asks:
             raise
         wanted = str(error).partition(": ")[2] or str(error)
         got = f"{names}, which asks for {wanted}"

@@ -277,6 +277,11 @@ def test_label_smoothing():
     np.testing.assert_allclose(nn.label_smoothing(jnp.eye(2), 1.0, axis=0), 0.5 * np.ones((2, 2)))
 
 
+def test_label_smoothing_of_one_number_asks_for_classes():
+    with pytest.raises(ShapeError, match=r"got y of shape \(\), without axis -1.*pass axis=None"):
+        nn.label_smoothing(jnp.ones(()), 0.1)
+
+
 def test_label_smoothing_of_flags_asks_for_numbers():
     with pytest.raises(DtypeError, match=r"got y of dtype bool; expected floating values"):
         nn.label_smoothing(jnp.eye(3, dtype=bool), 0.1)

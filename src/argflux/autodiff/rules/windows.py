@@ -4,6 +4,7 @@ import itertools
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from argflux.autodiff.registry import pulls_back
@@ -34,7 +35,7 @@ def reduce_window_sum_back(dy, y, x, *, window_dimensions, window_strides, paddi
         spread_out = lax.pad(dy, _scalar(dy, 0), config)
         return lax.reduce_window(
             spread_out,
-            _scalar(dy, 0),
+            np.zeros((), dy.dtype),  # known while traced, so that JAX makes it a sum of windows, which has a rule
             lax.add,
             window_dimensions,
             base_dilation,

@@ -148,6 +148,10 @@ def label_smoothing(y: ArrayLike, alpha: float, *, axis: int | None = -1) -> Arr
 def _check_distributions(y: Array, axis: int) -> None:
     """Raise for binary labels, which smoothing over classes would take for something else."""
     todo = "pass axis=None if y has the probability of one class out of two"
+    if not -y.ndim <= axis < y.ndim:
+        raise ShapeError(
+            f"y of shape {y.shape}, without axis {axis}", "an axis of classes", todo, where="label_smoothing"
+        )
     if y.shape[axis] < 2:
         got = f"y of shape {y.shape}, {y.shape[axis]} classes along axis {axis}"
         raise ShapeError(got, "two classes or more", todo, where="label_smoothing")

@@ -31,7 +31,10 @@ from argflux.nn.random import next_key
 from argflux.nn.show import label
 from argflux.nn.widths import filled, for_width
 
+State = ArrayLike | tuple[ArrayLike, ...] | None
 
+
+@explained
 class Cell(Layer):
     """A step in two parts: what depends on the input alone, which a sequence does at once, and the rest.
 
@@ -72,7 +75,7 @@ class Cell(Layer):
         self.state_weight = drawn(where, state_init, of_state, (rows, rows // self.GATES), dtype)
         self.bias = given_bias(where, bias, (rows,), dtype)
 
-    def __call__(self, x: ArrayLike, state: Any = None) -> tuple[Array, Any]:
+    def __call__(self, x: ArrayLike, state: State = None) -> tuple[Array, Any]:
         """Take a step: (..., inputs) and a state give the output (..., hidden) and the next state."""
         read = self.read(x)
         return self.step(read, self.initial_state(*read.shape[:-1]) if state is None else self.checked_state(state))

@@ -13,7 +13,7 @@ from argflux.errors import DtypeError, ShapeError
 from argflux.keywords import explained
 from argflux.nn.activation import tanh
 from argflux.nn.layer import Layer
-from argflux.nn.recurrent.cells import Cell, GRUCell, LSTMCell, RNNCell
+from argflux.nn.recurrent.cells import Cell, GRUCell, LSTMCell, RNNCell, State
 from argflux.nn.show import label
 
 
@@ -48,7 +48,7 @@ class Recurrence(Layer):
             raise DtypeError(got, expected, "pass one, such as LSTMCell(3, 5)", where=type(self).__name__)
         self.cell, self.return_state = cell, bool(return_state)
 
-    def __call__(self, x: ArrayLike, state: Any = None) -> Any:
+    def __call__(self, x: ArrayLike, state: State = None) -> Any:
         """Map (batch, length, inputs) to (batch, length, hidden)."""
         x = jnp.asarray(x)
         if x.ndim != 3:
