@@ -13,7 +13,7 @@ from tests.nn.losses.test_losses import ROWS, single
 
 
 def assert_agree(f, *args):
-    ours, theirs = gradient(f, *args), jax.grad(f, argnums=tuple(range(len(args))))(*args)
+    ours, theirs = gradient(f, *args), jax.jit(jax.grad(f, argnums=tuple(range(len(args)))))(*args)
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         assert a.dtype == b.dtype
