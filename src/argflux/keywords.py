@@ -64,8 +64,8 @@ def _decorated(target: Any, options: list[str]) -> Any:
         if name.startswith("_") and name not in ("__init__", "__call__"):
             continue
         of_method = options if name == "__init__" else []
-        if isinstance(method, staticmethod):
-            setattr(target, name, staticmethod(_wrapped(method.__func__, of_method)))
+        if isinstance(method, staticmethod | classmethod):
+            setattr(target, name, type(method)(_wrapped(method.__func__, of_method)))
         elif isinstance(method, types.FunctionType):
             setattr(target, name, _wrapped(method, of_method))
     return target
@@ -113,7 +113,7 @@ def _explanation(
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as refused:
-        shown = ", ".join(map(_as_written, parameters))
+        shown = ", ".join(_as_written(parameter) for parameter in parameters if parameter.name not in ("self", "cls"))
         return ArgumentError(f"a call with {refused}", f"arguments ({shown})", "correct the call", where=where)
     if error is None:
         return of_kinds(where, bound) if _fails_later(f) else None

@@ -49,7 +49,7 @@ def _given(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any, Any]]:
     """Yield the name, the value and the annotation of each argument; those of `*args` one by one."""
     for name, value in bound.arguments.items():
         parameter = bound.signature.parameters[name]
-        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+        if name not in ("self", "cls") and parameter.kind is not parameter.VAR_KEYWORD:
             several = parameter.kind is parameter.VAR_POSITIONAL
             yield from ((name, one, parameter.annotation) for one in (value if several else [value]))
 

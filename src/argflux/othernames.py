@@ -103,6 +103,9 @@ interpolation | mode | Keras
 negative_slope | slope | PyTorch, Keras and JAX
 dim | axis | PyTorch
 axes | axis | NumPy
+maximise | minimise the negative | JuMP
+maximize | minimise the negative | CVXPY
+sense | minimise the negative to maximise | JuMP and Gurobi
 keepdim | keepdims | PyTorch
 input | yhat, x | PyTorch
 y_pred | yhat, scores | Keras

@@ -91,6 +91,11 @@ BAD = {
 }
 
 
+def test_parameters_and_variables_are_asked_for():
+    with pytest.raises(ArgumentError, match=r"'parameters'; expected arguments \(problem, parameters, variables, "):
+        Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum_squares(X))))  # pyright: ignore[reportCallIssue]
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_problems(name):
     objective, constraints, parameters, variables, message = BAD[name]

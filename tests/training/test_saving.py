@@ -141,3 +141,11 @@ def test_loading_keeps_the_structure_of_like(tmp_path):
     save(tmp_path / "m.npz", network())
     assert jax.tree.structure(load(tmp_path / "m.npz", like=network(3))) == jax.tree.structure(network())
     assert eqx.tree_equal(load(tmp_path / "m.npz", like=network(3)), network())
+
+
+def test_shapes_and_dtypes_stand_for_arrays(tmp_path):
+    save(tmp_path / "m.npz", network())
+    assert eqx.tree_equal(load(tmp_path / "m.npz", like=jax.eval_shape(network)), network())
+    save(tmp_path / "a.npz", {"a": jnp.ones(2)})
+    with pytest.raises(LoadError, match=r"of another shape: \['a'\] \(2,\) instead of \(3,\)"):
+        load(tmp_path / "a.npz", like={"a": jax.ShapeDtypeStruct((3,), jnp.float32)})

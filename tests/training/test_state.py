@@ -114,6 +114,12 @@ def test_gradients_that_do_not_fit_are_named():
         update(state, model, None)
 
 
+def test_gradients_of_a_model_in_another_mode_are_named():
+    model = nn.Chain(nn.Dense(2, 2), nn.Dropout(0.5))
+    with pytest.raises(ShapeError, match="whose settings are others; expected those of the model, such as its mode"):
+        update(setup(Descent(), model), model, nn.testmode(model))
+
+
 def test_a_state_of_another_model_is_refused():
     with pytest.raises(ArgumentError, match=r"got a state for \['a'\]; expected one for \['b'\]"):
         update(setup(Descent(), {"a": jnp.ones(2)}), {"b": jnp.ones(2)}, {"b": jnp.ones(2)})

@@ -18,6 +18,8 @@ def aligned(model: Any, grads: Any) -> list:
         raise ArgumentError(got, "gradients shaped like the model", todo, where="update")
     if not _fits(structure, grads):
         got, expected = f"gradients {_outline(grads)}", f"the structure of the model, {_outline(model)}"
+        if _outline(grads) == _outline(model):
+            got, expected = f"{got}, whose settings are others", "those of the model, such as its mode and its rates"
         raise ShapeError(got, expected, "take the gradient with respect to this model", where="update")
     slopes = structure.flatten_up_to(grads)
     for (name, leaf), slope in zip(named_leaves(model), slopes, strict=True):

@@ -58,7 +58,8 @@ def load(path: str | Path, like: M) -> M:
 
     Args:
         path: a file that `save` wrote, or a checkpoint.
-        like: a model with the same paths, shapes and dtypes; its own values do not matter.
+        like: a model with the same paths, shapes and dtypes; its own values do not matter, and may be the shapes
+            and dtypes that `jax.eval_shape` gives.
 
     Raises:
         LoadError: when the file is not there or damaged, or does not fit: the message lists the paths that are
@@ -84,14 +85,14 @@ def named_arrays(tree: Any) -> Iterator[tuple[str, Any]]:
 
 def fill(like: M, arrays: Arrays, notes: Notes, where: str) -> M:
     """Return a tree with other arrays in the places of its own, after checking that they fit."""
-    wanted = {name: (_shape(leaf), dtype_name(leaf)) for name, leaf in named_arrays(like)}
+    leaves, treedef = jax.tree.flatten(like)
+    names = [name or WHOLE for name, _ in named_leaves(like)]
+    rows = list(zip(names, leaves, strict=True))
+    wanted = {name: (_shape(leaf), dtype_name(leaf)) for name, leaf in rows if _holds_array(leaf)}
     dtypes = dtypes_of(notes)
     found = {name: (array.shape, dtypes.get(name, array.dtype.name)) for name, array in arrays.items()}
     _check_fit(wanted, found, where)
-    leaves, treedef = jax.tree.flatten(like)
-    names = [name or WHOLE for name, _ in named_leaves(like)]
-    rows = zip(names, leaves, strict=True)
-    filled = [_like(leaf, arrays[name], f"{where}: {name}") if is_array(leaf) else leaf for name, leaf in rows]
+    filled = [_like(leaf, arrays[name], f"{where}: {name}") if _holds_array(leaf) else leaf for name, leaf in rows]
     return treedef.unflatten(filled)
 
 
@@ -103,6 +104,10 @@ def _model_alone(arrays: Arrays, notes: Notes) -> tuple[Arrays, Notes]:
     return {new: arrays[old] for old, new in names.items()}, noted(dtypes)
 
 
+def _holds_array(leaf: Any) -> bool:
+    return is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+
+
 def _shape(leaf: Any) -> tuple[int, ...]:
     return jax.random.key_data(leaf).shape if _is_key(leaf) else leaf.shape
 
@@ -111,7 +116,7 @@ def _like(leaf: Any, array: np.ndarray, where: str) -> Any:
     """Return an array of the same library as the leaf, with the dtype of both."""
     if _is_key(leaf):
         return jax.random.wrap_key_data(jnp.array(array), impl=jax.random.key_impl(leaf))
-    if not isinstance(leaf, jax.Array):
+    if not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
         own = np.array(array, leaf.dtype)
         return own if isinstance(leaf, np.ndarray) else own[()]
     if jax.dtypes.canonicalize_dtype(leaf.dtype) != leaf.dtype:
