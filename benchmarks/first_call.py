@@ -46,6 +46,15 @@ def gradient(*size):
     P, q, *rest = blocks(*size)
     return af.gradient(lambda q: loss(q, P, *rest), q)
 
+def theirs(*size):
+    P, q, *rest = blocks(*size)
+    return jax.grad(loss)(q, P, *rest)
+
+box = af.Program(lambda x, y: jnp.sum((x - y) ** 2), variable=lambda y: y, lower=0.0)
+
+def boxed(n, m, p):
+    return box.solve(jnp.linspace(-1.0, 1.0, n)).x
+
 def compiled(*size):
     P, q, *rest = blocks(*size)
     return jax.jit(jax.grad(loss))(q, P, *rest)
@@ -54,7 +63,8 @@ def perceptron(*_):
     w = [jnp.ones((20, 30)), jnp.ones((30, 1))]
     return jax.jit(jax.grad(lambda w, x: jnp.sum(jnp.tanh(x @ w[0]) @ w[1])))(w, jnp.ones((8, 20)))
 
-calls = {"solve_lp": linear, "solve_qp": quadratic, "af.gradient": gradient, "jit of jax.grad": compiled}
+calls = {"solve_lp": linear, "solve_qp": quadratic, "Program in bounds": boxed}
+calls |= {"af.gradient": gradient, "jax.grad": theirs, "jit of jax.grad": compiled}
 sizes = {"small": ((10, 8, 2), (12, 9, 3)), "medium": ((30, 20, 5), (33, 22, 6))}
 start = time.perf_counter()
 jax.block_until_ready(perceptron())
