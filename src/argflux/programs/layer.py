@@ -117,9 +117,8 @@ def _check_rows(names: tuple[str, ...], inputs: tuple) -> None:
                 got, todo = f"{label} without an axis of examples", f"pass {name}[None] for one, or learn it by name"
                 raise ShapeError(got, "one row for every example", todo, where="ProgramLayer")
             counts[label] = leaf.shape[0]
-    if not counts or 0 in counts.values():
-        got, todo = "no examples" if counts else "no arrays", "pass a batch, or set per_example=False"
-        raise ShapeError(got, "at least one example", todo, where="ProgramLayer")
+    if not counts:
+        raise ShapeError("no arrays", "a batch", "pass arrays, or set per_example=False", where="ProgramLayer")
     if len(set(counts.values())) > 1:
         got = " and ".join(f"{count} rows of {label}" for label, count in counts.items())
         todo = "pass inputs of one batch, or set per_example=False"
