@@ -233,8 +233,8 @@ def test_only_what_a_program_tests_is_taken_to_be_wild():
     assert of_constant(P) == ANYTHING
 
 
-def tests_for_nan(program):
-    inside = lambda eqn: sum(map(tests_for_nan, map(closed, jaxprs_in_params(eqn.params))))
+def nan_guards(program):
+    inside = lambda eqn: sum(map(nan_guards, map(closed, jaxprs_in_params(eqn.params))))
     return sum((eqn.primitive.name == "ne") + inside(eqn) for eqn in program.jaxpr.eqns)
 
 
@@ -242,6 +242,6 @@ def tests_for_nan(program):
 def test_what_bounds_keep_finite_is_not_guarded(f):
     def guards(f):
         loss = lambda x: jnp.sum(jax.nn.relu(jnp.sin(f(x))))
-        return tests_for_nan(jax.make_jaxpr(lambda x: af.gradient(loss, x)[0])(X))
+        return nan_guards(jax.make_jaxpr(lambda x: af.gradient(loss, x)[0])(X))
 
     assert guards(f) < guards(lambda x: f(jnp.log(x)))
