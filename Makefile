@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
 
 # the first of these interpreters that is there; the oldest versions have no builds for Python 3.13
 first  = $(firstword $(foreach python,$(1),$(shell $(python) -c 'import sys; print(sys.executable)' 2>/dev/null)))
@@ -28,20 +29,24 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "got $$($(PYTHON) --version), expected Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e .
 	@touch $(READY)
+
+$(TOOLS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt --group dev
+	@touch $(TOOLS)
 
 demo: setup      ## train a classifier on the handwritten digits; pictures go to runs/
 	$(BIN)/argflux demo
 
-test: setup      ## format check, lint, types, then every test on all cores
+test: $(TOOLS)      ## format check, lint, types, then every test on all cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest -n auto --dist worksteal
 
-test-times: setup ## CPU seconds, compiled programs and memory of the tests, by file; TESTS= names some
+test-times: $(TOOLS) ## CPU seconds, compiled programs and memory of the tests, by file; TESTS= names some
 	$(BIN)/python -m pytest -p tests.costs $(TESTS)
 
 test-newest:     ## the tests on the newest versions that the metadata allows; TESTS= names some
@@ -63,10 +68,10 @@ sample-newest sample-oldest: sample-%:
 	if [ -n "$$python" ]; then $(MAKE) test-$* TESTS='$(SAMPLE)'; \
 	else echo "skipped: no interpreter for the $* versions"; fi
 
-docs: setup      ## build the tutorials into docs/_build
+docs: $(TOOLS)      ## build the tutorials into docs/_build
 	$(BIN)/sphinx-build -W -q docs docs/_build
 
-benchmark: setup ## run the benchmarks beside their peers
+benchmark: $(TOOLS) ## run the benchmarks beside their peers
 	$(BIN)/python -m pip install --quiet -c constraints.txt -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks
 
