@@ -73,9 +73,11 @@ def _dtype(model: Any) -> DTypeLike:
 
 def _abstract(where: str, x: Any, dtype: DTypeLike, batch: int) -> Any:
     if isinstance(x, jax.ShapeDtypeStruct) or is_array(x):
-        return jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype, allow_extended_dtype=True))
     if isinstance(x, tuple | list) and all(size is None or _is_size(size) for size in x):
-        return jax.ShapeDtypeStruct(tuple(batch if size is None else int(size) for size in x), jnp.dtype(dtype))
+        return jax.ShapeDtypeStruct(
+            tuple(batch if size is None else int(size) for size in x), jax.dtypes.canonicalize_dtype(dtype)
+        )
     if isinstance(x, tuple | list) and x:
         return type(x)(_abstract(where, part, dtype, batch) for part in x)
     got, todo = f"{type(x).__name__} {x!r}", "pass a shape such as (None, 10), or an array"
