@@ -12,7 +12,7 @@ from argflux.jaxpr import Tracer
 
 def on_host(*arrays: Any) -> bool:
     """Whether all of the arrays are NumPy's."""
-    return all(isinstance(array, np.ndarray) for array in arrays)
+    return {*map(type, arrays)} <= {np.ndarray}
 
 
 def namespace(*arrays: Any) -> Any:
@@ -23,6 +23,18 @@ def namespace(*arrays: Any) -> Any:
         ('numpy', 'jax.numpy')
     """
     return np if on_host(*arrays) else jnp
+
+
+def joined(*parts: Any, size: int = 1) -> Any:
+    """Concatenate along axis 1, repeating shared parts where another one is batched, or `size` times.
+
+    Example:
+        >>> joined(np.zeros((1, 2)), np.ones((3, 1))).tolist()
+        [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+    """
+    size, xp = max(size, *[len(part) for part in parts]), namespace(*parts)
+    whole = [part if len(part) == size else xp.broadcast_to(part, (size, *part.shape[1:])) for part in parts]
+    return xp.concatenate(whole, 1)
 
 
 def lies_here(x: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from argflux.programs.arrays import joined
 from argflux.programs.blas import one_thread
 from argflux.programs.form import times, transposed_times
 
@@ -16,7 +17,7 @@ def solve_dependent(P, A, G, active, fixed, r1, r2, r3) -> tuple[np.ndarray, np.
     batch's length, or 1.
     """
     B, unit, across = _scaled(P, A, G, active, fixed)
-    C, free, on = _joined(A, G), fixed == 0, active > 0
+    C, free, on = joined(A, G), fixed == 0, active > 0
     pinned = np.where(free, 0.0, r3)
     known = times(B, unit * r1) - np.where(on, r2 - times(C, pinned), 0.0) * across
     with one_thread(B.shape[1]):
@@ -55,15 +56,10 @@ def _scaled(P, A, G, active, fixed) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """The active rows on the free variables in units, zero elsewhere, and the units of the variables and the rows."""
     free = fixed == 0
     unit = np.where(free, 1 / np.sqrt(np.where(free, P, 1.0)), 0.0)
-    B = np.where(active[:, :, None] > 0, _joined(A, G) * unit[:, None], 0.0)
+    B = np.where(active[:, :, None] > 0, joined(A, G) * unit[:, None], 0.0)
     reach = np.abs(B).max(2, initial=0.0)
     across = np.where(reach > 0, 1 / np.where(reach > 0, reach, 1.0), 0.0)
     return B * across[:, :, None], unit, across
-
-
-def _joined(A: np.ndarray, G: np.ndarray) -> np.ndarray:
-    size = max(len(A), len(G))
-    return np.concatenate([np.broadcast_to(M, (size, *M.shape[1:])) for M in (A, G)], 1)
 
 
 def _pseudo(values: np.ndarray, vectors: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.programs.arrays import namespace, on_host
+from argflux.programs.arrays import joined, namespace, on_host
 from argflux.programs.pattern import Pattern, Sparse
 
 
@@ -94,7 +94,7 @@ def is_bad(form: Form, blocks: Blocks) -> Any:
     if form.bounded:
         lower, upper = bounds(form, blocks)
         vectors.append((lower <= upper) & (lower < xp.inf) & (upper > -xp.inf))
-    good = xp.all(xp.concatenate([xp.broadcast_to(v, (size, v.shape[1])) for v in vectors], 1), 1)
+    good = xp.all(joined(*vectors, size=size), 1)
     for block in (blocks.P, blocks.A, blocks.G):
         good = good & xp.all(xp.isfinite(block), tuple(range(1, block.ndim)))
     return ~good
@@ -108,7 +108,7 @@ def dense_rows(form: Form, blocks: Blocks) -> Rows:
     C = [blocks.A, blocks.G]
     if form.bounded:
         lo, hi, C = [*lo, lower], [*hi, upper], [*C, xp.eye(form.n)[None]]
-    return Rows(dense_curvature(form, blocks.P), blocks.q, join(C), join(lo), join(hi))
+    return Rows(dense_curvature(form, blocks.P), blocks.q, joined(*C), joined(*lo), joined(*hi))
 
 
 def dense_curvature(form: Form, P: jax.Array) -> jax.Array:
@@ -119,13 +119,6 @@ def dense_curvature(form: Form, P: jax.Array) -> jax.Array:
     if form.curvature == "diagonal":
         return P[:, :, None] * xp.eye(form.n)
     return (P + xp.swapaxes(P, 1, 2)) / 2
-
-
-def join(parts: list) -> jax.Array:
-    """Concatenate along axis 1, repeating shared parts where another one is batched."""
-    parts = [x for x in parts if x.shape[1]] or parts[:1]
-    size, xp = max(x.shape[0] for x in parts), namespace(*parts)
-    return xp.concatenate([xp.broadcast_to(x, (size, *x.shape[1:])) for x in parts], axis=1)
 
 
 def dressed(form: Form, blocks: Blocks) -> Blocks:

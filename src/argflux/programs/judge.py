@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from argflux.programs.arrays import namespace
+from argflux.programs.arrays import joined, namespace
 from argflux.programs.form import Blocks, Form, bounds, times, transposed_times
 from argflux.programs.ranks import dense_ranks
 from argflux.programs.sparsekkt import sparse_ranks
 from argflux.programs.status import Regularity, Status
-from argflux.programs.units import Frame, Sizes, largest, sizes_of, wide
+from argflux.programs.units import Frame, Sizes, largest, sizes_of
 
 WEAK = 1e-7
 NEAR = 1e-9
@@ -105,7 +105,7 @@ def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
 def _row_violations(form: Form, blocks: Blocks, answer: Answer, products: Products, sizes: Sizes) -> Any:
     """Largest relative excess of a row, dual of the wrong sign, and product of a dual with its relative slack."""
     xp = namespace(answer.x)
-    value, right = xp.concatenate(products[1:], 1), wide(blocks.b, blocks.h)
+    value, right = xp.concatenate(products[1:], 1), joined(blocks.b, blocks.h)
     excess, equal = value - right, np.arange(form.p + form.m) < form.p
     size = sizes.norm * sizes.width + xp.where(xp.isfinite(right), xp.abs(right), 0.0)
     gap = xp.where(equal, 0.0, answer.dual * sizes.norm * _ratio(finite(excess), size))

@@ -7,7 +7,7 @@ import numpy as np
 
 from argflux.autodiff.registry import pulls_back
 from argflux.jaxpr import ad
-from argflux.programs.arrays import either, namespace
+from argflux.programs.arrays import either, joined, namespace
 from argflux.programs.dependent import solve_dependent
 from argflux.programs.double import double_primitive, uncarry
 from argflux.programs.form import Form, dense_curvature, times, transposed_times
@@ -78,7 +78,7 @@ def _is_uncurved(form: Form, P, mode, fixed):
 
 def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r3):
     n = form.n
-    C, kinds, right = _coupling(A, G), [active], [r1, r2]
+    C, kinds, right = joined(A, G), [active], [r1, r2]
     if form.bounded:
         eye = jnp.broadcast_to(jnp.eye(n), (C.shape[0], n, n))
         C, kinds, right = jnp.concatenate([C, eye], 1), [active, fixed], [r1, r2, r3]
@@ -95,7 +95,7 @@ def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> tuple[lis
     another answer takes this one's place.
     """
     xp = namespace(r1)
-    C = _coupling(A, G) * active[:, :, None]
+    C = joined(A, G) * active[:, :, None]
     free = (fixed == 0) & (P > 0)
     weight = xp.where(free, 1.0 / xp.where(P > 0, P, 1.0), 0.0)
     pinned = xp.where(fixed > 0, r3, 0.0)
@@ -159,11 +159,6 @@ def _replace_singular(form: Form, batch: int, operands, singular, step):
 def _solve_packed(*operands, form: Form) -> list:
     x, dual, bound = _solve_hosted(*operands, form=form)
     return [np.concatenate([x, dual, bound] if form.bounded else [x, dual], 1)]
-
-
-def _coupling(A, G):
-    size, xp = max(A.shape[0], G.shape[0]), namespace(A, G)
-    return xp.concatenate([xp.broadcast_to(a, (size, *a.shape[1:])) for a in (A, G)], 1)
 
 
 def _outputs(batch, dtype, *, form: Form):

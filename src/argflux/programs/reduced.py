@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from argflux.programs.blas import one_thread
 from argflux.programs.form import Form
 from argflux.programs.hostcall import cores, share
 from argflux.programs.saddle import saddle_scale
+from argflux.programs.solvers.workspace import flag_of
 from argflux.programs.vertices import solve_vertices
 
 NULL = 1e-9
@@ -225,18 +226,13 @@ def _solve_many(H: Array, C: Array, f: Array, b: Array) -> tuple[Array, Array] |
             ready = model.update(f=f[i], **limits)
         else:
             ready = model.setup(H, f[0], C, b[0], b[0], np.full(len(C), EQUALITY, np.int32))
-        if _flag_of(ready) < 0:
+        if flag_of(ready) < 0:
             return None
         x[i], _, flag, info = model.solve()
         y[i] = info["lam"]
         if flag != 1:
             return None
     return x, y
-
-
-def _flag_of(answer: Any) -> int:
-    """DAQP's flag, which it returns alone or before the time that it took."""
-    return int(answer[0] if isinstance(answer, tuple) else answer or 0)
 
 
 def _sizes(a: Array) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from argflux.programs.arrays import namespace, on_host
+from argflux.programs.arrays import joined, namespace, on_host
 from argflux.programs.form import Blocks, Form, bounds, magnitude, times, transposed_times
 from argflux.programs.pattern import Sparse
 
@@ -47,7 +47,7 @@ class Sizes(NamedTuple):
 def frame(form: Form, blocks: Blocks) -> Frame:
     """Units of a program, and what is nothing in them."""
     unit = units(form, blocks)
-    norm = wide(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
+    norm = joined(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
     return Frame(unit, norm, _nothing(form, blocks, unit, norm)[:, None])
 
 
@@ -59,7 +59,7 @@ def _nothing(form: Form, blocks: Blocks, unit: jax.Array, norm: jax.Array) -> ja
     xp = namespace(unit)
     if form.curvature == "none":
         return xp.zeros(1)
-    far = wide(xp.abs(blocks.b), xp.maximum(-blocks.h, 0.0))
+    far = joined(xp.abs(blocks.b), xp.maximum(-blocks.h, 0.0))
     parts = [blocks.q * unit, xp.where(norm > 0, far / xp.where(norm > 0, norm, 1.0), 0.0)]
     if form.bounded:
         lower, upper = bounds(form, blocks)
@@ -135,12 +135,6 @@ def sizes_of(form: Form, blocks: Blocks, x: jax.Array, terms: list, frame: Frame
     if form.curvature != "none":
         width, force = xp.maximum(width, SLIGHT * force), xp.maximum(force, SLIGHT * width)
     return Sizes(unit, norm, width[:, None], push, force[:, None])
-
-
-def wide(*parts: jax.Array) -> jax.Array:
-    """Join along axis 1, repeating shared parts where another one is batched."""
-    size, xp = max(part.shape[0] for part in parts), namespace(*parts)
-    return xp.concatenate([xp.broadcast_to(part, (size, part.shape[1])) for part in parts], 1)
 
 
 def largest(*arrays: jax.Array) -> Any:

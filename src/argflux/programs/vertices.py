@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from argflux.programs.arrays import joined
 from argflux.programs.form import times, transposed_times
 
 WELL_CONDITIONED = 1e10
@@ -22,14 +23,13 @@ def solve_vertices(A, G, active, fixed, wanted: np.ndarray, right: list, answer:
     Returns:
         Which instances were solved: those with as many active rows as free variables, which determine each other.
     """
-    batch, size = len(wanted), max(len(A), len(G))
-    C = np.concatenate([np.broadcast_to(M, (size, *M.shape[1:])) for M in (A, G)], 1)
+    batch, C = len(wanted), joined(A, G)
     on, free = (np.broadcast_to(a, (batch, a.shape[1])) for a in (active > 0, fixed == 0))
     counts, done = on.sum(1), np.zeros(batch, bool)
     square = wanted & (counts == free.sum(1))
     for count in np.unique(counts[square]):
         which = np.flatnonzero(square & (counts == count))
-        some = C[which] if size > 1 else C
+        some = C[which] if len(C) > 1 else C
         parts = _solve_square(some, on[which], free[which], count, *(r[which] for r in right))
         if parts is None:
             continue

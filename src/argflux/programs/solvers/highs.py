@@ -8,6 +8,7 @@ import numpy as np
 from highspy import HighsModelStatus as Model
 from scipy.sparse import csr_array
 
+from argflux.programs.arrays import joined
 from argflux.programs.form import Blocks, Form, batch_size, bounds
 from argflux.programs.hostcall import cores
 from argflux.programs.judge import Answer
@@ -37,8 +38,7 @@ def solve_highs(form: Form, settings: Any, blocks: Blocks) -> Answer:
     batch, limit = batch_size(blocks), min(settings.max_iterations, 2**31 - 1)
     n, p, m = form.n, form.p, form.m
     size = max(len(b), len(h))
-    hi = np.concatenate([np.broadcast_to(a, (size, a.shape[1])) for a in (b, h)], 1)
-    lo = np.concatenate([np.broadcast_to(b, (size, p)), np.full((size, m), -np.inf)], 1)
+    hi, lo = joined(b, h), joined(b, np.full((size, m), -np.inf))
     usable = np.ones(batch, bool)
     for a in (q, A, b, G):
         usable &= np.isfinite(a).reshape(len(a), -1).all(1)

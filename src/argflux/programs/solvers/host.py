@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from argflux.programs.arrays import joined
 from argflux.programs.form import Blocks, Form, batch_size, bounds
 from argflux.programs.solvers.scaling import power
+from argflux.programs.solvers.workspace import SOLVED, Workspace
 
 UNBOUNDED = 1e30
 ACTIVE, AT_LOWER, EQUALITY = 1, 3, 5
-SOLVED, NOT_CONVEX = 1, -5
-TOLERANCE = 1e-10
-PROXIMITY = -1e-6
 FLAT = 1e-12
 NEAR = 16.0
 
@@ -45,8 +44,6 @@ def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray
         Arnström, Bemporad and Axehill, "A dual active-set solver for embedded quadratic programming using
         recursive LDL' updates" (2022).
     """
-    import daqp
-
     batch, n, ms = batch_size(blocks), form.n, form.n if form.bounded else 0
     units = _units(form, blocks.P)
     H, (C, across) = _curvature(form, blocks.P, units), _rows(blocks.A, blocks.G, units)
@@ -54,15 +51,12 @@ def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray
     size = _sizes(f, low, high, ms, H is not None)
     f, low, high = f / size, np.clip(low / size, -UNBOUNDED, UNBOUNDED), np.clip(high / size, -UNBOUNDED, UNBOUNDED)
     x, lam, (flag, iterations) = np.zeros(f.shape), np.zeros(low.shape), np.zeros((2, batch), np.int32)
+    workspace = Workspace(H is not None and len(H) == len(C) == 1, limit)
     for i in np.flatnonzero(usable):
-        given = (None if H is None else H[i % len(H)], f[i], C[i % len(C)], high[i], low[i], sense[i])
-        for proximity in (0.0, PROXIMITY) if H is not None else (0.0,):
-            found, _, flag[i], info = daqp.solve(*given, primal_tol=TOLERANCE, eps_prox=proximity, iter_limit=limit)
-            iterations[i] += info.get("iterations", 0)
-            if flag[i] != NOT_CONVEX:
-                break
+        P = None if H is None else H[i % len(H)]
+        *found, flag[i], iterations[i] = workspace.solve(P, f[i], C[i % len(C)], high[i], low[i], sense[i])
         if flag[i] == SOLVED:
-            x[i], lam[i] = found, info["lam"]
+            x[i], lam[i] = found
     sound = np.isfinite(np.concatenate([x, lam], 1)).all(1, keepdims=True)
     x, lam = np.where(sound, x * (units * size), 0.0), np.where(sound, lam * size, 0.0)
     bound = lam[:, :ms] / units if ms else np.zeros((batch, n))
@@ -89,8 +83,7 @@ def _curvature(form: Form, P: np.ndarray, units: np.ndarray) -> np.ndarray | Non
 
 def _rows(A: np.ndarray, G: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows in units, brought to norms near one in instances that have some far from it, and the factors."""
-    size = max(len(A), len(G), len(units) if A.shape[1] + G.shape[1] else 1)
-    C = np.concatenate([np.broadcast_to(M, (size, *M.shape[1:])) for M in (A, G)], 1) * units[:, None]
+    C = joined(A, G) * (units[:, None] if A.shape[1] + G.shape[1] else 1.0)
     norms = np.sqrt(np.einsum("bij,bij->bi", C, C))
     far = (norms.max(1, initial=0.0) >= NEAR) | (norms.min(1, initial=np.inf) <= 1 / NEAR)
     if not far.any():
@@ -115,16 +108,15 @@ def _vectors(form: Form, blocks: Blocks, batch: int, units, across, start) -> tu
     """
     ms, p, h = form.n if form.bounded else 0, form.p, blocks.h
     lower, upper = (bound[:, :ms] / units[:, :ms] for bound in bounds(form, blocks))
-    lo = _stack(batch, [lower, blocks.b * across[:, :p], np.full_like(h, -np.inf)])
-    hi = _stack(batch, [upper, blocks.b * across[:, :p], h * across[:, p:]])
+    lo = _whole(batch, lower, blocks.b * across[:, :p], np.full_like(h, -np.inf))
+    hi = _whole(batch, upper, blocks.b * across[:, :p], h * across[:, p:])
     k = lo.shape[1] - ms
-    guess = _stack(batch, [start[:, k : k + ms], start[:, :k]])
+    guess = _whole(batch, start[:, k : k + ms], start[:, :k])
     sense = np.where(guess < 0, AT_LOWER, np.where(guess > 0, ACTIVE, 0))
     sense = np.where(np.abs(np.where(guess < 0, lo, hi)) < UNBOUNDED, sense, 0)
     sense = np.ascontiguousarray(np.where(lo == hi, EQUALITY, sense), np.int32)
-    return _stack(batch, [blocks.q * units]), lo, hi, sense
+    return _whole(batch, blocks.q * units), lo, hi, sense
 
 
-def _stack(batch: int, parts: list[np.ndarray]) -> np.ndarray:
-    wide = np.concatenate([np.broadcast_to(part, (batch, part.shape[1])) for part in parts], 1)
-    return np.ascontiguousarray(wide)  # DAQP reads rows from their addresses
+def _whole(batch: int, *parts: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(joined(*parts, size=batch))  # DAQP reads rows from their addresses

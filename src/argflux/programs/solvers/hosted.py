@@ -92,7 +92,8 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
     found, judges, which = len(Answer._fields), len(Judged._fields), np.flatnonzero(wanted)
     pick = lambda a: a[which] if len(a) > 1 else a
     answer, judged = Answer(*[a[which] for a in arrays[:found]]), Judged(*arrays[found : found + judges])
-    wrong = (answer.status == int(Status.SOLVED)) & np.isin(judged.mode[which], (0, 3))
+    mode = judged.mode[which]
+    wrong = (answer.status == int(Status.SOLVED)) & _is_any(mode, (0, 3))
     answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
     blocks = dressed(form, Blocks(*map(pick, arrays[found + judges :])))
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
@@ -110,8 +111,8 @@ def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Ju
     answer, bad = given, judged.status == int(Status.BAD_DATA)
     if settings.method(form) == "interior" or (form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT):
         kept = (Status.SOLVED, *VERDICTS) if settings.method(form) == "highs" else (Status.SOLVED,)
-        answer = fall_back(form, settings, blocks, ~np.isin(given.status, kept) & ~bad, given)
-    settled = np.isin(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
+        answer = fall_back(form, settings, blocks, ~_is_any(given.status, kept) & ~bad, given)
+    settled = _is_any(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
     answer, moved = rescue(form, settings, blocks, ~settled & ~bad, answer)
     fresh = judged
     if answer is not given or not (form.curvature == "none" or all_curved(form, blocks).all()):
@@ -124,6 +125,10 @@ def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Ju
         weak, dependent = Regularity.STRICT_COMPLEMENTARITY, Regularity.LICQ
         flags = np.where(flags & (weak | dependent) == weak, flags | np.int32(Regularity.NON_UNIQUE), flags)
     return fresh._replace(regularity=flags)
+
+
+def _is_any(numbers: np.ndarray, of: tuple[int, ...]) -> np.ndarray:
+    return functools.reduce(np.logical_or, [numbers == one for one in of])
 
 
 def _nothing(form: Form, batch: int) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, diags_array, eye_array, hstack
 
+from argflux.programs.arrays import joined
 from argflux.programs.form import Blocks, Form, bounds
 from argflux.programs.hostcall import cores
 from argflux.programs.judge import Answer
@@ -34,7 +35,7 @@ def rescue(form: Form, settings: Any, blocks: Blocks, failed: np.ndarray, answer
     raw = lambda M: M.values if isinstance(M, Sparse) else M
     arrays = (raw(blocks.P), blocks.q, raw(blocks.A), blocks.b, raw(blocks.G), blocks.h, *bounds(form, blocks))
     point, (status, iterations) = list(map(np.array, answer[:3])), map(np.array, answer[3:5])
-    right = np.concatenate([np.broadcast_to(v, (len(failed), v.shape[1])) for v in (blocks.b, blocks.h)], 1)
+    right = joined(blocks.b, blocks.h, size=len(failed))
 
     def work(left: Iterator[int]) -> None:
         for i in map(which.__getitem__, left):
