@@ -12,7 +12,7 @@ from argflux.jaxpr import Tracer
 
 def on_host(*arrays: Any) -> bool:
     """Whether all of the arrays are NumPy's."""
-    return {*map(type, arrays)} <= {np.ndarray}
+    return all(isinstance(array, np.ndarray) for array in arrays)
 
 
 def namespace(*arrays: Any) -> Any:
