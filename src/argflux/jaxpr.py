@@ -1,5 +1,6 @@
 """How JAX spells its programs, which changes between versions: the only file that imports from the parts it hides."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ from jax.interpreters import ad, batching, mlir
 
 __all__ = [
     "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "aval_like", "backward_pass",
-    "batching", "called_program", "closed", "forward_pass", "get_opaque_trace_state", "is_mapped", "is_traced",
-    "jaxpr_as_fun", "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct", "tangent_program",
-    "vary_like", "vary_together", "varying_axes", "zeros",
+    "batching", "called_program", "closed", "forward_pass", "function_of_jax", "get_opaque_trace_state", "is_mapped",
+    "is_traced", "jaxpr_as_fun", "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct",
+    "tangent_program", "vary_like", "vary_together", "varying_axes", "zeros",
 ]  # fmt: skip
 
 _CALLS = {
@@ -54,6 +55,20 @@ def called_program(eqn: Any) -> ClosedJaxpr | None:
     if eqn.primitive.name in _CALLS:
         return closed(eqn.params[_CALLS[eqn.primitive.name]])
     return _expanded(eqn) if eqn.primitive.name == "call_hi_primitive" else None
+
+
+def function_of_jax(program: ClosedJaxpr | None) -> str:
+    """Return the name of JAX's own function that a program was made of, "" for a program of anything else.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> (eqn,) = jax.make_jaxpr(jnp.hypot)(1.0, 2.0).eqns
+        >>> function_of_jax(called_program(eqn))
+        'hypot'
+    """
+    info = getattr(program and program.jaxpr.debug_info, "func_src_info", None) or ""
+    name, _, place = info.partition(" at ")
+    return name if re.search(r"[/\\]jax[/\\]_src[/\\]", place) else ""
 
 
 def scan_counts(eqn: Any) -> tuple[int, int]:

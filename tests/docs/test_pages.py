@@ -35,6 +35,8 @@ def normal(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", RUN, ids=name)
 def test_printed_output_is_what_the_code_prints(page, tmp_path, monkeypatch):
+    if "'argflux[sparse]'" in page.read_text():
+        pytest.importorskip("asdex", exc_type=ImportError)
     monkeypatch.chdir(tmp_path)
     argflux.seed(0)  # as in a fresh session
     names: dict = {"__name__": "page"}

@@ -49,6 +49,7 @@ def test_sizes_beside_the_threshold_behave_alike(n):
 
 
 def test_a_finder_that_fails_or_does_not_import_means_dense(monkeypatch):
+    pytest.importorskip("asdex", exc_type=ImportError)
     y = jnp.linspace(-1.0, 1.0, 70)
     bend = lambda: Program(lambda x, y: jnp.sum((x - y) ** 2), lambda y: y, inequality=lambda x, y: x[1:] - x[:-1])
     expected = bend()(y)

@@ -147,7 +147,8 @@ class Tape:
         rule = RULES.get(eqn.primitive.name)
         if not active or eqn.primitive.name in ZERO_DERIVATIVE:
             outputs = [Node(y, None, *self.marks(eqn, nodes)) for y in bind(eqn, [node.value for node in nodes])]
-            outputs[0].pattern = pattern(eqn, [node.pattern for node in nodes])
+            if outputs:
+                outputs[0].pattern = pattern(eqn, [node.pattern for node in nodes])
             return outputs
         if rule is not None and rule.call is not None:
             return self._call(rule.call, eqn, nodes)

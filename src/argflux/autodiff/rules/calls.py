@@ -12,6 +12,7 @@ from jax import lax
 from argflux.autodiff.compiled import compiled
 from argflux.autodiff.partition import read, split
 from argflux.autodiff.registry import RULES, pulls_back, runs
+from argflux.autodiff.rewritten import rewritten
 from argflux.autodiff.source import user_line
 from argflux.autodiff.tape import Node, Tape, bind, sum_by_slot, zeros_for
 from argflux.errors import RuleError
@@ -33,7 +34,7 @@ from argflux.jaxpr import (
 @compiled
 def jit_call(tape: Tape, eqn, nodes):
     """Run the program in place, on the same record."""
-    return tape.run_closed(eqn.params["jaxpr"], nodes)
+    return tape.run_closed(rewritten(eqn) or eqn.params["jaxpr"], nodes)
 
 
 @runs("closed_call")
@@ -50,6 +51,8 @@ def custom_jvp_call(tape: Tape, eqn, nodes):
     The map is linear in the tangents, so it is run at zero tangents whose slots are those of the operands:
     whatever reaches a tangent has reached its operand.
     """
+    if program := rewritten(eqn):
+        return tape.run_closed(program, nodes)
     operands = nodes[eqn.params["num_consts"] :]
     symbolic = eqn.params["symbolic_zeros"]
     zeros = [symbolic and node.slot is None for node in operands]
