@@ -24,7 +24,7 @@ def test_intervals_are_those_of_scipys_bootstrap():
     x, y = pairs()
     found = correlate("x", "y", x, y, ["f"] * 50, within=False)
     pearson = lambda x, y, axis: stats.pearsonr(x, y, axis=axis).statistic
-    options = {"paired": True, "method": "percentile", "n_resamples": 2000, "rng": np.random.default_rng(1)}
+    options = {"paired": True, "method": "percentile", "n_resamples": 2000, "random_state": np.random.default_rng(1)}
     low, high = stats.bootstrap((x, y), pearson, **options).confidence_interval
     assert found.pearson_interval == pytest.approx((low, high), abs=0.05)
     assert found.spearman_interval[0] < found.spearman < found.spearman_interval[1]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.errors import ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
 from argflux.programs import Program, Status
 
 cp = pytest.importorskip("cvxpy")
@@ -217,3 +217,10 @@ def test_parameters_and_variables_without_entries(attributes):
     found = program(jnp.array([1.0, 2.0]), jnp.zeros((0, 0)))
     np.testing.assert_allclose(found[0], [1.0, 2.0], atol=1e-6)
     assert found[1].shape == (0,)
+
+
+def test_an_older_cvxpy_is_named(monkeypatch):
+    x = cp.Variable(2)
+    monkeypatch.setattr(cp, "__version__", "1.8.2")
+    with pytest.raises(MissingDependencyError, match=r"CVXPY 1\.8\.2; expected CVXPY 1\.9 or newer; pip install"):
+        Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum(x)), [x >= 0]), [], [x])

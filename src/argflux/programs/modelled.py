@@ -19,6 +19,8 @@ from argflux.programs.multipliers import Multiplier, Multipliers, find_multiplie
 from argflux.programs.plan import Plan
 from argflux.programs.solution import spoiled
 
+OLDEST = (1, 9)
+
 
 @dataclass(frozen=True)
 class Selection(Layout):
@@ -83,6 +85,9 @@ class Modelled:
             raise MissingDependencyError(
                 "a Python without CVXPY", "the package cvxpy", "pip install cvxpy", where="Program.from_cvxpy"
             ) from None
+        if tuple(map(int, cvxpy.__version__.split(".")[:2])) < OLDEST:
+            got, todo = f"CVXPY {cvxpy.__version__}", "pip install --upgrade cvxpy"
+            raise MissingDependencyError(got, "CVXPY 1.9 or newer", todo, where="Program.from_cvxpy")
         if not isinstance(problem, cvxpy.Problem):
             got, todo = f"a {type(problem).__name__}", "state functions with `Program(objective, variable, …)`"
             raise DtypeError(got, "a cvxpy.Problem", todo, where="Program.from_cvxpy")
