@@ -221,6 +221,6 @@ def test_parameters_and_variables_without_entries(attributes):
 
 def test_an_older_cvxpy_is_named(monkeypatch):
     x = cp.Variable(2)
-    monkeypatch.setattr(cp, "__version__", "1.8.2")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.8.2")
     with pytest.raises(MissingDependencyError, match=r"CVXPY 1\.8\.2; expected CVXPY 1\.9 or newer; pip install"):
         Program.from_cvxpy(cp.Problem(cp.Minimize(cp.sum(x)), [x >= 0]), [], [x])

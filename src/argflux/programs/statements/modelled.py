@@ -1,5 +1,6 @@
 """A program stated in CVXPY, canonicalised once; imported only where CVXPY is wanted."""
 
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,8 +86,9 @@ class Modelled:
             raise MissingDependencyError(
                 "a Python without CVXPY", "the package cvxpy", "pip install cvxpy", where="Program.from_cvxpy"
             ) from None
-        if tuple(map(int, cvxpy.__version__.split(".")[:2])) < OLDEST:
-            got, todo = f"CVXPY {cvxpy.__version__}", "pip install --upgrade cvxpy"
+        version = importlib.metadata.version("cvxpy")
+        if tuple(map(int, version.split(".")[:2])) < OLDEST:
+            got, todo = f"CVXPY {version}", "pip install --upgrade cvxpy"
             raise MissingDependencyError(got, "CVXPY 1.9 or newer", todo, where="Program.from_cvxpy")
         if not isinstance(problem, cvxpy.Problem):
             got, todo = f"a {type(problem).__name__}", "state functions with `Program(objective, variable, …)`"
