@@ -3,7 +3,7 @@ import os
 import pytest
 
 from argflux.errors import OutputError
-from argflux.training.files import write_atomically
+from argflux.files import write_atomically
 
 
 def test_folders_are_made_and_nothing_else_is_left(tmp_path):

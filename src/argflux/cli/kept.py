@@ -17,7 +17,7 @@ def write_settings(path: Path, settings: Any) -> None:
     Raises:
         OutputError: when the file cannot be written.
     """
-    from argflux.training.files import write_atomically
+    from argflux.files import write_atomically
 
     write_atomically(path, (json.dumps(asdict(settings), indent=2) + "\n").encode())
 

@@ -11,6 +11,7 @@ from argflux.programs.decisions import fenchel_young_loss, perturbed_loss, regre
 from argflux.programs.layer import ProgramLayer
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.program import Program
+from argflux.programs.read import read_program
 from argflux.programs.sensitivities import Coefficients, Directions, Sensitivities
 from argflux.programs.sets.polyhedron import Polyhedron, affine, box, halfspace, increasing, project, simplex
 from argflux.programs.sets.ranking import soft_rank, soft_sort
@@ -36,6 +37,7 @@ __all__ = [
     "increasing",
     "perturbed_loss",
     "project",
+    "read_program",
     "regret",
     "simplex",
     "soft_rank",

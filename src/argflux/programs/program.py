@@ -1,15 +1,21 @@
 """Program: the minimiser of a function under constraints, as a function of parameters."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from argflux.errors import ArgumentError
 from argflux.keywords import explained, unknown_keyword
 from argflux.programs.answers.solution import Solution
+from argflux.programs.files.contents import Contents
+from argflux.programs.files.write import write_contents
 from argflux.programs.plan import Plan
 from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
+from argflux.programs.statements.filed import Filed
 from argflux.programs.statements.functions import Statement
 from argflux.programs.statements.parameters import match, signature_key
 
@@ -149,6 +155,33 @@ class Program:
             return stated
         square = lambda x: sum(jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(x))
         return lambda x, *params: stated(x, *params) + smoothing / 2 * square(x)
+
+    @property
+    def contents(self) -> Contents:
+        """What the file holds that `read_program` read: names of rows and columns, numbers, notes.
+
+        Raises:
+            ArgumentError: for a program that was stated otherwise.
+        """
+        if not isinstance(self._source, Filed):
+            todo = "states it by functions or by CVXPY, so there are no names"
+            raise ArgumentError(repr(self), "a program that `af.read_program` read", todo, where="Program.contents")
+        return self._source.contents
+
+    def write(self, path: str | os.PathLike[str], *params: Any, **named: Any) -> None:
+        """Write a program that was read from a file as MPS or QPS, to the last bit.
+
+        Args:
+            path: to write to; it ends with `.mps` or `.qps`, with `.gz` behind it or not.
+            *params: blocks in place of the file's.
+            **named: blocks by name.
+
+        Raises:
+            ArgumentError: for a program that was stated otherwise, another ending, and names that hold spaces.
+            OutputError: for a place that cannot be written to.
+        """
+        assert self.contents
+        write_contents(self._source.replaced(self._match(params, named)), Path(path))
 
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.

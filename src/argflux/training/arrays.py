@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from argflux.errors import ArgumentError, DtypeError, LoadError
-from argflux.training.files import write_atomically
+from argflux.files import write_atomically
 
 Arrays = dict[str, np.ndarray]
 Notes = dict[str, str]

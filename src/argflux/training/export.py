@@ -11,11 +11,11 @@ from jax import export as jax_export
 from jax.typing import ArrayLike
 
 from argflux.errors import ArgumentError, MissingDependencyError
+from argflux.files import write_atomically
 from argflux.jaxpr import jaxprs_in_params
 from argflux.keywords import explained
 from argflux.nn.mode import testmode
 from argflux.nn.widths import check_filled
-from argflux.training.files import write_atomically
 from argflux.userlayer import register_layers
 
 SUFFIXES = (".stablehlo", ".mlir")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from argflux.errors import ArgumentError, LoadError
+from argflux.files import write_atomically
 from argflux.keywords import explained
 from argflux.kinds import Row
-from argflux.training.files import write_atomically
 
 _NUMBERS = ("loss", "rate", "failed_programs")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from argflux.errors import ArgumentError, LoadError, OutputError
-from argflux.training.files import write_atomically
+from argflux.files import write_atomically
 
 SETTINGS, RECORDS = "study.json", "records.jsonl"
 Record = dict[str, Any]

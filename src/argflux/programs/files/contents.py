@@ -29,7 +29,7 @@ class Entries(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """`constant + cost'x + x'Qx/2` is to be small or large with `rhs + below <= Ax <= rhs + above`, `lower <= x <= upper`.
+    """`constant + cost'x + x'Qx/2`, small or large, with `rhs + below <= Ax <= rhs + above`, `lower <= x <= upper`.
 
     Attributes:
         name: of the program.
