@@ -1,7 +1,7 @@
 """What a file of a program holds, by the file's names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ class Entries(NamedTuple):
         return cls(rows, columns, np.array([entry[2] for entry in ordered], np.float64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contents:
     """`constant + cost'x + x'Qx/2`, small or large, with `rhs + below <= Ax <= rhs + above`, `lower <= x <= upper`.
 
@@ -65,7 +65,7 @@ class Contents:
     upper: np.ndarray
     quadratic: Entries
     integers: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = ()
 
 
 def broken(where: str, got: str, expected: str, todo: str = "correct the file") -> DataError:

@@ -198,7 +198,7 @@ class _Reader:
         kind, rest = given[0].upper(), given[1:]
         if kind not in VALUED + PLAIN:
             raise self._broken(f"a bound of kind {given[0]}", f"one of {', '.join(VALUED + PLAIN)}")
-        text = rest.pop() if kind in VALUED or len(rest) == 3 else "0"
+        text = rest.pop() if rest and (kind in VALUED or len(rest) == 3) else "0"
         if len(rest) == 2 and not self._is_counted("BOUNDS", rest.pop(0)):
             return
         if len(rest) != 1:

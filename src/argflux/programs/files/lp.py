@@ -1,0 +1,2 @@
+"""stub"""
+def read_lp(text, path): raise NotImplementedError
