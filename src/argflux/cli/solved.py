@@ -1,0 +1,172 @@
+"""What `argflux solve` shows and writes: a solution and its derivatives, by the names of a file."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from argflux.cli.console import say, tabulate, waiting
+from argflux.cli.options import choose
+from argflux.errors import DataError
+from argflux.files import write_atomically
+from argflux.programs import Program, Regularity, Status, read_program
+from argflux.programs.files.contents import Contents
+
+FLAWS = {
+    Regularity.LICQ: "degenerate: active constraints depend on each other, so prices are not unique",
+    Regularity.STRICT_COMPLEMENTARITY: "degenerate: an active constraint has a price of zero, where derivatives jump",
+    Regularity.NON_UNIQUE: "the solution is not unique; this is one of them",
+}
+BLOCKS = {"cost": "columns", "rhs": "rows", "lower": "columns", "upper": "columns"}
+
+
+class Solved(NamedTuple):
+    """A solved program.
+
+    Attributes:
+        file: where it was read from.
+        contents: what was read.
+        x: values of the columns.
+        activity: values of the rows.
+        objective: the user's.
+        iterations: of the solver.
+        flaws: regularity conditions that fail, in words.
+        prices: derivatives of the objective with respect to the blocks, by their names.
+        of: a column, or `None`.
+        slopes: derivatives of that column's value, or those of the objective.
+    """
+
+    file: Path
+    contents: Contents
+    x: np.ndarray
+    activity: np.ndarray
+    objective: float
+    iterations: int
+    flaws: tuple[str, ...]
+    prices: dict[str, np.ndarray]
+    of: str | None
+    slopes: dict[str, np.ndarray]
+
+    @classmethod
+    def of_file(cls, file: Path, of: str | None, relax: bool) -> "Solved":
+        """Read and solve a file.
+
+        Raises:
+            DataError: for a file that cannot be read, and for a program that has no solution.
+        """
+        with jax.enable_x64(True), waiting(f"solving {file.name}"):
+            program = read_program(file, relax=relax)
+            contents = program.contents
+            column = None if of is None else choose(of, contents.columns, "--of")
+            solution = program.solve()
+            status = Status(int(solution.status))
+            if status != Status.SOLVED:
+                todo = "correct the program; what is said of it holds up to rounding"
+                raise DataError(f"{status.reason} ({status.name})", "a program that has a solution", todo, where=str(file))
+            x = np.asarray(solution.x)
+            i, j, values = contents.matrix
+            activity = np.bincount(i, values * x[j], len(contents.rows)) if len(contents.rows) else np.zeros(0)
+            prices = _derivatives(program, objective=np.float64(1.0))
+            slopes = prices if column is None else _derivatives(program, x=np.eye(len(x))[contents.columns.index(column)])
+        flags = Regularity(int(solution.regularity))
+        flaws = tuple(words for flag, words in FLAWS.items() if flag in flags)
+        objective, iterations = float(solution.objective), int(solution.iterations)
+        return cls(file, contents, x, activity, objective, iterations, flaws, prices, column, slopes)
+
+    @property
+    def target(self) -> str:
+        """What the slopes are of."""
+        return self.of or self.contents.objective or "objective"
+
+    def reduced(self) -> np.ndarray:
+        """What the objective gains by one unit of a column's bounds."""
+        return sum((self.prices[side] for side in ("lower", "upper") if side in self.prices), np.zeros(len(self.x)))
+
+    def sensitivities(self) -> Iterator[tuple[str, str, float, float]]:
+        """Block, name, the file's number and the slope of each, strongest first."""
+        found = [
+            (block, name, value, slope)
+            for block, names in BLOCKS.items()
+            if block in self.slopes
+            for name, value, slope in zip(
+                getattr(self.contents, names), getattr(self.contents, block), self.slopes[block], strict=True
+            )
+            if np.isfinite(value)
+        ]
+        return iter(sorted(found, key=lambda row: -abs(row[3])))
+
+
+def _derivatives(program: Program, **cotangents: np.ndarray) -> dict[str, np.ndarray]:
+    found = program.reverse_differentiate(cotangents=cotangents).parameters
+    return {name: np.asarray(found[name]) for name in BLOCKS if name in found}
+
+
+def show(solved: Solved, sensitivity: bool, most: int | None) -> None:
+    """Print what was found: a line, the notes of the file, and tables of the largest numbers."""
+    c = solved.contents
+    kind = "quadratic" if len(c.quadratic.values) else "linear"
+    say(f"{c.name or solved.file.name}: {kind}, {len(c.columns)} columns, {len(c.rows)} rows")
+    say(f"solved in {solved.iterations} iterations, {c.objective or 'objective'} {solved.objective:.10g}", style="bold")
+    for text in (*c.notes, *solved.flaws):
+        say(f"note: {text}")
+    columns = zip(c.columns, solved.x, c.lower, c.upper, solved.reduced(), strict=True)
+    _table(["column", "value", "lower", "upper", "price"], columns, most, 1)
+    sides = np.where(np.isinf(c.below), -np.inf, c.rhs + c.below), np.where(np.isinf(c.above), np.inf, c.rhs + c.above)
+    prices = solved.prices.get("rhs", np.zeros(0))
+    _table(["row", "activity", "at least", "at most", "price"], zip(c.rows, solved.activity, *sides, prices), most, 4)
+    if sensitivity:
+        table = ((f"{block} {name}", value, slope) for block, name, value, slope in solved.sensitivities())
+        _table(["number", "is", f"d {solved.target}"], table, most, 2)
+
+
+def _table(heads: list[str], rows, most: int | None, by: int) -> None:
+    ordered = sorted(rows, key=lambda row: -abs(row[by]))
+    if not ordered:
+        return
+    shown = ordered[:most]
+    tabulate(heads, [[row[0], *(f"{value + 0.0:.6g}" for value in row[1:])] for row in shown])
+    if len(shown) < len(ordered):
+        say(f"the largest {len(shown)} of {len(ordered)} by {heads[by]}; --all shows all")
+
+
+def write_csv(solved: Solved, path: Path) -> None:
+    """Write a line for every number of the file: its block and name, its value, and the slopes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["block", "name", "value", f"d {solved.target}"])
+    writer.writerows([block, name, repr(float(value)), repr(float(slope))] for block, name, value, slope in solved.sensitivities())
+    write_atomically(path, text.getvalue().encode())
+    say(f"table  {path}")
+
+
+def write_json(solved: Solved, path: Path) -> None:
+    """Write the solution, prices and slopes by name."""
+    c = solved.contents
+    by_name = lambda slopes: {
+        block: dict(zip(getattr(c, BLOCKS[block]), map(float, values), strict=True)) for block, values in slopes.items()
+    }
+    record = {
+        "file": str(solved.file), "name": c.name, "status": Status.SOLVED.name, "objective": solved.objective,
+        "iterations": solved.iterations, "notes": [*c.notes, *solved.flaws],
+        "columns": dict(zip(c.columns, solved.x.tolist(), strict=True)),
+        "rows": dict(zip(c.rows, solved.activity.tolist(), strict=True)),
+        "prices": by_name(solved.prices),
+        "of": solved.of, "slopes": by_name(solved.slopes),
+    }  # fmt: skip
+    write_atomically(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    say(f"record  {path}")
+
+
+def draw(solved: Solved, path: Path) -> None:
+    """Draw the strongest slopes as bars."""
+    from argflux.plots import save_figure, sensitivities
+
+    rows = [(f"{block} {name}", slope) for block, name, _, slope in solved.sensitivities()]
+    figure = sensitivities([row[0] for row in rows], [row[1] for row in rows], of=solved.target)
+    save_figure(figure, path)
+    say(f"figure  {path}")
