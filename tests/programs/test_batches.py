@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import argflux as af
-from argflux.programs import reduced
-from argflux.programs.dependent import are_dependent, solve_dependent
-from argflux.programs.form import Form
-from argflux.programs.kkt import kkt_p
-from argflux.programs.ranks import null_parts
-from argflux.programs.reduced import solve_reduced
+from argflux.programs.answers.ranks import null_parts
+from argflux.programs.derivatives import reduced
+from argflux.programs.derivatives.dependent import are_dependent, solve_dependent
+from argflux.programs.derivatives.kkt import kkt_p
+from argflux.programs.derivatives.reduced import solve_reduced
+from argflux.programs.forms.form import Form
 
 
 def dependent(batch: int) -> list:

@@ -2,7 +2,7 @@
 
 import time
 
-from argflux.programs import blas
+from argflux.programs.forms import blas
 
 
 class Library:

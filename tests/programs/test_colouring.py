@@ -12,10 +12,11 @@ from jax.experimental.sparse import BCOO
 
 import argflux as af
 from argflux.errors import ArgumentError, MissingDependencyError
-from argflux.programs import Program, sparsity
-from argflux.programs.colouring import Coloured
-from argflux.programs.extract import Affine
-from argflux.programs.pattern import Pattern
+from argflux.programs import Program
+from argflux.programs.forms.pattern import Pattern
+from argflux.programs.statements import sparsity
+from argflux.programs.statements.colouring import Coloured
+from argflux.programs.statements.extract import Affine
 
 pytest.importorskip("asdex", exc_type=ImportError)
 pytest.importorskip("clarabel")

@@ -12,8 +12,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from argflux.autodiff.linear import is_linear
 from argflux.autodiff.registry import RULES
 from argflux.jaxpr import ad
-from argflux.programs import degree as module
-from argflux.programs.degree import NONLINEAR, degrees
+from argflux.programs.statements import degree as module
+from argflux.programs.statements.degree import NONLINEAR, degrees
 
 C = jnp.array([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0], [2.0, 2.0, 1.0]])
 X = jnp.array([[0.3, -1.2, 0.7], [1.1, 0.4, -0.6], [-0.9, 0.8, 0.2]])

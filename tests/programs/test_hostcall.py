@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs.hostcall import cores, host_call, share
+from argflux.programs.forms.hostcall import cores, host_call, share
 
 SHAPES = (((2, 3), "float64"), ((2,), "int32"))
 
@@ -76,7 +76,7 @@ STRESS = """
     faulthandler.dump_traceback_later({limit}, exit=True)
     import jax, jax.numpy as jnp, numpy as np
     from argflux.programs import solve_qp
-    from argflux.programs import reduced
+    from argflux.programs.derivatives import reduced
     from argflux.programs.solvers import host
 
     host.THREADED = reduced.THREADED = 0  # every call starts threads

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from argflux.programs import solve_lp, solve_qp
-from argflux.programs.arrays import known, namespace
+from argflux.programs.forms.arrays import known, namespace
 
 FIELDS = ("x", "y", "z", "z_lower", "z_upper", "objective", "status", "regularity")
 

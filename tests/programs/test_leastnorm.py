@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_array
 
-from argflux.programs import leastnorm
-from argflux.programs.leastnorm import Saddle
+from argflux.programs.derivatives import leastnorm
+from argflux.programs.derivatives.leastnorm import Saddle
 
 
 def system(kind, n=40, m=12, seed=0):

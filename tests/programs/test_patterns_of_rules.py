@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs import Program, sparsity
+from argflux.programs import Program
+from argflux.programs.statements import sparsity
 
 
 @jax.custom_vjp

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from argflux.programs import reduced
-from argflux.programs.form import Form
-from argflux.programs.reduced import solve_reduced
+from argflux.programs.derivatives import reduced
+from argflux.programs.derivatives.reduced import solve_reduced
+from argflux.programs.forms.form import Form
 
 SIZES = [(1, 0, 0), (1, 1, 0), (4, 0, 3), (6, 2, 3), (12, 3, 9), (40, 10, 30)]
 

@@ -8,9 +8,10 @@ from jax.experimental.sparse import BCOO, BCSR
 
 import argflux as af
 from argflux.errors import ArgumentError, DataError, MissingDependencyError, ShapeError
-from argflux.programs import Regularity, Status, solve_lp, solve_qp, sparseblocks
-from argflux.programs.pattern import Pattern, Sparse
+from argflux.programs import Regularity, Status, solve_lp, solve_qp
+from argflux.programs.forms.pattern import Pattern, Sparse
 from argflux.programs.solvers import sparse as sparse_solver
+from argflux.programs.statements import sparseblocks
 
 pytest.importorskip("clarabel")
 

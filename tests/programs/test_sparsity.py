@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs import Program, solve_qp, sparseblocks
-from argflux.programs.pattern import Pattern, Sparse
-from argflux.programs.sparsity import split
+from argflux.programs import Program, solve_qp
+from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.statements import sparseblocks
+from argflux.programs.statements.sparsity import split
 
 pytest.importorskip("asdex", exc_type=ImportError)
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from argflux.patterns.unit_programs import UnitPrograms, UnitSolutions
-from argflux.programs.hostcall import cores
+from argflux.programs.forms.hostcall import cores
 from argflux.programs.solvers.models import new_model
 
 CHUNK = 16

@@ -14,7 +14,7 @@ from jax import Array, lax
 
 from argflux.autodiff import withgradient
 from argflux.patterns.columns import WITH_AN_AXIS, through_dense
-from argflux.programs.hostcall import cores
+from argflux.programs.forms.hostcall import cores
 from argflux.training.chain import initial_hyperparameters, parts_of
 from argflux.training.memory import first_memory
 from argflux.training.split import Split, trainable

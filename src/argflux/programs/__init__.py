@@ -5,16 +5,16 @@ upper)` solves one instance given by its matrices; `jax.vmap` makes batches. A `
 `P=None` a linear program, any absent block `None`; bounds may be numbers. The `Solution` has the dtype of `q`.
 """
 
+from argflux.programs.answers.solution import ProgramError, Residuals, Solution
+from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.decisions import fenchel_young_loss, perturbed_loss, regret, spo_plus_loss
 from argflux.programs.layer import ProgramLayer
 from argflux.programs.matrices import solve_lp, solve_qp
-from argflux.programs.polyhedron import Polyhedron, affine, box, halfspace, increasing, project, simplex
 from argflux.programs.program import Program
-from argflux.programs.ranking import soft_rank, soft_sort
 from argflux.programs.sensitivities import Coefficients, Directions, Sensitivities
-from argflux.programs.solution import ProgramError, Residuals, Solution
-from argflux.programs.status import Regularity, Status
-from argflux.programs.wellformed import NonlinearError
+from argflux.programs.sets.polyhedron import Polyhedron, affine, box, halfspace, increasing, project, simplex
+from argflux.programs.sets.ranking import soft_rank, soft_sort
+from argflux.programs.statements.wellformed import NonlinearError
 
 __all__ = [
     "Coefficients",

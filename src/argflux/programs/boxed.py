@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from argflux.programs.blocks import check_options, check_values, read_blocks
-from argflux.programs.solution import Residuals, Solution, spoiled
-from argflux.programs.status import Regularity, Status
+from argflux.programs.answers.solution import Residuals, Solution, spoiled
+from argflux.programs.answers.status import Regularity, Status
+from argflux.programs.statements.blocks import check_options, check_values, read_blocks
 
 WHERE = "solve_qp"
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.keywords import explained
-from argflux.programs.blocks import read_array
 from argflux.programs.program import Program
+from argflux.programs.statements.blocks import read_array
 
 
 @explained

@@ -10,8 +10,8 @@ from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.keywords import explained
 from argflux.kinds import Numbers, fits, shortened
 from argflux.module import Module
+from argflux.programs.answers.solution import Solution
 from argflux.programs.program import Program
-from argflux.programs.solution import Solution
 from argflux.tree import is_array, is_differentiable, named_leaves
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_together
 from argflux.keywords import explained
-from argflux.programs.arrays import known, namespace, on_host, placed
-from argflux.programs.blocks import check_options, check_values, read_blocks
-from argflux.programs.form import Blocks, Form, Patterns
-from argflux.programs.ledger import leaves_its_status
+from argflux.programs.answers.ledger import leaves_its_status
+from argflux.programs.answers.solution import Residuals, Solution, check_start
+from argflux.programs.forms.arrays import known, namespace, on_host, placed
+from argflux.programs.forms.form import Blocks, Form, Patterns
 from argflux.programs.parts import independent_parts, solve_parts
-from argflux.programs.solution import Residuals, Solution, check_start
 from argflux.programs.solve import Optimum, solve_p
 from argflux.programs.solvers import Settings
+from argflux.programs.statements.blocks import check_options, check_values, read_blocks
 
 TOLERANCE = 1e-8
 MAX_ITERATIONS = 100_000

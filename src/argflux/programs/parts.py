@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.jaxpr import Tracer
-from argflux.programs.form import Blocks, Form
-from argflux.programs.pattern import Pattern, Sparse
-from argflux.programs.solution import Residuals, Solution, spoiled
-from argflux.programs.sparsity import LARGEST, WORTHWHILE, Group, split
-from argflux.programs.status import WORSE
+from argflux.programs.answers.solution import Residuals, Solution, spoiled
+from argflux.programs.answers.status import WORSE
+from argflux.programs.forms.form import Blocks, Form
+from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.statements.sparsity import LARGEST, WORTHWHILE, Group, split
 
 _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
 

@@ -1,57 +1,34 @@
-"""What is fixed about a program once the shapes of its parameters are known, and how it is solved."""
+"""How a program is solved once the shapes of its parameters are known."""
 
-import dataclasses
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from argflux.programs.answers.ledger import leaves_its_status
+from argflux.programs.answers.solution import Solution, check_start
 from argflux.programs.boxed import solve_boxed
-from argflux.programs.extract import Blocks
-from argflux.programs.layout import Layout
-from argflux.programs.ledger import leaves_its_status
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.parts import join, pick
-from argflux.programs.solution import Solution, check_start
-from argflux.programs.sparsity import Group
-from argflux.programs.wellformed import check_parts, stated_as_functions
+from argflux.programs.statements.extract import Blocks
+from argflux.programs.statements.formulation import Formulation
+from argflux.programs.statements.layout import Layout
+from argflux.programs.statements.sparsity import Group
+from argflux.programs.statements.wellformed import check_parts, stated_as_functions
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """How to make and solve the matrices of a program, and how its solution is laid out.
+class Plan(Formulation):
+    """A formulation, and the keywords of the solver in `options`."""
 
-    Attributes:
-        curvature: of the objective: "none", "diagonal", "dense" or "sparse".
-        variable: layout of the variable.
-        equality: layout of the values of the equality constraints, or `None`.
-        inequality: layout of the values of the inequality constraints, or `None`.
-        groups: independent parts, empty for a single program.
-        extract: from the parameters to the constant of the objective and a tuple of `Blocks`.
-        lasting: whether it may serve again, as it captured nothing that is being traced.
-        sign: -1 where the user maximises.
-        options: keywords of the solver.
-        canonical: whether the rows and bounds are those of a canonical program, which the user did not state.
-    """
-
-    curvature: str
-    variable: Layout
-    equality: Layout | None
-    inequality: Layout | None
-    groups: tuple[Group, ...]
-    extract: Callable[[tuple], tuple]
-    lasting: bool = True
-    sign: int = 1
     options: dict[str, Any] = field(default_factory=dict)
-    canonical: bool = False
 
-    def compiled(self) -> "Plan":
-        """The same plan, extracting its matrices in compiled code."""
-        return dataclasses.replace(self, extract=eqx.filter_jit(self.extract))
+    @classmethod
+    def of(cls, formulation: Formulation, options: dict[str, Any]) -> "Plan":
+        """Plan to solve what a statement formulates with these options."""
+        return cls(**vars(formulation), options=options)
 
     @leaves_its_status
     def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from argflux.keywords import explained, unknown_keyword
-from argflux.programs.functions import Statement
-from argflux.programs.parameters import match, signature_key
+from argflux.programs.answers.solution import Solution
 from argflux.programs.plan import Plan
 from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
-from argflux.programs.solution import Solution
+from argflux.programs.statements.functions import Statement
+from argflux.programs.statements.parameters import match, signature_key
 
 STATED = ("objective", "variable", "equality", "inequality", "lower", "upper")
 OPTIONS = ("solver", "tolerance", "max_iterations", "on_failure", "smoothing")
@@ -125,7 +125,7 @@ class Program:
             >>> program.solve(jnp.array([-1.0, 2.0])).z[0].round(5).tolist()
             [2.0, 0.0]
         """
-        from argflux.programs.modelled import Modelled
+        from argflux.programs.statements.modelled import Modelled
 
         program = cls.__new__(cls)
         program._setup(Modelled.of(problem, parameters, variables), options, ("problem", "parameters", "variables"))
@@ -248,9 +248,9 @@ class Program:
         try:
             found = self._plans.get(key)
         except TypeError:
-            return self._source.plan(values, self._options)
+            return Plan.of(self._source.formulate(values), self._options)
         if found is None:
-            found = self._source.plan(values, self._options)
+            found = Plan.of(self._source.formulate(values), self._options)
             if found.lasting:
                 found = found.compiled()
                 self._plans[key] = found

@@ -11,9 +11,9 @@ import numpy as np
 from argflux.autodiff import pullback
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.kinds import shortened
-from argflux.programs.extract import Blocks
-from argflux.programs.pattern import Sparse
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.plan import Plan
+from argflux.programs.statements.extract import Blocks
 from argflux.tree import is_differentiable
 
 FIELDS = ("x", "y", "z", "z_lower", "z_upper", "objective")
@@ -82,7 +82,7 @@ def forward(
     def run(t: jax.Array, moved: dict[str, Any]) -> dict[str, Any]:
         time = (t,) if nudged is not source else ()
         values = (*time, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
-        plan = nudged.plan(values, options)
+        plan = Plan.of(nudged.formulate(values), options)
         solution = plan.solve(*plan.extract(values))
         return {name: getattr(solution, name) for name in FIELDS}
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from argflux.autodiff.registry import runs
 from argflux.jaxpr import Tracer, ad
-from argflux.programs.arrays import known, namespace, on_host, placed
-from argflux.programs.double import double_primitive
-from argflux.programs.form import Blocks, Form, dressed, times, transposed_times
-from argflux.programs.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
-from argflux.programs.solution import spoiled
+from argflux.programs.answers.solution import spoiled
+from argflux.programs.derivatives.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
+from argflux.programs.forms.arrays import known, namespace, on_host, placed
+from argflux.programs.forms.double import double_primitive
+from argflux.programs.forms.form import Blocks, Form, dressed, times, transposed_times
 from argflux.programs.solvers import Settings, solve_blocks
 
 

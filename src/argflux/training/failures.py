@@ -38,7 +38,7 @@ def counting_failures(f: Callable) -> Callable[[Any], tuple[Any, jax.Array]]:
     """
 
     def run(x: Any) -> tuple[Any, jax.Array]:
-        if "argflux.programs.ledger" not in sys.modules:
+        if "argflux.programs.answers.ledger" not in sys.modules:
             return f(x), _none()
         program, shape = jax.make_jaxpr(f, return_shape=True)(x)
         outputs, count = _run(program, jax.tree.leaves(x))

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from argflux.programs.form import Form
+from argflux.programs.forms.form import Form
 from argflux.programs.solvers.choose import Settings
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from argflux.programs.form import Blocks, Form
+from argflux.programs.forms.form import Blocks, Form
 from argflux.programs.solvers import Settings, hosted
 from argflux.programs.solvers.host import solve_daqp
 from argflux.programs.solvers.hosted import solve_hosted

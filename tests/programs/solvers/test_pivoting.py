@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs.form import Rows
-from argflux.programs.solvers.pivoting import positive_inverse, solve_pivoting
+from argflux.programs.derivatives.dense import positive_inverse, solve_pivoting
+from argflux.programs.forms.form import Rows
 
 
 @pytest.fixture(autouse=True)

@@ -7,17 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.programs.arrays import either, namespace
-from argflux.programs.double import carry
-from argflux.programs.form import Blocks, Form, batch_size, dense_rows, is_bad
-from argflux.programs.hostcall import host_call
-from argflux.programs.judge import Answer, Judged, judge
+from argflux.programs.answers.judge import Answer, Judged, judge
+from argflux.programs.answers.status import Status
+from argflux.programs.forms.arrays import either, namespace
+from argflux.programs.forms.double import carry
+from argflux.programs.forms.form import Blocks, Form, batch_size, dense_rows, is_bad
+from argflux.programs.forms.hostcall import host_call
+from argflux.programs.forms.units import Frame, all_curved, frame
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
 from argflux.programs.solvers.hosted import inverses, settle, solve_hosted
 from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
-from argflux.programs.status import Status
-from argflux.programs.units import Frame, all_curved, frame
 
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
 SMALL = 40

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from argflux.programs.arrays import namespace
-from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, times
-from argflux.programs.judge import Answer, multiply, violations
-from argflux.programs.solvers.pivoting import positive_inverse
+from argflux.programs.answers.judge import Answer, multiply, violations
+from argflux.programs.answers.status import Status
+from argflux.programs.derivatives.dense import positive_inverse
+from argflux.programs.forms.arrays import namespace
+from argflux.programs.forms.form import Blocks, Form, batch_size, dense_curvature, times
+from argflux.programs.forms.units import Frame
 from argflux.programs.solvers.separable import solve_separable
-from argflux.programs.status import Status
-from argflux.programs.units import Frame
 
 
 def is_free(form: Form) -> bool:

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from argflux.programs.form import Blocks, Form, bounds
-from argflux.programs.judge import Answer
+from argflux.programs.answers.judge import Answer
+from argflux.programs.answers.status import Status
+from argflux.programs.forms.form import Blocks, Form, bounds
 from argflux.programs.solvers.interior import Standard, solve_interior
 from argflux.programs.solvers.polish import polish
-from argflux.programs.status import Status
 
 LIMIT = 100
 ACCURACY = 1e-8

@@ -8,15 +8,15 @@ import numpy as np
 from highspy import HighsModelStatus as Model
 from scipy.sparse import csr_array
 
-from argflux.programs.arrays import joined
-from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import cores
-from argflux.programs.judge import Answer
-from argflux.programs.pattern import Sparse
+from argflux.programs.answers.judge import Answer
+from argflux.programs.answers.status import Status
+from argflux.programs.forms.arrays import joined
+from argflux.programs.forms.form import Blocks, Form, batch_size, bounds
+from argflux.programs.forms.hostcall import cores
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.solvers.models import new_model, run_simplex
 from argflux.programs.solvers.proofs import Program, change, judge_failure
 from argflux.programs.solvers.scaling import Units, equilibrium, in_units, power, sizes_of
-from argflux.programs.status import Status
 
 TOLERANCE = 1e-10
 TINY = 1e-12

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from argflux.programs.arrays import joined
-from argflux.programs.form import Blocks, Form, batch_size, bounds
+from argflux.programs.forms.arrays import joined
+from argflux.programs.forms.form import Blocks, Form, batch_size, bounds
 from argflux.programs.solvers.scaling import power
 from argflux.programs.solvers.workspace import SOLVED, Workspace
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from argflux.programs.blas import one_thread
-from argflux.programs.form import Blocks, Form, batch_size, dense_curvature, dense_rows, dressed, is_bad
-from argflux.programs.hostcall import cores, share
-from argflux.programs.judge import Answer, Judged, is_ranked, judge, rank_flags, row_excess
+from argflux.programs.answers.judge import Answer, Judged, is_ranked, judge, rank_flags, row_excess
+from argflux.programs.answers.status import Regularity, Status
+from argflux.programs.derivatives.dense import positive_inverse
+from argflux.programs.forms.blas import one_thread
+from argflux.programs.forms.form import Blocks, Form, batch_size, dense_curvature, dense_rows, dressed, is_bad
+from argflux.programs.forms.hostcall import cores, share
+from argflux.programs.forms.units import Frame, all_curved, frame
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
 from argflux.programs.solvers.fallback import fall_back
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
-from argflux.programs.solvers.pivoting import positive_inverse
 from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.sparse import solve_clarabel
-from argflux.programs.status import Regularity, Status
-from argflux.programs.units import Frame, all_curved, frame
 
 FALLBACK_LIMIT = 600
 THREADED, ALONE, SOME = 1e7, 3e5, 32

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from argflux.programs.status import Status
+from argflux.programs.answers.status import Status
 
 REGULARISATION = 1e-10
 RUNNING = -1

@@ -7,7 +7,7 @@ from typing import Any
 
 import highspy
 
-from argflux.programs.hostcall import share
+from argflux.programs.forms.hostcall import share
 
 _first = threading.Lock()
 _greeted = False

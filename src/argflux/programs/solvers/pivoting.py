@@ -1,18 +1,15 @@
 """Dual ascent by principal pivoting: batches of strictly convex programs at once, instances along the last axis."""
 
-import contextlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from argflux.programs.arrays import on_host
-from argflux.programs.form import Rows, times, transposed_times
+from argflux.programs.derivatives.dense import Pending, exchange, optimality_matrix, positive_inverse, solve_active
+from argflux.programs.forms.form import Rows, times
 
 DEPENDENT = 1e-11
-INDEFINITE = 1e-13
 ENDLESS = 1e300
 ACCURATE = 1e-14
 REFINEMENTS = 3
@@ -40,17 +37,6 @@ class Pivoted(NamedTuple):
     schur: jax.Array
 
 
-class _Pending(NamedTuple):
-    """A tableau less `left ⊗ right`, which is taken off when it is next read: one pass over memory a step."""
-
-    tableau: jax.Array
-    left: jax.Array
-    right: jax.Array
-
-    def settled(self) -> jax.Array:
-        return self.tableau - self.left[:, None] * self.right[None]
-
-
 class _Loop(NamedTuple):
     """`level` is the dual of an active row and the value of another; `sign` is -1 on active rows and 1 on others.
 
@@ -58,7 +44,7 @@ class _Loop(NamedTuple):
     kept so that every step reduces plain arrays. `risen` is the dual of the row that is entering.
     """
 
-    pending: _Pending
+    pending: Pending
     diagonal: jax.Array
     level: jax.Array
     sign: jax.Array
@@ -136,7 +122,7 @@ def _initial(H, curved, v0, lo, hi, start, definite, tolerance: float) -> tuple[
     diagonal = jnp.broadcast_to(jnp.where(curved, 1.0, 0.0), (count, batch))
     gap, score = _urgency(data, diagonal, v0, zeros + 1.0, side, rank)
     loop = _Loop(
-        pending=_Pending(jnp.broadcast_to(H, (count, count, batch)), zeros, zeros),
+        pending=Pending(jnp.broadcast_to(H, (count, count, batch)), zeros, zeros),
         diagonal=diagonal,
         level=v0,
         sign=zeros + 1.0,
@@ -181,7 +167,7 @@ def _step(s: _Loop, data: _Data) -> _Loop:
     endless = running & (length >= ENDLESS / 2)
     moved = jnp.where(running & ~endless, way * length, 0.0)
     exchanged = running & independent & ~partial
-    left, right = _exchange(row, row * s.sign * sign, unit, pivot, exchanged)
+    left, right = exchange(row, row * s.sign * sign, unit, pivot, exchanged)
     hit, chosen = unit & exchanged, unit & running
     target = jnp.where(s.side > 0, data.hi, data.lo)
     level = jnp.where(hit, jnp.where(leaving, target - moved, s.risen + moved), s.level - (moved * sign) * row)
@@ -191,7 +177,7 @@ def _step(s: _Loop, data: _Data) -> _Loop:
     rank = jnp.where((places == blocker) & partial, LEAVING, rank)
     gaps, score = _urgency(data, diagonal, level, new_sign, side, rank)
     return _Loop(
-        pending=_Pending(tableau, left, right),
+        pending=Pending(tableau, left, right),
         diagonal=diagonal,
         level=level,
         sign=new_sign,
@@ -231,68 +217,6 @@ def _largest(values: jax.Array) -> tuple[jax.Array, jax.Array]:
     bits = lax.bitcast_convert_type(values, jnp.int64) & ~mask | jnp.arange(count)[:, None]
     best = lax.bitcast_convert_type(jnp.max(lax.bitcast_convert_type(bits, jnp.float64), 0), jnp.int64)
     return lax.bitcast_convert_type(best & ~mask, jnp.float64), best & mask
-
-
-def _exchange(row, column, unit, pivot, wanted) -> tuple[jax.Array, jax.Array]:
-    """Vectors whose outer product, taken off the tableau, exchanges the chosen row and column; zero where unwanted."""
-    inverse = 1.0 / jnp.where(wanted, pivot, 1.0)
-    left = jnp.where(wanted, column + unit, 0.0)
-    return left, jnp.where(unit, 1.0 - inverse, row * inverse)
-
-
-def positive_inverse(P: Any, least: float = INDEFINITE) -> tuple[Any, Any]:
-    """Inverse of positive definite matrices by Gauss-Jordan elimination, NaN for others, and which are definite.
-
-    That is, whose pivots exceed `least` when the diagonal is one.
-    """
-    if on_host(P):
-        return _factored_inverse(P, least)
-    n = P.shape[1]
-    M = jnp.moveaxis(P, 0, -1)
-    places = jnp.arange(n)[:, None]
-    diagonal = jnp.sum(jnp.where(places == places.T, P, 0.0), 2).T
-    scale = lax.rsqrt(jnp.where(diagonal > 0, diagonal, jnp.nan))
-
-    def step(k, pending):
-        tableau = pending.settled()
-        row = lax.dynamic_index_in_dim(tableau, k, 0, False)
-        pivot = lax.dynamic_index_in_dim(row, k, 0, False)
-        pivot = jnp.where(pivot > least, pivot, jnp.nan)
-        return _Pending(tableau, *_exchange(row, jnp.where(places < k, -row, row), places == k, pivot, True))
-
-    zeros = jnp.zeros_like(diagonal)
-    pending = lax.fori_loop(0, n, step, _Pending(M * scale[:, None] * scale[None], zeros, zeros))
-    inverse = jnp.moveaxis(pending.settled() * scale[:, None] * scale[None], -1, 0)
-    return inverse, inverse[:, 0, 0] > 0
-
-
-def _factored_inverse(P: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """The same by Cholesky factors, one matrix after another."""
-    inverse, definite = np.full(P.shape, np.nan), np.zeros(len(P), bool)
-    scale = 1 / np.sqrt(np.einsum("bii->bi", P))
-    for i, unit in enumerate(scale):
-        with contextlib.suppress(np.linalg.LinAlgError):
-            factor = np.linalg.cholesky(P[i] * unit[:, None] * unit)
-            definite[i] = np.min(np.diag(factor), initial=1.0) ** 2 > least
-            inverse[i] = np.linalg.inv(P[i]) if definite[i] else np.nan
-    return inverse, definite
-
-
-def optimality_matrix(P: jax.Array, C: jax.Array) -> jax.Array:
-    """`[[P, C'], [C, 0]]`."""
-    size, rows = max(P.shape[0], C.shape[0]), C.shape[1]
-    P, C = (jnp.broadcast_to(M, (size, *M.shape[1:])) for M in (P, C))
-    corner = jnp.zeros((size, rows, rows))
-    upper, lower = jnp.concatenate([P, jnp.swapaxes(C, 1, 2)], 2), jnp.concatenate([C, corner], 2)
-    return jnp.concatenate([upper, lower], 1)
-
-
-def solve_active(C, inverse, schur, right) -> jax.Array:
-    """Solve with the active rows of `optimality_matrix(P, C)`, from P⁻¹ and the inverse that `Pivoted` calls schur."""
-    r1, r2 = jnp.split(right, [inverse.shape[1]], 1)
-    x = times(inverse, r1)
-    dual = times(schur, times(C, x) - r2)
-    return jnp.concatenate([x - times(inverse, transposed_times(C, dual)), dual], 1)
 
 
 def _recover(rows: Rows, inverse, schur, side, dual, found) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -7,7 +7,7 @@ import numpy as np
 from highspy import HighsModelStatus as Model
 from scipy.sparse import csr_array
 
-from argflux.programs.status import Status
+from argflux.programs.answers.status import Status
 
 PROOF = 1e-9
 FAILED = int(Status.NUMERICAL_ERROR)

@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, diags_array, eye_array, hstack
 
-from argflux.programs.arrays import joined
-from argflux.programs.form import Blocks, Form, bounds
-from argflux.programs.hostcall import cores
-from argflux.programs.judge import Answer
-from argflux.programs.pattern import Sparse
+from argflux.programs.answers.judge import Answer
+from argflux.programs.answers.status import Status
+from argflux.programs.forms.arrays import joined
+from argflux.programs.forms.form import Blocks, Form, bounds
+from argflux.programs.forms.hostcall import cores
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.solvers.fallback import solve_dense
 from argflux.programs.solvers.highs import Simplex, matrix_of
 from argflux.programs.solvers.models import run_simplex
 from argflux.programs.solvers.proofs import PROOF, Program, contradicts
 from argflux.programs.solvers.scaling import Units, equilibrium, in_units, sizes_of
 from argflux.programs.solvers.sparse import solve_one
-from argflux.programs.status import Status
 
 STEPS = 2**31 - 1
 CLAIMS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import jax
 
-from argflux.programs.arrays import namespace, repeated
-from argflux.programs.form import Blocks, Form, batch_size, bounds
+from argflux.programs.forms.arrays import namespace, repeated
+from argflux.programs.forms.form import Blocks, Form, batch_size, bounds
 
 STEPS = 200
 

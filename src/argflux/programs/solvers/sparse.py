@@ -9,13 +9,13 @@ import numpy as np
 from scipy.sparse import csc_array, eye_array, triu, vstack
 
 from argflux.errors import MissingDependencyError
-from argflux.programs.form import Blocks, Form, batch_size, bounds
-from argflux.programs.hostcall import cores, share
-from argflux.programs.judge import Answer
-from argflux.programs.leastnorm import symmetric_factors
-from argflux.programs.pattern import Sparse
-from argflux.programs.sparsekkt import System, curvature_of, rows_of
-from argflux.programs.status import Status
+from argflux.programs.answers.judge import Answer
+from argflux.programs.answers.status import Status
+from argflux.programs.derivatives.leastnorm import symmetric_factors
+from argflux.programs.derivatives.sparsekkt import System, curvature_of, rows_of
+from argflux.programs.forms.form import Blocks, Form, batch_size, bounds
+from argflux.programs.forms.hostcall import cores, share
+from argflux.programs.forms.pattern import Sparse
 
 ACCURACY = 1e-2
 WEAK = 1e-5

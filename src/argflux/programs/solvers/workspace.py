@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from argflux.programs.derivatives.reduced import flag_of
+
 SOLVED, NOT_CONVEX = 1, -5
 TOLERANCE = 1e-10
 PROXIMITY = -1e-6
@@ -53,8 +55,3 @@ class Workspace:
         found = model.solve()
         self._model = model if found[2] == SOLVED else None
         return found
-
-
-def flag_of(answer: Any) -> int:
-    """DAQP's flag, which it returns alone or before the time that it took."""
-    return int(answer[0] if isinstance(answer, tuple) else answer or 0)

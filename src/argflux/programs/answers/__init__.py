@@ -1,0 +1,3 @@
+"""What is said of a program: its solution, how it ended, and how regular it is."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""The linear systems of the optimality conditions on an active set, which derivatives and refinements solve."""
+
+__all__ = []

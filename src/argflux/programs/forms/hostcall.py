@@ -1,0 +1,100 @@
+"""Calls of NumPy functions from compiled programs, with float64 arrays passed on where they lie."""
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from argflux.jaxpr import Primitive, ShapedArray, mlir
+from argflux.programs.forms.arrays import on_host
+
+host_p = Primitive("argflux_host")
+host_p.multiple_results = True
+
+
+def host_call(function: Callable, shapes: Sequence[tuple], *operands: Any, **static: Any) -> list[jax.Array]:
+    """Call `function(*arrays, **static)` on the host, at once where the operands are NumPy's.
+
+    The arrays are read-only views of XLA's own memory, which are gone when the call returns. Unlike
+    `jax.pure_callback` no JAX code runs on the way, which could wait for the thread that it runs on, and float64
+    stays float64 whatever the x64 setting is there.
+
+    Args:
+        function: takes NumPy arrays, returns a sequence of float64 and int32 arrays; module level, so that two
+            traces call the same.
+        shapes: shape and dtype of each result.
+        operands: arrays.
+        static: hashable keywords.
+    """
+    if on_host(*operands):
+        return list(function(*operands, **static))
+    keywords = tuple(sorted(static.items()))
+    results = host_p.bind(*operands, function=function, shapes=tuple(shapes), keywords=keywords)
+    kinds = [np.dtype(dtype) for _, dtype in shapes]
+    return [_unpack(y) if kind.itemsize == 8 else y for y, kind in zip(results, kinds, strict=True)]
+
+
+def _unpack(y: jax.Array) -> jax.Array:
+    return lax.bitcast_convert_type(y, jnp.float64)
+
+
+def _pack(y: Any) -> np.ndarray:
+    """Results of eight bytes travel as pairs of integers, which the x64 setting leaves alone."""
+    y = np.ascontiguousarray(y)
+    return y.view(np.uint32).reshape(*y.shape, 2) if y.dtype.itemsize == 8 else y
+
+
+def _abstract(*_, function, shapes, keywords):
+    kinds = [(shape, np.dtype(dtype)) for shape, dtype in shapes]
+    return [ShapedArray((*s, 2), np.dtype(np.uint32)) if d.itemsize == 8 else ShapedArray(s, d) for s, d in kinds]
+
+
+def _lower(ctx, *operands, function, shapes, keywords):
+    def call(*arrays):
+        return [_pack(y) for y in function(*map(np.asarray, arrays), **dict(keywords))]
+
+    results, _, _ = mlir.emit_python_callback(
+        ctx, call, None, list(operands), ctx.avals_in, ctx.avals_out, has_side_effect=False, returns_token=False
+    )
+    return results
+
+
+host_p.def_abstract_eval(_abstract)
+mlir.register_lowering(host_p, _lower, cacheable=False)
+
+
+def share(work: Callable[[Iterator[int]], None], count: int, threads: int, here: bool = True) -> None:
+    """Run `work` over the numbers below `count` on several threads, each taking the next number that is left.
+
+    The caller's thread is one of them, if it is to work `here`.
+    """
+    left = iter(range(count))
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work(left)
+        except BaseException as error:
+            failures.append(error)
+
+    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(threads, count) - here)]
+    for helper in helpers:
+        helper.start()
+    if here:
+        run()
+    for helper in helpers:
+        helper.join()
+    if failures:
+        raise failures[0]
+
+
+@functools.cache
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

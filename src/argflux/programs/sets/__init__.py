@@ -1,0 +1,3 @@
+"""Sets that points are projected onto, and what projections give."""
+
+__all__ = []

@@ -1,0 +1,222 @@
+"""A program stated in CVXPY, canonicalised once; imported only where CVXPY is wanted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from argflux.errors import ArgumentError, DtypeError, MissingDependencyError, ShapeError
+from argflux.jaxpr import Tracer
+from argflux.programs.answers.solution import spoiled
+from argflux.programs.statements.attributes import Declared
+from argflux.programs.statements.blocks import read_array
+from argflux.programs.statements.canonical import Canonical, Tensor
+from argflux.programs.statements.dissect import check_problem, read_leaves
+from argflux.programs.statements.formulation import Formulation
+from argflux.programs.statements.layout import Layout, widest
+from argflux.programs.statements.multipliers import Multiplier, Multipliers, find_multipliers
+
+
+@dataclass(frozen=True)
+class Selection(Layout):
+    """Where the variables that the user asked for lie in the vector of the canonical program."""
+
+    places: tuple[Any, ...] = ()
+    width: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of unknowns of the canonical program."""
+        return self.width
+
+    def tree(self, vector: jax.Array) -> Any:
+        """Pick the user's variables."""
+        return self.treedef.unflatten([vector[place] for place in self.places])
+
+    def vector(self, tree: Any) -> jax.Array:
+        """Put values of the user's variables in their places, zeros elsewhere."""
+        found = jnp.zeros(self.width, self.dtype)
+        for place, leaf in zip(self.places, self.treedef.flatten_up_to(tree), strict=True):
+            found = found.at[place].set(leaf)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Modelled:
+    """A canonicalised problem: its matrices, and where the user's parameters and variables lie.
+
+    Attributes:
+        names: of the parameters.
+        declared: what they are and where they stand in the vector of all, which ends with a one.
+        width: length of that vector.
+        canonical: the matrices.
+        places: where each variable lies among the unknowns, an array of its shape.
+        multipliers: where the dual of each constraint lies among those of the canonical program.
+        single: whether one variable alone was asked for.
+        sign: -1 for a problem that maximises.
+    """
+
+    names: tuple[str, ...]
+    declared: tuple[Declared, ...]
+    width: int
+    canonical: Canonical
+    places: tuple[np.ndarray, ...]
+    multipliers: tuple[Multiplier | None, ...]
+    single: bool
+    sign: int
+    label: str = "CVXPY problem"
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of parameters that are not given; there are none."""
+        return {}
+
+    @classmethod
+    def of(cls, problem: Any, parameters: Any, variables: Any) -> "Modelled":
+        """Check and canonicalise a problem."""
+        try:
+            import cvxpy
+        except ImportError:
+            raise MissingDependencyError(
+                "a Python without CVXPY", "the package cvxpy", "pip install cvxpy", where="Program.from_cvxpy"
+            ) from None
+        if not isinstance(problem, cvxpy.Problem):
+            got, todo = f"a {type(problem).__name__}", "state functions with `Program(objective, variable, …)`"
+            raise DtypeError(got, "a cvxpy.Problem", todo, where="Program.from_cvxpy")
+        parameters = read_leaves(parameters, cvxpy.Parameter, "parameters")
+        variables = read_leaves(variables, cvxpy.Variable, "variables")
+        check_problem(problem, parameters, variables)
+        data, chain, inverse = problem.get_problem_data(cvxpy.CLARABEL, solver_opts={})
+        program = data["param_prob"]
+        return cls(
+            tuple(parameter.name() for parameter in parameters),
+            tuple(Declared.of(parameter, _start(program, chain, parameter)) for parameter in parameters),
+            program.total_param_size + 1,
+            _read(program),
+            tuple(_place(program, inverse, variable) for variable in variables),
+            find_multipliers(problem, data, chain, inverse),
+            len(variables) == 1,
+            -1 if isinstance(problem.objective, cvxpy.Maximize) else 1,
+        )
+
+    def nudged(self, directions: dict[str, Callable]) -> "Modelled":
+        """Return the program itself; a CVXPY problem has no functions to move."""
+        if not directions:
+            return self
+        raise ArgumentError(
+            f"a direction of {next(iter(directions))} for a program made of a CVXPY problem",
+            "directions of its parameters",
+            "pass tangents={'name': …}, or state the program by functions",
+            where="forward_differentiate",
+        )
+
+    def check(self, params: tuple) -> None:
+        """Hold parameters to their shapes and, where their values are known, to what they were declared."""
+        for name, declared, value in zip(self.names, self.declared, params, strict=True):
+            where, value = f"Program parameter {name}", read_array(name, value, None, f"Program parameter {name}")
+            if value.shape != declared.shape:
+                todo = "use `jax.vmap` for a batch"
+                if value.shape == declared.shape[::-1]:
+                    todo = f"transpose it, or {todo}"
+                raise ShapeError(f"shape {list(value.shape)}", f"shape {list(declared.shape)}", todo, where=where)
+            if not isinstance(value, Tracer) and (broken := declared.broken(value)):
+                todo = "correct it, or declare the parameter without the attribute"
+                raise ArgumentError("a value that is not " + broken, f"a value that is {broken}", todo, where=where)
+
+    def formulate(self, params: tuple) -> Formulation:
+        """Lay the canonical program out for parameters of these dtypes."""
+        dtype = widest([dtype for value in params if jnp.issubdtype(dtype := jnp.asarray(value).dtype, jnp.floating)])
+        structure, curvature = self.canonical.structure(), self.canonical.curvature
+        equalities, rows = self.canonical.A.height, self.canonical.A.height + self.canonical.G.height
+        return Formulation(
+            "sparse" if structure.sparse and curvature == "dense" else curvature,
+            self._variable(dtype),
+            Multipliers.among(self.multipliers, 0, equalities, dtype),
+            Multipliers.among(self.multipliers, equalities, rows, dtype),
+            structure.groups,
+            lambda params: self._blocks(params, dtype, structure),
+            sign=self.sign,
+            canonical=True,
+        )
+
+    def _variable(self, dtype: Any) -> Selection:
+        shapes = [jax.ShapeDtypeStruct(place.shape, dtype) for place in self.places]
+        picked = Layout.of(shapes[0] if self.single else tuple(shapes))
+        return Selection(picked.treedef, picked.leaves, picked.names, self.places, self.canonical.size)
+
+    def _blocks(self, params: tuple, dtype: Any, structure: Any) -> tuple:
+        """The matrices, with a linear term that is no number where a parameter is not what it was declared."""
+        constant, parts = self.canonical.blocks(self._vector(params, dtype), structure)
+        kept = [
+            d.kept(jnp.asarray(value).astype(dtype)) for d, value in zip(self.declared, params, strict=True) if d.names
+        ]
+        if not kept:
+            return constant, parts
+        broken = ~jnp.all(jnp.stack(kept))
+        return constant, tuple(
+            part._replace(q=spoiled(part.q, jnp.broadcast_to(broken, part.q.shape))) for part in parts
+        )
+
+    def _vector(self, params: tuple, dtype: Any) -> jax.Array:
+        """All parameters in one vector, column after column, with a one at the end."""
+        vector = jnp.zeros(self.width, dtype).at[-1].set(1)
+        for declared, value in zip(self.declared, params, strict=True):
+            flat = declared.entries(jnp.asarray(value).astype(dtype))
+            vector = vector.at[declared.start : declared.start + flat.size].set(flat)
+        return vector
+
+
+def _read(program: Any) -> Canonical:
+    """Read CVXPY's tensors: equalities are the first rows, inequalities the rest, `rows @ x + offset` in a cone."""
+    size, equalities = program.x.size, program.cone_dims.zero
+    q = program.q.tocsr()
+    linear = Tensor(q[:size], np.arange(size), None, size)
+    constant = Tensor(q[size:], np.zeros(1, int), None, 1)
+    curvature, rows, columns = _entries(program.reduced_P)
+    P = Tensor(curvature, rows, columns, size, size)
+    stacked, rows, columns = _entries(program.reduced_A)
+    A, b = _rows(stacked, rows, columns, 0, equalities, size)
+    G, h = _rows(stacked, rows, columns, equalities, program.constr_size, size)
+    return Canonical(P, linear, constant, A, b, G, h)
+
+
+def _entries(reduced: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """The map from parameters to stored entries, and the row and column of each."""
+    if reduced.reduced_mat is None or not reduced.reduced_mat.shape[0]:
+        return np.zeros((0, 0)), np.zeros(0, int), np.zeros(0, int)
+    indices, ends, _ = reduced.problem_data_index
+    return reduced.reduced_mat.tocsr(), np.asarray(indices), np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+
+
+def _rows(
+    stacked: Any, rows: np.ndarray, columns: np.ndarray, first: int, end: int, size: int
+) -> tuple[Tensor, Tensor]:
+    """Take rows of the constraints, as `matrix @ x (= or <=) right`, from entries of `[-matrix, right]`."""
+    chosen = (rows >= first) & (rows < end)
+    left, right = chosen & (columns < size), chosen & (columns == size)
+    matrix = Tensor(-stacked[left], rows[left] - first, columns[left], end - first, size)
+    return matrix, Tensor(stacked[right], rows[right] - first, None, end - first)
+
+
+def _start(program: Any, chain: Any, parameter: Any) -> int:
+    """Where a parameter starts; CVXPY replaces those with matrix attributes by the entries that count."""
+    if not parameter.size:  # CVXPY leaves it out
+        return 0
+    number = parameter.id
+    for step in chain.reductions:
+        reduced = getattr(step, "_parameters", None) or {}
+        number = next((new.id for old, new in reduced.items() if old.id == number), number)
+    return program.param_id_to_col[number]
+
+
+def _place(program: Any, inverse: list, variable: Any) -> np.ndarray:
+    """Where a variable lies among the unknowns; CVXPY replaces variables with attributes by plain ones."""
+    renamed = {}
+    for step in inverse:
+        if isinstance(step, tuple) and step and isinstance(step[0], dict):
+            renamed |= {old: new.id for old, new in step[0].items()}
+    start = program.var_id_to_col[renamed.get(variable.id, variable.id)] if variable.size else 0
+    return start + np.arange(variable.size).reshape(variable.shape, order="F")
