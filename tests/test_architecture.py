@@ -17,6 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = ["errors", "kinds", "othernames", "misfits", "keywords", "tree", "module", "userlayer", "compilation", "jaxpr"]
 LAYERS += ["autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
+ROOMS = ["forms", "derivatives", "answers", "solvers", "statements", "", "sets"]  # of programs/; "" is its own files
 FORBIDDEN = {
     "grad", "value_and_grad", "vjp", "linearize", "linear_transpose", "jacrev", "jacobian", "hessian",
 }  # fmt: skip
@@ -48,6 +49,26 @@ def test_imports_point_one_way():
 
 def test_every_folder_is_a_layer():
     assert {layer(path) for path in FILES} <= {*LAYERS, "__init__"}
+
+
+def room(module: str) -> str:
+    """The room of a module of `argflux.programs`, "" for those at the top."""
+    name = module.removeprefix("argflux.programs").strip(".").split(".")[0]
+    return name if name in ROOMS else ""
+
+
+def test_imports_between_the_rooms_of_programs_point_one_way():
+    folder = ROOT / "programs"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in folder.rglob("*.py")
+        if path != folder / "__init__.py"
+        for module in imported(path)
+        if module.startswith("argflux.programs")
+        if ROOMS.index(room(module)) > ROOMS.index(room(".".join(path.relative_to(folder).parts)))
+    ]
+    assert not wrong
+    assert {path.name for path in folder.iterdir() if (path / "__init__.py").exists()} == {*ROOMS} - {""}
 
 
 def test_no_file_is_long_and_most_are_short():
