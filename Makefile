@@ -16,7 +16,7 @@ TESTS  ?=
 SAMPLE := tests/test_metadata.py tests/test_architecture.py tests/autodiff/test_api.py tests/autodiff/test_calls.py \
   tests/autodiff/test_compiled.py tests/autodiff/test_explain.py tests/autodiff/test_objects.py \
   tests/programs/statements/test_degree.py tests/programs/test_program.py tests/programs/solvers tests/nn/test_chain.py \
-  tests/training/test_checkpoint.py tests/patterns/test_sites.py
+  tests/training/test_checkpoint.py tests/patterns/sites/test_sites.py
 
 .PHONY: help setup demo test test-times test-newest test-oldest sample-newest sample-oldest docs benchmark clean
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 import argflux as af
-from argflux.patterns.rows import unit_rows
+from argflux.patterns.design.rows import unit_rows
 from benchmarks.report import publish
 
 SIZES = (784, 750, 320, 50, 10)

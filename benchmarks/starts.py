@@ -17,9 +17,9 @@ import torch
 
 import argflux as af
 from argflux.errors import ArgfluxError
-from argflux.patterns.families import FAMILIES
-from argflux.patterns.together import Together
-from argflux.patterns.trial import Course
+from argflux.patterns.study.families import FAMILIES
+from argflux.patterns.study.together import Together
+from argflux.patterns.study.trial import Course
 from benchmarks.report import publish
 from benchmarks.training import network, seconds, torch_steps
 

@@ -17,7 +17,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = ["errors", "kinds", "othernames", "misfits", "keywords", "tree", "module", "userlayer", "compilation", "jaxpr"]
 LAYERS += ["autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
-ROOMS = ["forms", "derivatives", "answers", "solvers", "statements", "", "sets"]  # of programs/; "" is its own files
+ROOMS = {  # "" are the files of the folder itself
+    "programs": ["forms", "derivatives", "answers", "solvers", "statements", "", "sets"],
+    "patterns": ["sites", "regions", "design", "study"],
+}
 FORBIDDEN = {
     "grad", "value_and_grad", "vjp", "linearize", "linear_transpose", "jacrev", "jacobian", "hessian",
 }  # fmt: skip
@@ -52,23 +55,24 @@ def test_every_folder_is_a_layer():
 
 
 def room(module: str) -> str:
-    """The room of a module of `argflux.programs`, "" for those at the top."""
-    name = module.removeprefix("argflux.programs").strip(".").split(".")[0]
-    return name if name in ROOMS else ""
+    """The room of a module such as `argflux.programs.forms.form`, "" for those that lie outside of rooms."""
+    _, package, *parts = module.split(".")
+    return parts[0] if parts and parts[0] in ROOMS[package] else ""
 
 
-def test_imports_between_the_rooms_of_programs_point_one_way():
-    folder = ROOT / "programs"
+@pytest.mark.parametrize("package", ROOMS)
+def test_imports_between_rooms_point_one_way(package):
+    folder, order = ROOT / package, ROOMS[package]
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
         for path in folder.rglob("*.py")
         if path != folder / "__init__.py"
         for module in imported(path)
-        if module.startswith("argflux.programs")
-        if ROOMS.index(room(module)) > ROOMS.index(room(".".join(path.relative_to(folder).parts)))
+        if module.startswith(f"argflux.{package}")
+        if order.index(room(module)) > order.index(room(".".join(path.relative_to(ROOT.parent).parts)))
     ]
     assert not wrong
-    assert {path.name for path in folder.iterdir() if (path / "__init__.py").exists()} == {*ROOMS} - {""}
+    assert {path.parent.name for path in folder.glob("*/__init__.py")} == {*order} - {""}
 
 
 def test_no_file_is_long_and_most_are_short():

@@ -10,7 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import argflux as af
-from argflux.patterns.families import FAMILIES
+from argflux.patterns.study.families import FAMILIES
 
 STARTS = 8
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from argflux.patterns.unit_programs import UnitPrograms
+from argflux.patterns.design.unit_programs import UnitPrograms
 
 
 def programs(seed=0, units=5, samples=30, columns=8, penalty=0.02, margin=0.3, **changes) -> UnitPrograms:

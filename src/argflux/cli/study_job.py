@@ -13,9 +13,9 @@ from argflux.cli.folders import SETTINGS
 from argflux.cli.settings import DEFAULTS
 from argflux.cli.study_settings import StudySettings
 from argflux.data import Dataset
-from argflux.patterns.families import families_of
-from argflux.patterns.study import Study, study_initialisations
-from argflux.patterns.verdict import verdict
+from argflux.patterns.study.families import families_of
+from argflux.patterns.study.study import Study, study_initialisations
+from argflux.patterns.study.verdict import verdict
 from argflux.training import Descent
 
 NAMES = {"linear": "linear output", "relu": "ReLU on the output"}

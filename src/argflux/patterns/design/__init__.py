@@ -1,0 +1,3 @@
+"""Initial weights chosen by linear programs, layer by layer."""
+
+__all__ = []

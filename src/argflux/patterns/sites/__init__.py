@@ -1,0 +1,3 @@
+"""Where a model has units that are linear in pieces, found in the program of its call."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""The study of starts: drawn, measured, trained together, compared."""
+
+__all__ = []
