@@ -18,7 +18,7 @@ LAYERS = ["errors", "kinds", "othernames", "misfits", "keywords", "tree", "modul
 LAYERS += ["autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
 ROOMS = {  # "" are the files of the folder itself
-    "programs": ["forms", "derivatives", "answers", "solvers", "statements", "", "sets"],
+    "programs": ["forms", "derivatives", "answers", "solvers", "files", "statements", "", "sets"],
     "patterns": ["sites", "regions", "design", "study"],
 }
 FORBIDDEN = {
