@@ -29,7 +29,7 @@ class Entries(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """The program `min or max constant + cost'x + x'Qx/2` with `rhs + below <= Ax <= rhs + above`, `lower <= x <= upper`.
+    """`constant + cost'x + x'Qx/2` is to be small or large with `rhs + below <= Ax <= rhs + above`, `lower <= x <= upper`.
 
     Attributes:
         name: of the program.
@@ -96,4 +96,4 @@ def finite(text: str, where: str, what: str) -> float:
 
 def bounded(value: Any) -> Any:
     """The value, infinite where it is as large as the format's infinity."""
-    return np.where(np.abs(value) >= INFINITE, np.sign(value) * np.inf, value)
+    return np.where(np.abs(value) >= INFINITE, np.copysign(np.inf, value), value)

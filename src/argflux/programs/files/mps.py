@@ -1,7 +1,7 @@
 """MPS and QPS files, fixed and free, read line by line.
 
-Where readers differ on a valid file, the reading is that of HiGHS if it is right, and a note says what others do. What is
-ambiguous (an entry, side or bound that is given twice, both triangles of a QUADOBJ) or unknown is an error, never a guess.
+Where readers differ on a valid file, the reading is that of HiGHS if it is right, and a note says what others do.
+What is ambiguous (an entry, side or bound that is given twice, both triangles of a QUADOBJ) or unknown is an error.
 """
 
 from collections.abc import Callable, Iterator
@@ -57,6 +57,14 @@ def _fields(line: str, section: str) -> list[str]:
     elif section in ("RHS", "RANGES") and found and not found[0]:
         del found[0]
     return found
+
+
+def _ends(kind: str, value: float) -> tuple[float | None, float | None]:
+    """The lower and the upper bound that a line of a kind gives, `None` where it gives none."""
+    alone = {"FR": (-np.inf, np.inf), "MI": (-np.inf, None), "PL": (None, np.inf), "BV": (0.0, 1.0)}
+    if kind in alone:
+        return alone[kind]
+    return value if kind in ("LO", "LI", "FX") else None, None if kind in ("LO", "LI") else value
 
 
 class _Reader:
@@ -203,10 +211,7 @@ class _Reader:
         value = number(text, self._where, f"a bound on {column}")
         if kind in WHOLE:
             self.integers[column] = {"BV": "binary", "SC": "semicontinuous"}.get(kind, "an integer")
-        lower, upper = {
-            "UP": (None, value), "UI": (None, value), "SC": (None, value), "LO": (value, None), "LI": (value, None),
-            "FX": (value, value), "FR": (-np.inf, np.inf), "MI": (-np.inf, None), "PL": (None, np.inf), "BV": (0.0, 1.0),
-        }[kind]  # fmt: skip
+        lower, upper = _ends(kind, value)
         for side, limit in (("lower", lower), ("upper", upper)):
             if limit is None:
                 continue
