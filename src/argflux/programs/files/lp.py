@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from argflux.programs.files.contents import INFINITE, Contents, Entries, bounded, number
-from argflux.programs.files.lp_sums import ENDS, NO_LP, Sum, SumReader
+from argflux.programs.files.contents import INFINITE, Contents, Entries, bounded
+from argflux.programs.files.lp_sums import NO_LP, Sum, SumReader
 from argflux.programs.files.lp_words import KEYWORDS
 
 BOUND = "one bound a line: x <= 5, 0 <= x <= 5, x = 3 or x free"
@@ -113,8 +113,9 @@ class _Reader(SumReader):
             limits = limits if relations[0] == "<" else limits[::-1]
         else:
             raise self.broken(f"a row with {' and '.join(relations)}", "one relation, or 1 <= x + y <= 3")
-        if not terms and self.word.kind not in ENDS:
-            raise self.broken("a row without columns", "columns", f"drop it, or name the row of line {self.word.line}")
+        if len(sides) == 2 and not sides[0].linear and sides[1].constants and self.word.kind == "name":
+            todo = "end no line between a number and its column, or name the row that begins here"
+            raise self.unexpected(f"a sign or a name with a colon behind the row of line {line}", todo)
         self.rows.append(_Row(name, terms, *self._checked(*limits)))
 
     def _relation(self) -> str:
@@ -155,6 +156,8 @@ class _Reader(SumReader):
         while self.word.kind == "relation":
             relations.append(self._relation())
             sides.append(self._end())
+        if not relations:
+            raise self.unexpected(BOUND, COEFFICIENTS)
         if relations in ([">"], [">", ">"]):
             sides, relations = sides[::-1], ["<"] * len(relations)
         match (*relations, *sides):
@@ -176,15 +179,13 @@ class _Reader(SumReader):
         sign = self.sign()
         if self.word.kind != "number":
             raise self.unexpected(BOUND, COEFFICIENTS)
-        return float(bounded(sign * number(self.take().text, self.where)))
+        return float(bounded(sign * float(self.take().text)))
 
     def _set(self, column: str, lower: float | None, upper: float | None) -> None:
         if lower == np.inf or upper == -np.inf:
             raise self.broken(f"a bound on {column} that no number meets", "a finite one, or free")
         if column in self.binaries and (lower == -np.inf or upper == np.inf):
-            raise self.broken(
-                f"an infinite bound on the binary {column}", "bounds within 0 and 1", "drop one of the two"
-            )
+            raise self.broken(f"an infinite bound on the binary {column}", "bounds within 0 and 1")
         for bounds, value in ((self.lower, lower), (self.upper, upper)):
             if value is None:
                 continue

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from argflux.errors import DataError
-from argflux.programs.files.contents import INFINITE, broken, finite, number
+from argflux.programs.files.contents import INFINITE, broken
 from argflux.programs.files.lp_words import KEYWORDS, Word, words
 
 TODOS = {
@@ -49,7 +49,8 @@ class SumReader:
     """The words of a file from the one that is next, the columns met so far, and notes."""
 
     def __init__(self, text: str, path: str) -> None:
-        self.given, self.at, self.path = list(words(text, path)), 0, path
+        self.path, self.given = path, words(text, path)
+        self.last = self.word = next(self.given)
         self.columns: dict[str, int] = {}
         self.notes: dict[str, dict[str, None]] = {}
 
@@ -89,16 +90,22 @@ class SumReader:
         else:
             self.take()
             starred = self.skip("*")
-            if starred or (self.word.kind == "name" and not (right and self.word.first)):
-                if right and not (self.word.text[0].isalpha() or self.word.text[0] == "_"):
-                    todo = "begin comments with a backslash, and write the row's columns on the left"
-                    raise self.unexpected("a name that begins with a letter behind a number on the right", todo)
-                if word.text == "0" and self.word.tight and re.match("x[0-9a-f]", self.word.text, re.IGNORECASE):
-                    self.note("HiGHS reads 0 and a name with x, without a space, as one number", self.word.text)
-                column = self.column()
-                found.add(column, sign * finite(word.text, self.where, f"a coefficient of {column}"))
-            else:
-                found.constants.append(sign * number(word.text, self.where))
+            if not starred and (self.word.kind != "name" or (right and self.word.first)):
+                found.constants.append(sign * float(word.text))
+                return
+            if right and self.word.kind == "name" and not re.match(r"[^\W\d]", self.word.text):
+                todo = "begin comments with a backslash, and write the row's columns on the left"
+                raise self.unexpected("a name that begins with a letter behind a number on the right", todo)
+            found.add(*self._multiple(word, sign))
+
+    def _multiple(self, factor: Word, sign: float) -> tuple[str, float]:
+        """The column behind a number, and its coefficient."""
+        if factor.text == "0" and self.word.tight and re.match("x[0-9a-f]", self.word.text, re.IGNORECASE):
+            self.note("HiGHS reads 0 and a name with x, without a space, as one number", self.word.text)
+        column, value = self.column(), float(factor.text)
+        if value >= INFINITE:
+            raise self.broken(f"a coefficient of {column} of {factor.text}", f"one below {INFINITE:g} in size")
+        return column, sign * value
 
     def _bracket(self, found: Sum, sign: float) -> None:
         """Read `[ x^2 + 2 x*y ] / 2`."""
@@ -110,9 +117,11 @@ class SumReader:
                 raise self.unexpected("a sign or ]")
             begun = True
             if self.word.kind == "number":
-                factor *= finite(self.take().text, self.where, "a coefficient")
+                word = self.take()
                 self.skip("*")
-            first = self.column()
+                first, factor = self._multiple(word, factor)
+            else:
+                first = self.column()
             if self.skip("*"):
                 found.multiply(first, self.column(), factor)
             else:
@@ -123,22 +132,14 @@ class SumReader:
         self._expect("/", "/ 2 behind ]", todo)
         self._expect(2.0, "/ 2 behind ]", todo)
 
-    @property
-    def word(self) -> Word:
-        """The word that is next."""
-        return self.given[min(self.at, len(self.given) - 1)]
-
     def take(self) -> Word:
         """Give the next word and go on behind it."""
-        word = self.word
-        self.at += 1
-        return word
+        self.last, self.word = self.word, next(self.given, self.word)
+        return self.last
 
     def skip(self, kind: str) -> bool:
         """Go on behind the next word if it is of the kind."""
-        found = self.word.kind == kind
-        self.at += found
-        return found
+        return self.word.kind == kind and bool(self.take())
 
     def _expect(self, what: str | float, expected: str, todo: str = "") -> None:
         word = self.word
@@ -162,7 +163,7 @@ class SumReader:
         self.take()
         if word.text not in self.columns:
             if known:
-                raise self.broken(f"{word.text}", "a column of the objective or of a row", "check the name")
+                raise self.broken(f"the name {word.text}", "a column of the objective or of a row", "check the name")
             if f"({word.text})" in self.columns or (word.text[0] == "(" and word.text[1:-1] in self.columns):
                 todo = "write it without brackets; the format has none but [ ]"
                 raise self.broken(f"the name {word.text} with and without brackets", "one of the two", todo)
@@ -175,14 +176,9 @@ class SumReader:
         """Note something about a name or a line."""
         self.notes.setdefault(text, {})[what] = None
 
-    @property
-    def where(self) -> str:
-        """Where the word stands that was taken last."""
-        return f"{self.path}:{self.given[min(max(self.at, 1), len(self.given)) - 1].line}"
-
     def broken(self, got: str, expected: str, todo: str = "correct the file") -> DataError:
         """The error for what was just taken."""
-        return broken(self.where, got, expected, todo)
+        return broken(f"{self.path}:{self.last.line}", got, expected, todo)
 
     def unexpected(self, expected: str, todo: str = "", word: Word | None = None) -> DataError:
         """The error for a word, if none is given the next one."""
