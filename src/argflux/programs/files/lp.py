@@ -104,32 +104,36 @@ class _Reader(SumReader):
             sides.append(self.sum(right=True))
         if not relations:
             raise self.unexpected(f"<=, >= or = and a number, in the row that begins on line {line}")
-        if any(side.linear and side.constant for side in sides[:-1]):
-            self.note("constants on the left of rows went to their right (HiGHS drops them)", f"line {line}")
-        if relations in (["<"], [">"], ["="]):
-            terms, limits = self._compared(sides[0], sides[1], relations[0])
-        elif relations in (["<", "<"], [">", ">"]) and not (sides[0].linear or sides[2].linear):
-            terms, limits = sides[1].linear, [self._minus(sides[k], sides[1]) for k in (0, 2)]
-            limits = limits if relations[0] == "<" else limits[::-1]
-        else:
-            raise self.broken(f"a row with {' and '.join(relations)}", "one relation, or 1 <= x + y <= 3")
+        terms, limits = self._compared(sides, relations)
         if len(sides) == 2 and not sides[0].linear and sides[1].constants and self.word.kind == "name":
             todo = "end no line between a number and its column, or name the row that begins here"
             raise self.unexpected(f"a sign or a name with a colon behind the row of line {line}", todo)
+        if any(side.constant and (side.linear or not terms) for side in sides[:-1]):
+            self.note("constants on the left of rows went to their right (HiGHS drops them)", f"line {line}")
+        if any(side.numbered and side.linear for side in sides[1:]):
+            self.note("columns on the right went to the left (HiGHS may begin a row there)", f"line {line}")
         self.rows.append(_Row(name, terms, *self._checked(*limits)))
 
     def _relation(self) -> str:
         """Take a relation as <, > or =."""
         return self.take().text.strip("= \t") or "="
 
-    def _compared(self, left: Sum, right: Sum, relation: str) -> tuple[dict[str, float], list[float]]:
-        """Columns to the left, constants to the right; `3 <= x + y` is read from its end."""
-        if right.linear and not left.linear:
-            left, right, relation = right, left, {"<": ">", ">": "<", "=": "="}[relation]
-        terms = {column: value - right.linear.get(column, 0.0) for column, value in left.linear.items()}
-        terms |= {column: -value for column, value in right.linear.items() if column not in terms}
-        limit = self._minus(right, left)
-        return terms, [-np.inf if relation == "<" else limit, np.inf if relation == ">" else limit]
+    def _compared(self, sides: list[Sum], relations: list[str]) -> tuple[dict[str, float], list[float]]:
+        """The columns of a row, and its two limits; `3 <= x + y` is read from its end."""
+        first, last = sides[0], sides[-1]
+        if relations in (["<"], [">"], ["="]) and (first.terms or not last.linear):
+            swapped = bool(last.linear) and not first.linear
+            relation = {"<": ">", ">": "<", "=": "="}[relations[0]] if swapped else relations[0]
+            left, right = (last, first) if swapped else (first, last)
+            terms = {column: value - right.linear.get(column, 0.0) for column, value in left.linear.items()}
+            terms |= {column: -value for column, value in right.linear.items() if column not in terms}
+            limit = self._minus(right, left)
+            return terms, [-np.inf if relation == "<" else limit, np.inf if relation == ">" else limit]
+        between = relations in (["<", "<"], [">", ">"]) and first.terms and sides[1].linear
+        if not between or first.linear or last.linear:
+            raise self.broken(f"a row of this form with {' and '.join(relations)}", "x + y <= 3 or 1 <= x + y <= 3")
+        limits = [self._minus(side, sides[1]) for side in (first, last)]
+        return sides[1].linear, limits if relations[0] == "<" else limits[::-1]
 
     def _minus(self, first: Sum, second: Sum) -> float:
         value = first.constant - second.constant

@@ -21,12 +21,23 @@ NO_LP = "read it with the reader of its format: it is no LP file"
 
 @dataclass
 class Sum:
-    """Terms of an expression: of columns, of products of two, and constants."""
+    """Terms of an expression: of columns, of products of two, and constants.
+
+    Attributes:
+        linear: coefficients of columns.
+        products: coefficients of products of two columns.
+        constants: all of them.
+        repeated: columns that were added more than once.
+        terms: how many there are.
+        numbered: whether a number or a sign comes first.
+    """
 
     linear: dict[str, float] = field(default_factory=dict)
     products: dict[tuple[str, str], float] = field(default_factory=dict)
     constants: list[float] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
+    terms: int = 0
+    numbered: bool = False
 
     def add(self, column: str, value: float) -> None:
         """Add a multiple of a column."""
@@ -56,23 +67,24 @@ class SumReader:
 
     def sum(self, objective: bool = False, right: bool = False, empty: bool = False) -> Sum:
         """Read terms up to a relation, a row's name or a keyword; what stands on the right ends with its line too."""
-        found, terms = Sum(), 0
-        while not self._is_over(found, right and terms > 0):
+        found = Sum()
+        while not self._is_over(found, right):
             signed, sign = self.word.kind == "sign", self.sign()
-            if terms and not signed:
+            if found.terms and not signed:
                 raise self.unexpected("a sign or a relation, or a keyword on a new line")
+            found.numbered |= not found.terms and (signed or self.word.kind == "number")
             self._term(found, sign, objective, right)
-            terms += 1
-        if not (terms or objective or empty):
+            found.terms += 1
+        if not (found.terms or objective or empty):
             raise self.unexpected("a number or a name")
-        if terms > 1 and any(abs(value) >= INFINITE for value in found.constants):
+        if found.terms > 1 and any(abs(value) >= INFINITE for value in found.constants):
             raise self.broken("an infinite number in a sum", f"numbers below {INFINITE:g} in size")
         return found
 
-    def _is_over(self, found: Sum, by_line: bool) -> bool:
+    def _is_over(self, found: Sum, right: bool) -> bool:
         if self.word.kind in ENDS:
             return True
-        if not (by_line and self.word.first):
+        if not (right and found.terms and self.word.first):
             return False
         if self.word.kind == "sign" and found.linear:
             todo = "write what stands on the right in one line, or name the row that begins here"

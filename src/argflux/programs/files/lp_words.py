@@ -20,6 +20,7 @@ KEYWORDS = (*_SECTIONS, "the end of the file")
 _KEYWORD = re.compile(
     r"\s*(?:" + "|".join(f"(?P<{kind}>{text})" for kind, text in _SECTIONS.items()) + r")(?=\s|$)", re.IGNORECASE
 )
+_KEYWORD_ALONE = re.compile("|".join(_SECTIONS.values()), re.IGNORECASE)
 _NAME = r"""(?![\d.])[\w!"#$%&(),.;?@`'{}~]+"""
 _WORD = re.compile(
     rf"(?P<space>\s+)|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
@@ -84,6 +85,9 @@ def _words_of_line(content: str, start: int, line: int, path: str) -> Iterator[W
             _check_name(text, f"{path}:{line}")
         if kind == "name" and text.lower() in ("inf", "infinity"):
             kind, text = "number", "inf"
+        if kind == "name" and _KEYWORD_ALONE.fullmatch(text):
+            todo = "begin a line with it, or choose another name"
+            raise broken(f"{path}:{line}", f"the keyword {text} within a line", "a name that is none", todo)
         yield Word(text if kind == "symbol" else kind, text, line, first, tight)
         first, tight = False, True
 
