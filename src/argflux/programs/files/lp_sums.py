@@ -105,10 +105,18 @@ class SumReader:
             if not starred and (self.word.kind != "name" or (right and self.word.first)):
                 found.constants.append(sign * float(word.text))
                 return
-            if right and self.word.kind == "name" and not re.match(r"[^\W\d]", self.word.text):
-                todo = "begin comments with a backslash, and write the row's columns on the left"
-                raise self.unexpected("a name that begins with a letter behind a number on the right", todo)
+            if right and not starred:
+                self._check_right()
             found.add(*self._multiple(word, sign))
+
+    def _check_right(self) -> None:
+        """Refuse what is rather a comment or a slip than a column: 10 #hours, 10h, 1D5."""
+        if not re.match(r"[^\W\d]", self.word.text):
+            todo = "begin comments with a backslash, and write the row's columns on the left"
+            raise self.unexpected("a name that begins with a letter behind a number on the right", todo)
+        if self.word.tight and self.word.text not in self.columns:
+            todo = "write a space between the number and the name if it is a new column"
+            raise self.unexpected("a number alone, or a column that was named before", todo)
 
     def _multiple(self, factor: Word, sign: float) -> tuple[str, float]:
         """The column behind a number, and its coefficient."""

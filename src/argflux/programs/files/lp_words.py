@@ -93,7 +93,7 @@ def _words_of_line(content: str, start: int, line: int, path: str) -> Iterator[W
 
 
 def _check_name(text: str, where: str) -> None:
-    """Refuse brackets that are not closed, as in 3 (x + y), where `(x` would be a name, 2,5 and 5; and x²."""
+    """Refuse names that are rather slips: `(x` in 3 (x + y), `,5` in 2,5 and `x;`; and x², which is no letter."""
     if text.count("(") != text.count(")"):
         raise broken(where, f"a name {text}", "as many ( as )", "multiply brackets out; the format has none but [ ]")
     if text[0] in ",;" or text[-1] in ",;":
