@@ -110,8 +110,8 @@ class _Reader(SumReader):
             raise self.unexpected(f"a sign or a name with a colon behind the row of line {line}", todo)
         if any(side.constant and (side.linear or not terms) for side in sides[:-1]):
             self.note("constants on the left of rows went to their right (HiGHS drops them)", f"line {line}")
-        if any(side.numbered and side.linear for side in sides[1:]):
-            self.note("columns on the right went to the left (HiGHS may begin a row there)", f"line {line}")
+        if any(side.numbered and (side.linear or side.terms > 1) for side in sides[1:]):
+            self.note("what follows a number on the right is of the same row (HiGHS may begin another)", f"line {line}")
         self.rows.append(_Row(name, terms, *self._checked(*limits)))
 
     def _relation(self) -> str:
