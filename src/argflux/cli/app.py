@@ -8,6 +8,8 @@ import typer
 
 from argflux.cli.demo import demo
 from argflux.cli.failures import INTERRUPTED, explain
+from argflux.cli.solve import EXAMPLES as SOLVE_EXAMPLES
+from argflux.cli.solve import solve
 from argflux.cli.study import EXAMPLES as STUDY_EXAMPLES
 from argflux.cli.study import study
 from argflux.cli.train import EXAMPLES as TRAIN_EXAMPLES
@@ -17,6 +19,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, context_settings={
 app.command()(demo)
 app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=STUDY_EXAMPLES)(study)
+app.command(epilog=SOLVE_EXAMPLES)(solve)
 
 DEBUG = "--debug"
 
@@ -35,6 +38,7 @@ Examples:
   argflux train moons
   argflux train --help
   argflux study digits
+  argflux solve plan.mps
 """
 
 

@@ -1,8 +1,11 @@
 """What the command line prints with: plain text where no person looks at a terminal."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +18,19 @@ def say(*parts: Any, style: str = "") -> None:
 def complain(text: str, kind: str = "error") -> None:
     """Print one line about a failure to stderr."""
     _stderr().print(Text.assemble((f"{kind}: ", "bold red"), " ".join(text.split())))
+
+
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show on a terminal what is at work, and for how long."""
+    console = _stderr()
+    if not console.is_terminal:
+        yield
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=False) as progress:
+        progress.add_task(text, total=None)
+        yield
 
 
 def tabulate(columns: list[str], rows: list[list[str]], title: str = "") -> None:

@@ -29,7 +29,9 @@ def solve(
     relax: Annotated[bool, Option("--relax", help="Take integer columns as real within their bounds.")] = False,
     csv: Annotated[Path | None, Option(metavar="PATH", help="Write every number as CSV.")] = None,
     json: Annotated[Path | None, Option(metavar="PATH", help="Write every number as JSON.")] = None,
-    figure: Annotated[Path | None, Option(metavar="PATH", help="Draw the strongest sensitivities, as PNG or SVG.")] = None,
+    figure: Annotated[
+        Path | None, Option(metavar="PATH", help="Draw the strongest sensitivities, as PNG or SVG.")
+    ] = None,
 ) -> None:
     """Solve a linear or quadratic program and show its solution by name."""
     from argflux.cli.solved import Solved, draw, show, write_csv, write_json

@@ -4,15 +4,15 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from argflux.cli.console import say, tabulate, waiting
-from argflux.cli.options import choose
-from argflux.errors import DataError
+from argflux.errors import ArgumentError, DataError
 from argflux.files import write_atomically
 from argflux.programs import Program, Regularity, Status, read_program
 from argflux.programs.files.contents import Contents
@@ -62,17 +62,19 @@ class Solved(NamedTuple):
         with jax.enable_x64(True), waiting(f"solving {file.name}"):
             program = read_program(file, relax=relax)
             contents = program.contents
-            column = None if of is None else choose(of, contents.columns, "--of")
+            column = None if of is None else _column(of, contents)
             solution = program.solve()
             status = Status(int(solution.status))
             if status != Status.SOLVED:
                 todo = "correct the program; what is said of it holds up to rounding"
-                raise DataError(f"{status.reason} ({status.name})", "a program that has a solution", todo, where=str(file))
+                got = f"{status.reason} ({status.name})"
+                raise DataError(got, "a program that has a solution", todo, where=str(file))
             x = np.asarray(solution.x)
             i, j, values = contents.matrix
             activity = np.bincount(i, values * x[j], len(contents.rows)) if len(contents.rows) else np.zeros(0)
             prices = _derivatives(program, objective=np.float64(1.0))
-            slopes = prices if column is None else _derivatives(program, x=np.eye(len(x))[contents.columns.index(column)])
+            chosen = np.array([name == column for name in contents.columns], float)
+            slopes = prices if column is None else _derivatives(program, x=chosen)
         flags = Regularity(int(solution.regularity))
         flaws = tuple(words for flag, words in FLAWS.items() if flag in flags)
         objective, iterations = float(solution.objective), int(solution.iterations)
@@ -101,7 +103,15 @@ class Solved(NamedTuple):
         return iter(sorted(found, key=lambda row: -abs(row[3])))
 
 
-def _derivatives(program: Program, **cotangents: np.ndarray) -> dict[str, np.ndarray]:
+def _column(name: str, contents: Contents) -> str:
+    if name in contents.columns:
+        return name
+    near = get_close_matches(name, contents.columns, n=1, cutoff=0.4)
+    todo = f"did you mean {near[0]}?" if near else "the first table names them"
+    raise ArgumentError(repr(name), f"one of the {len(contents.columns)} columns", todo, where="--of")
+
+
+def _derivatives(program: Program, **cotangents: Any) -> dict[str, np.ndarray]:
     found = program.reverse_differentiate(cotangents=cotangents).parameters
     return {name: np.asarray(found[name]) for name in BLOCKS if name in found}
 
@@ -118,7 +128,8 @@ def show(solved: Solved, sensitivity: bool, most: int | None) -> None:
     _table(["column", "value", "lower", "upper", "price"], columns, most, 1)
     sides = np.where(np.isinf(c.below), -np.inf, c.rhs + c.below), np.where(np.isinf(c.above), np.inf, c.rhs + c.above)
     prices = solved.prices.get("rhs", np.zeros(0))
-    _table(["row", "activity", "at least", "at most", "price"], zip(c.rows, solved.activity, *sides, prices), most, 4)
+    rows = zip(c.rows, solved.activity, *sides, prices, strict=True)
+    _table(["row", "activity", "at least", "at most", "price"], rows, most, 4)
     if sensitivity:
         table = ((f"{block} {name}", value, slope) for block, name, value, slope in solved.sensitivities())
         _table(["number", "is", f"d {solved.target}"], table, most, 2)
@@ -139,7 +150,8 @@ def write_csv(solved: Solved, path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["block", "name", "value", f"d {solved.target}"])
-    writer.writerows([block, name, repr(float(value)), repr(float(slope))] for block, name, value, slope in solved.sensitivities())
+    for block, name, *numbers in solved.sensitivities():
+        writer.writerow([block, name, *(repr(float(number)) for number in numbers)])
     write_atomically(path, text.getvalue().encode())
     say(f"table  {path}")
 
@@ -164,9 +176,10 @@ def write_json(solved: Solved, path: Path) -> None:
 
 def draw(solved: Solved, path: Path) -> None:
     """Draw the strongest slopes as bars."""
-    from argflux.plots import save_figure, sensitivities
+    from argflux.plots import save_figure, sensitivity_bars
 
-    rows = [(f"{block} {name}", slope) for block, name, _, slope in solved.sensitivities()]
-    figure = sensitivities([row[0] for row in rows], [row[1] for row in rows], of=solved.target)
-    save_figure(figure, path)
+    slopes = {block: {} for block in solved.slopes}
+    for block, name, _, slope in solved.sensitivities():
+        slopes[block][name] = slope
+    save_figure(sensitivity_bars(slopes, of=solved.target), path)
     say(f"figure  {path}")
