@@ -14,7 +14,19 @@ import argflux
 
 ROOT = pathlib.Path(argflux.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-LAYERS = ["errors", "files", "kinds", "othernames", "misfits", "keywords", "tree", "module", "userlayer", "compilation", "jaxpr"]
+LAYERS = [
+    "errors",
+    "files",
+    "kinds",
+    "othernames",
+    "misfits",
+    "keywords",
+    "tree",
+    "module",
+    "userlayer",
+    "compilation",
+    "jaxpr",
+]
 LAYERS += ["autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
 ROOMS = {  # "" are the files of the folder itself

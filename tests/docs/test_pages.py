@@ -119,7 +119,7 @@ def test_the_page_of_the_command_line_lists_every_option():
     assert set(sections) == set(verbs)
     for verb, function in verbs.items():
         listed = re.findall(r"^\| `--([\w-]+)", sections[verb], re.M)
-        assert sorted(listed) == sorted(set(inspect.signature(function).parameters) - {"dataset"})
+        assert sorted(listed) == sorted(set(inspect.signature(function).parameters) - {"dataset", "file"})
 
 
 def test_the_description_for_package_indexes_leads_nowhere_else():

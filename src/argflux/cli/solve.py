@@ -25,7 +25,7 @@ def solve(
     of: Annotated[
         str | None, Option(metavar="NAME", help="What this column gains by one unit of each number, in place of it.")
     ] = None,
-    everything: Annotated[bool, Option("--all", help="All rows of each table, not the largest ten.")] = False,
+    all: Annotated[bool, Option("--all", help="All rows of each table, not the largest ten.")] = False,
     relax: Annotated[bool, Option("--relax", help="Take integer columns as real within their bounds.")] = False,
     csv: Annotated[Path | None, Option(metavar="PATH", help="Write every number as CSV.")] = None,
     json: Annotated[Path | None, Option(metavar="PATH", help="Write every number as JSON.")] = None,
@@ -37,7 +37,7 @@ def solve(
     from argflux.cli.solved import Solved, draw, show, write_csv, write_json
 
     solved = Solved.of_file(file, of, relax)
-    show(solved, sensitivity or of is not None, None if everything else 10)
+    show(solved, sensitivity or of is not None, None if all else 10)
     for path, write in ((csv, write_csv), (json, write_json), (figure, draw)):
         if path is not None:
             write(solved, path)

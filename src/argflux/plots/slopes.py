@@ -24,7 +24,7 @@ def sensitivity_bars(slopes: Mapping[str, Mapping[str, float]], *, of: str = "ob
         title: above the axes.
 
     Returns:
-        A matplotlib Figure with the twenty largest, coloured by block.
+        A matplotlib Figure with the twenty largest that are not zero, coloured by block.
 
     Raises:
         DataError: for slopes of which none is a number.
@@ -33,11 +33,12 @@ def sensitivity_bars(slopes: Mapping[str, Mapping[str, float]], *, of: str = "ob
         >>> from argflux.plots import sensitivity_bars
         >>> figure = sensitivity_bars({"rhs": {"iron": 1.5}, "cost": {"oats": 0.0, "kale": 2.0}}, of="price")
         >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
-        ['kale', 'iron', 'oats']
+        ['kale', 'iron']
     """
     blocks = list(slopes)
     found = [(name, float(v), blocks.index(block)) for block in blocks for name, v in slopes[block].items()]
     found = sorted((row for row in found if np.isfinite(row[1])), key=lambda row: -abs(row[1]))[:MOST]
+    found = [row for row in found if row[1]] or found[:1]
     if not found:
         raise DataError("no finite slopes", "at least one", "pass {block: {name: slope}}", where="sensitivity_bars")
     names, values, owners = zip(*found, strict=True)
