@@ -87,13 +87,15 @@ def test_long_tables_are_cut_unless_all_is_asked_for(capsys, tmp_path):
 
 
 def test_notes_and_degenerate_solutions_are_told_in_words(capsys, tmp_path):
-    twice = DIET.replace(" L weight\n", " L weight\n G same\n").replace(
-        "weight 1\n kale", "weight 1\n oats same 1\n kale"
-    )
-    twice = twice.replace(" beans price", " kale same 2\n beans price").replace(
-        "weight 1\nRHS", "weight 1\n beans same 1.5\nRHS"
-    )
-    (tmp_path / "twice.mps").write_text(twice.replace(" R weight 9", " R weight 9 same 4\n R price 3"))
+    text = DIET.replace(" G iron\n", " G iron\n G same\n").replace(" weight 1\n", "\n")
+    for old, new in (
+        (" oats protein 3", " oats protein 3 same 1"),
+        (" kale protein 1", " kale protein 1 same 2"),
+        (" beans protein 2.5", " beans protein 2.5 same 1.5"),
+        (" R iron 4 protein 6", " R iron 4 protein 6\n R same 4\n R price 3"),
+    ):
+        text = text.replace(old, new)
+    (tmp_path / "twice.mps").write_text(text)
     code, shown, _ = run(capsys, "solve", "twice.mps")
     assert code == 0
     assert "note: RHS of price: minus it is the objective's constant (GLPK: plus)" in shown
