@@ -64,7 +64,7 @@ def test_everything_is_written(capsys, tmp_path):
     )
     assert code == 0
     assert " is  d kale\n" in shown
-    rows = list(csv.DictReader((tmp_path / "a" / "k.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "a" / "k.csv").read_text().splitlines()))
     slopes = {(row["block"], row["name"]): float(row["d kale"]) for row in rows}
     np.testing.assert_allclose(
         [slopes["rhs", "iron"], slopes["upper", "beans"], slopes["rhs", "protein"]], [0.6, -0.4, -0.2]

@@ -187,7 +187,8 @@ def test_integer_columns_are_within_one_unless_a_bound_lifts_it(text, expected):
 
 def test_bounds_say_too_which_columns_are_integers():
     assert read(body("BOUNDS\n BV B x\n LI B y 2")).integers == ("x", "y")
-    assert read(body("BOUNDS\n SC B x 5")).integers == ("x",)
+    c = read(body("BOUNDS\n SC B x 5\n LO B x 2"))
+    assert (c.integers, box(c)) == (("x",), [0, 5])
 
 
 FIXED = """NAME          MY PROBLEM

@@ -313,6 +313,9 @@ class _Reader:
                 self._note("integer columns without bounds are within 0 and 1")
             lower[k] = 0.0 if given[0] is None else given[0]
             upper[k] = upper[k] if given[1] is None else given[1]
+            if self.integers.get(column) == "semicontinuous" and lower[k] > 0:
+                lower[k] = 0.0
+                self._note(f"the lower bound of {column} is 0, as it is semicontinuous")
             if given[0] is None and upper[k] < 0:
                 self._note(f"the upper bound of {column} is negative and its lower bound 0, as not given (CLP: -inf)")
         return bounded(lower), bounded(upper)
