@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +15,26 @@ from argflux.errors import ArgumentError, DataError
 from argflux.files import write_atomically
 from argflux.programs import Program, Regularity, Status, read_program
 from argflux.programs.files.contents import Contents
+from argflux.programs.files.ranging import Ranges, basis_ranges
 
 FLAWS = {
     Regularity.LICQ: "degenerate: active constraints depend on each other, so prices are not unique",
     Regularity.STRICT_COMPLEMENTARITY: "degenerate: an active constraint has a price of zero, where derivatives jump",
     Regularity.NON_UNIQUE: "the solution is not unique; this is one of them",
 }
+RANGE = ["holds from", "holds to"]
 BLOCKS = {"cost": "columns", "rhs": "rows", "lower": "columns", "upper": "columns"}
+
+
+class Number(NamedTuple):
+    """A number of the file, the slope with respect to it, and the range in which no other basis is optimal, or NaN."""
+
+    block: str
+    name: str
+    value: float
+    slope: float
+    low: float
+    high: float
 
 
 class Solved(NamedTuple):
@@ -39,6 +51,7 @@ class Solved(NamedTuple):
         prices: derivatives of the objective with respect to the blocks, by their names.
         of: a column, or `None`.
         slopes: derivatives of that column's value, or those of the objective.
+        ranges: where each cost and right-hand side of a linear program may be while the basis stays, else `None`.
     """
 
     file: Path
@@ -51,6 +64,7 @@ class Solved(NamedTuple):
     prices: dict[str, np.ndarray]
     of: str | None
     slopes: dict[str, np.ndarray]
+    ranges: Ranges | None
 
     @classmethod
     def of_file(cls, file: Path, of: str | None, relax: bool) -> "Solved":
@@ -78,7 +92,8 @@ class Solved(NamedTuple):
         flags = Regularity(int(solution.regularity))
         flaws = tuple(words for flag, words in FLAWS.items() if flag in flags)
         objective, iterations = float(solution.objective), int(solution.iterations)
-        return cls(file, contents, x, activity, objective, iterations, flaws, prices, column, slopes)
+        ranges = None if column or len(contents.quadratic.values) else basis_ranges(contents)
+        return cls(file, contents, x, activity, objective, iterations, flaws, prices, column, slopes, ranges)
 
     @property
     def target(self) -> str:
@@ -89,18 +104,15 @@ class Solved(NamedTuple):
         """What the objective gains by one unit of a column's bounds."""
         return sum((self.prices[side] for side in ("lower", "upper") if side in self.prices), np.zeros(len(self.x)))
 
-    def sensitivities(self) -> Iterator[tuple[str, str, float, float]]:
-        """Block, name, the file's number and the slope of each, strongest first."""
-        found = [
-            (block, name, value, slope)
-            for block, names in BLOCKS.items()
-            if block in self.slopes
-            for name, value, slope in zip(
-                getattr(self.contents, names), getattr(self.contents, block), self.slopes[block], strict=True
-            )
-            if np.isfinite(value)
-        ]
-        return iter(sorted(found, key=lambda row: -abs(row[3])))
+    def numbers(self) -> list[Number]:
+        """The file's finite costs, right-hand sides and bounds, those with the strongest slopes first."""
+        found = []
+        for block in (block for block in BLOCKS if block in self.slopes):
+            names, values = getattr(self.contents, BLOCKS[block]), getattr(self.contents, block)
+            ranges = getattr(self.ranges, block, np.full((len(names), 2), np.nan))
+            rows = zip(names, values.tolist(), self.slopes[block].tolist(), ranges.tolist(), strict=True)
+            found += [Number(block, name, value, slope, *ends) for name, value, slope, ends in rows]
+        return sorted((row for row in found if np.isfinite(row.value)), key=lambda row: -abs(row.slope))
 
 
 def _column(name: str, contents: Contents) -> str:
@@ -131,8 +143,9 @@ def show(solved: Solved, sensitivity: bool, most: int | None) -> None:
     rows = zip(c.rows, solved.activity, *sides, prices, strict=True)
     _table(["row", "activity", "at least", "at most", "price"], rows, most, 4)
     if sensitivity:
-        table = ((f"{block} {name}", value, slope) for block, name, value, slope in solved.sensitivities())
-        _table(["number", "is", f"d {solved.target}"], table, most, 2)
+        heads = ["number", "is", f"d {solved.target}", *RANGE[: 2 * (solved.ranges is not None)]]
+        table = [(f"{row.block} {row.name}", *row[2:])[: len(heads)] for row in solved.numbers()]
+        _table(heads, table, most, 2)
 
 
 def _table(heads: list[str], rows, most: int | None, by: int) -> None:
@@ -140,18 +153,23 @@ def _table(heads: list[str], rows, most: int | None, by: int) -> None:
     if not ordered:
         return
     shown = ordered[:most]
-    tabulate(heads, [[row[0], *(f"{value + 0.0:.6g}" for value in row[1:])] for row in shown])
+    tabulate(heads, [[row[0], *map(_shown, row[1:])] for row in shown])
     if len(shown) < len(ordered):
         say(f"the largest {len(shown)} of {len(ordered)} by {heads[by]}; --all shows all")
+
+
+def _shown(value: float) -> str:
+    return "" if np.isnan(value) else f"{value + 0.0:.6g}"
 
 
 def write_csv(solved: Solved, path: Path) -> None:
     """Write a line for every number of the file: its block and name, its value, and the slopes."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["block", "name", "value", f"d {solved.target}"])
-    for block, name, *numbers in solved.sensitivities():
-        writer.writerow([block, name, *(repr(float(number)) for number in numbers)])
+    heads = ["block", "name", "value", f"d {solved.target}", *RANGE[: 2 * (solved.ranges is not None)]]
+    writer.writerow(heads)
+    for row in solved.numbers():
+        writer.writerow([*row[:2], *("" if np.isnan(number) else repr(number) for number in row[2:])][: len(heads)])
     write_atomically(path, text.getvalue().encode())
     say(f"table  {path}")
 
@@ -169,9 +187,18 @@ def write_json(solved: Solved, path: Path) -> None:
         "rows": dict(zip(c.rows, solved.activity.tolist(), strict=True)),
         "prices": by_name(solved.prices),
         "of": solved.of, "slopes": by_name(solved.slopes),
+        "ranges": None if solved.ranges is None else {
+            block: dict(zip(getattr(c, BLOCKS[block]), _finite(ends), strict=True))
+            for block, ends in solved.ranges._asdict().items()
+        },
     }  # fmt: skip
     write_atomically(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     say(f"record  {path}")
+
+
+def _finite(ranges: np.ndarray) -> list[list[float | None]]:
+    """Pairs of numbers, `None` for infinite ones, which JSON has not."""
+    return [[end if np.isfinite(end) else None for end in pair] for pair in ranges.tolist()]
 
 
 def draw(solved: Solved, path: Path) -> None:
@@ -179,7 +206,7 @@ def draw(solved: Solved, path: Path) -> None:
     from argflux.plots import save_figure, sensitivity_bars
 
     slopes = {block: {} for block in solved.slopes}
-    for block, name, _, slope in solved.sensitivities():
-        slopes[block][name] = slope
+    for row in solved.numbers():
+        slopes[row.block][row.name] = row.slope
     save_figure(sensitivity_bars(slopes, of=solved.target), path)
     say(f"figure  {path}")
