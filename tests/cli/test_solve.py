@@ -77,6 +77,18 @@ def test_everything_is_written(capsys, tmp_path):
     assert (tmp_path / "k.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_numbers_have_slopes_and_the_range_in_which_these_hold(capsys, tmp_path):
+    shown = run(capsys, "solve", "diet.mps", "--sensitivity", "--json", "d.json")[1]
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["number", "is", "d", "price", "holds", "from", "holds", "to"] in lines
+    assert ["rhs", "iron", "4", "1.4", "3.33333", "5"] in lines
+    assert ["rhs", "weight", "9", "0", "2.6", "inf"] in lines
+    assert ["cost", "beans", "2.5", "2", "-inf", "2.6"] in lines
+    assert ["upper", "beans", "2", "-0.1"] in lines
+    ranges = json.loads((tmp_path / "d.json").read_text())["ranges"]
+    assert ranges["cost"]["beans"] == [None, pytest.approx(2.6)]
+
+
 def test_long_tables_are_cut_unless_all_is_asked_for(capsys, tmp_path):
     lines = ["ROWS", " N c", *(f" L r{k}" for k in range(30)), "COLUMNS", *(f" x{k} c -1 r{k} 1" for k in range(30))]
     (tmp_path / "wide.mps").write_text("\n".join([*lines, "RHS", *(f" R r{k} {k + 1}" for k in range(30)), "ENDATA"]))
