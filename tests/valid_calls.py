@@ -197,6 +197,7 @@ PLOTS = [
     call(plots.loss_curve, losses=[1.0, 0.5]),
     call(plots.save_figure, figure=Figure(), path="figure.png", dpi=20),
     call(plots.scatter_starts, study=STUDY, measures=["zeros"], outcome="gap"),
+    call(plots.sensitivity_bars, slopes={"rhs": {"iron": 1.5}}, of="price", title=""),
     call(plots.study_page, studies={"one": STUDY}, path="study.html", verdict={"one": ["Nothing."]}),
     call(plots.zero_fractions, per_unit={"a": np.array([1, 2])}, observations=4),
 ]
@@ -223,6 +224,8 @@ PROGRAMS = [
     call(programs.solve_qp, P=UNIT, q=ONES, **MATRICES, **OPTIONS),
     call(programs.solve_lp, c=ONES, **MATRICES, smoothing=None, **OPTIONS),
     call(programs.Polyhedron, **MATRICES),
+    call(programs.read_program, path="nowhere.mps", relax=False),
+    of("Program.write", lambda path: PROGRAM.write(path), path="program.mps"),
     of(
         "project",
         lambda polyhedron, x: programs.project(polyhedron)(x),

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from argflux.errors import DataError, OutputError
-from argflux.patterns import Study
-from argflux.patterns.study import verdict
+from argflux.patterns import Study, verdict
 from argflux.plots import study_page
 from tests.patterns.studies import made_up
 

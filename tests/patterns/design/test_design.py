@@ -10,7 +10,7 @@ import pytest
 import argflux as af
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.patterns.design.meter import Meter
-from tests.patterns.test_rows import conv
+from tests.patterns.design.test_rows import conv
 
 
 def key(number):

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from argflux.errors import ArgumentError
-from argflux.patterns import Study
-from argflux.patterns.study import verdict
+from argflux.patterns import Study, verdict
 from tests.patterns.studies import made_up, record
 
 

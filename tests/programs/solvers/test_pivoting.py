@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs.derivatives.dense import positive_inverse, solve_pivoting
+from argflux.programs.derivatives.dense import positive_inverse
 from argflux.programs.forms.form import Rows
+from argflux.programs.solvers.pivoting import solve_pivoting
 
 
 @pytest.fixture(autouse=True)
