@@ -1,7 +1,6 @@
 """Programs that others wrote: the convex quadratic programs of Maros and Mészáros, beside Clarabel's own solve.
 
-Reads the .mat files (P, q, A, l, u; the last rows of A are the bounds) in the folder named first or by
-$MAROS_MESZAROS. Every problem in one process: Clarabel's forward solve at its default settings, ours, and ours with the
+Reads the .mat files (P, q, A, l, u; the last rows of A are the bounds) in the folder $MAROS_MESZAROS. Every problem in one process: Clarabel's forward solve at its default settings, ours, and ours with the
 gradient of x'w with respect to q, each the median of a few warm runs, by turns. Objectives are compared with Clarabel
 at 1e-10. Ratios are our time over Clarabel's own solve: below 1 we are faster.
 """
@@ -9,7 +8,6 @@ at 1e-10. Ratios are our time over Clarabel's own solve: below 1 we are faster.
 import math
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,15 +75,8 @@ def clarabel_of(p: Problem, tolerance: float | None = None) -> Callable[[], Any]
 def ours_of(p: Problem) -> Callable[[jax.Array], Any]:
     """Our solve as a function of q."""
     matrix = lambda M: BCOO.from_scipy_sparse(M) if M.shape[0] else None
-    A, G, right = matrix(p.A), matrix(p.G), (jnp.asarray(p.b), jnp.asarray(p.h))
-    rows = (
-        A,
-        None if A is None else right[0],
-        G,
-        None if G is None else right[1],
-        jnp.asarray(p.lower),
-        jnp.asarray(p.upper),
-    )
+    vector = lambda v, M: jnp.asarray(v) if M.shape[0] else None
+    rows = matrix(p.A), vector(p.b, p.A), matrix(p.G), vector(p.h, p.G), jnp.asarray(p.lower), jnp.asarray(p.upper)
     if not p.P.nnz:
         return lambda q: solve_lp(q, *rows)
     diagonal = p.P.nnz == np.count_nonzero(p.P.diagonal())
@@ -132,15 +123,12 @@ def mean(rows: list[dict], column: str) -> float:
 
 
 def main() -> None:
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("MAROS_MESZAROS")
+    folder = os.environ.get("MAROS_MESZAROS")
     if folder is None:
-        sys.exit("name the folder of the .mat files, or set MAROS_MESZAROS")
+        return print("real_programs: left out; set MAROS_MESZAROS to the folder of the .mat files")
     jax.config.update("jax_enable_x64", True)
-    wanted = sys.argv[2:]
     rows = []
     for path in sorted(Path(folder).glob("*.mat")):
-        if wanted and path.stem not in wanted:
-            continue
         try:
             rows.append(measure(path.stem, read(path)))
         except Exception as error:  # VALUES is not convex, and says so
