@@ -1,8 +1,9 @@
 """Programs that others wrote: the convex quadratic programs of Maros and Mészáros, beside Clarabel's own solve.
 
-Reads the .mat files (P, q, A, l, u; the last rows of A are the bounds) in the folder $MAROS_MESZAROS. Every problem in one process: Clarabel's forward solve at its default settings, ours, and ours with the
-gradient of x'w with respect to q, each the median of a few warm runs, by turns. Objectives are compared with Clarabel
-at 1e-10. Ratios are our time over Clarabel's own solve: below 1 we are faster.
+Reads the .mat files (P, q, A, l, u; the last rows of A are the bounds) in the folder $MAROS_MESZAROS. Every problem in
+one process: Clarabel's forward solve at its default settings, ours, and ours with the gradient of x'w with respect to
+q, each the median of a few warm runs, by turns. Objectives are compared with Clarabel's at 1e-10. Ratios are our time
+over Clarabel's own solve: below 1 we are faster.
 """
 
 import math

@@ -290,3 +290,18 @@ def test_an_example_is_short_documented_and_tested(name):
     assert ast.get_docstring(ast.parse(text))
     assert f'default=Path("runs/examples/{name}")' in text
     assert f"test_{name}" in globals()
+
+
+def test_program_file(tmp_path):
+    found = run("program_file", tmp_path)
+    A, b = np.array([[-1.5, -3, -2, -1], [-4, -1, -5, -6], [1, 1, 1, 0.5]]), np.array([-9.0, -20, 8])
+    box = [(0, None), (0, None), (0, 2), (0, 3)]
+    expected = linprog([2, 3, 2.5, 4], A, b, bounds=box)
+    np.testing.assert_allclose(list(found["eaten"].values()), expected.x, atol=1e-4)
+    prices = [found["prices"]["rhs"][name] for name in ("iron", "protein", "weight")]
+    np.testing.assert_allclose(prices, expected.ineqlin.marginals * [-1, -1, 1], atol=1e-4)
+    again = linprog([2, 3, 2.5, 4], A, b * [1, 1.1, 1], bounds=box)
+    assert found["actual"] == pytest.approx(again.fun, abs=1e-4)
+    assert found["predicted"] == pytest.approx(found["actual"], abs=1e-4)
+    assert is_picture(tmp_path / "program_file/prices.png")
+    assert " protein  22.0" in (tmp_path / "program_file/more_protein.mps").read_text()
