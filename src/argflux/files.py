@@ -14,6 +14,8 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         OutputError: when the folder cannot be made or written to, naming it.
     """
     path = Path(path)
+    if not path.name:
+        raise OutputError(f"the path {str(path)!r}", "one that ends with a name", "name the file", where="write")
     temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

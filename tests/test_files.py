@@ -38,3 +38,8 @@ def test_a_read_only_folder_is_an_error(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="Permission denied"):
         write_atomically(tmp_path / "file.bin", b"new")
+
+
+def test_a_path_without_a_name_is_refused():
+    with pytest.raises(OutputError, match=r"got the path '\.'; expected one that ends with a name"):
+        write_atomically("", b"new")
