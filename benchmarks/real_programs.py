@@ -24,7 +24,7 @@ from scipy import sparse
 from argflux.programs import Status, solve_lp, solve_qp
 from benchmarks.report import publish
 
-FAR = 1e20
+FAR = 0.99e20  # some of the files have what rounding made of 1e20
 SHIFT = 1e-3
 RUNS, BUDGET = 5, 3.0
 
