@@ -5,7 +5,11 @@ import re
 import tomllib
 
 ROOT = pathlib.Path(__file__).parent.parent
-COMPANIONS = {"click": "8.2.1", "pyparsing": "3.2.5"}  # newer ones deprecate what the oldest typer and matplotlib call
+COMPANIONS = {
+    "click": "8.2.1",  # newer ones deprecate what the oldest typer calls
+    "pyparsing": "3.2.5",  # and the oldest matplotlib
+    "sparsediffpy": "0.3.0",  # the oldest CVXPY takes no newer one
+}
 
 
 def lower_bounds() -> dict[str, str]:
