@@ -5,7 +5,7 @@ import numpy as np
 from argflux.programs.answers.status import Regularity
 from argflux.programs.derivatives.dependent import are_dependent
 from argflux.programs.derivatives.saddle import saddle_scale
-from argflux.programs.derivatives.sparsekkt import System, curvature_of, rows_of
+from argflux.programs.derivatives.sparsekkt import system_of
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import Form
 from argflux.programs.forms.hostcall import cores, share
@@ -41,7 +41,7 @@ def sparse_ranks(form: Form, P, A, G, active, fixed, solved) -> np.ndarray:
     flags = np.zeros(len(solved), np.int32)
     for i in np.flatnonzero(solved):
         P_one, A_one, G_one, on, held = (a[i % len(a)] for a in (P, A, G, active, fixed))
-        system = System(curvature_of(form, P_one), rows_of(form, A_one, G_one), on > 0, held != 0)
+        system = system_of(form, P_one, A_one, G_one, on > 0, held != 0)
         primal, dual = system.matrix.null_parts()
         flags[i] = dual * Regularity.LICQ + primal * Regularity.NON_UNIQUE
     return flags

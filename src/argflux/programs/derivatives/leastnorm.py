@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
-from scipy.sparse import block_array, csc_array, diags_array
+from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 
-from argflux.programs.derivatives.saddle import saddle_scale
+from argflux.programs.derivatives.saddle import sparse_scale
 from argflux.programs.forms.blas import one_thread
 
 SINGULAR = 1e-11
@@ -21,35 +21,46 @@ CROWDED = 8
 
 
 class Saddle:
-    """A matrix `[[P, C'], [C, 0]]`, P positive semidefinite, in the units of `saddle_scale`.
+    """A matrix `[[P, C'], [C, 0]]`, P positive semidefinite, in the units of `sparse_scale`.
 
     With `J = diag(I, -I)`, the steps `v += (K + εJ)⁻¹ (r - K v)` are the proximal method of multipliers. From zero they
     lead to the solution of least norm, if there is one, and leave of r what lies in the null space of K, if there is
     none. The shifted matrix has sparse factors whatever the order of its pivots.
+
+    Args:
+        K: the matrix, in SciPy's CSC form, with all of its diagonal.
+        unknowns: size of P.
 
     Source:
         Rockafellar, "Augmented Lagrangians and applications of the proximal point algorithm" (1976); Vanderbei,
         "Symmetric quasidefinite matrices" (1995).
     """
 
-    def __init__(self, P: Any, C: Any):
-        self.unknowns = P.shape[0]
-        matrix = csc_array(block_array([[P, C.T], [C, csc_array((C.shape[0], C.shape[0]))]]))
-        self.scale = saddle_scale(P, C)
-        scaling = diags_array(self.scale)
-        self.K: Any = csc_array(scaling @ matrix @ scaling)
+    def __init__(self, K: csc_array, unknowns: int):
+        self.unknowns, self.scale = unknowns, sparse_scale(K, unknowns)
+        columns = np.repeat(np.arange(K.shape[0]), np.diff(K.indptr))
+        values = K.data * self.scale[K.indices] * self.scale[columns]
+        self.K: Any = csc_array((values, K.indices, K.indptr), shape=K.shape)
+        self._diagonal = np.flatnonzero(K.indices == columns)
         self._inverse: Any = None
         self._null: Any = None
         self._shifted: dict[float, Any] = {}
+
+    @property
+    def size(self) -> int:
+        """Number of entries of the factors."""
+        return sum(factors.nnz for factors in self._shifted.values())
+
+    def correct(self, right: np.ndarray, steps: int) -> np.ndarray:
+        """What a few steps from zero make of one right-hand side."""
+        return self.scale * self._steps((self.scale * right)[:, None], SHIFT, steps)[0][:, 0]
 
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Solve for right-hand sides in columns, by the least norm and least squares where K is singular."""
         if not right.any():
             return np.zeros_like(right)
         right = self.scale[:, None] * right
-        v = self._direct(right) if self._is_dense() else None
-        if v is None:
-            v = self._least_norm(right) if any(self.null_parts()) else self._regular(right)
+        v = self._least_norm(right) if any(self.null_parts()) else self._regular(right)
         return self.scale[:, None] * v
 
     def null_parts(self) -> tuple[bool, bool]:
@@ -71,19 +82,24 @@ class Saddle:
         inside = lambda part: self._steps(self.K @ part, FIRM)[0]
         return inside(self._steps(inside(right), FIRM)[0])
 
-    def _steps(self, right: np.ndarray, shift: float = SHIFT) -> tuple[np.ndarray, np.ndarray]:
+    def _steps(self, right: np.ndarray, shift: float = SHIFT, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
         """Proximal steps from zero: where they lead, and what they leave of the right-hand side."""
         if shift not in self._shifted:
-            signs = np.where(np.arange(self.K.shape[0]) < self.unknowns, shift, -shift)
-            self._shifted[shift] = symmetric_factors(self.K + diags_array(signs))
+            self._shifted[shift] = symmetric_factors(self._moved(shift))
         v, left = np.zeros_like(right), right
-        for _ in range(STEPS if right.size else 0):
+        for _ in range(steps if right.size else 0):
             v = v + self._shifted[shift].solve(left)
             before, left = left, right - self.K @ v
             shrinks = np.abs(left).max() < np.abs(before).max() / 2
             if not shrinks if _is_small(left, right) else _is_small(left - before, right):
                 break
         return v, left
+
+    def _moved(self, shift: float) -> csc_array:
+        """`K + εJ`."""
+        values = self.K.data.copy()
+        values[self._diagonal] += np.where(np.arange(self.K.shape[0]) < self.unknowns, shift, -shift)
+        return csc_array((values, self.K.indices, self.K.indptr), shape=self.K.shape)
 
     def _direct(self, right: np.ndarray) -> np.ndarray | None:
         """By factors of K itself; `None` where it is singular."""

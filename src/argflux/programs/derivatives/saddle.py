@@ -1,48 +1,62 @@
 """Units for saddle-point systems `[[P, C'], [C, 0]]`, dense or sparse. NumPy only."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csc_array
 
 UNCURVED = 1e-12
 ROUNDS = 3
 
 
-def saddle_scale(P: Any, C: Any) -> np.ndarray:
+def saddle_scale(P: np.ndarray, C: np.ndarray) -> np.ndarray:
     """Units of the unknowns, then of the rows, in which the curvature is one and the rows have entries near one.
 
     Unknowns without curvature are measured by what couples them to the others. Without any curvature rows and
     columns are balanced.
     """
-    curve, size = P.diagonal(), abs(C)
+    size = abs(C)
+    across = lambda unknowns: (size * unknowns).max(1, initial=0.0)
+    down = lambda rows: (size * rows[:, None]).max(0, initial=0.0)
+    return _scale(P.diagonal(), len(C), across, down)
+
+
+def sparse_scale(K: Any, unknowns: int) -> np.ndarray:
+    """The same of the whole matrix in SciPy's CSC form, with all of its diagonal, or of its part in some columns."""
+    size, starts, (n, k) = abs(K.data), K.indptr[:-1], (unknowns, K.shape[0] - unknowns)
+
+    def reach(weights: np.ndarray) -> np.ndarray:
+        return np.maximum.reduceat(size * weights[K.indices], starts) if len(starts) else np.zeros(0)
+
+    across = lambda units: reach(np.concatenate([units, np.zeros(k)]))[n:]
+    down = lambda rows: reach(np.concatenate([np.zeros(n), rows]))[:n]
+    return _scale(K.diagonal()[:n], k, across, down)
+
+
+def _scale(curve: np.ndarray, rows: int, across: Callable, down: Callable) -> np.ndarray:
+    """From the diagonal of P, and the largest entries of the rows and the columns of C, the others in units."""
     curved = curve > UNCURVED * curve.max(initial=0.0)
     unknowns = np.where(curved, 1 / np.sqrt(np.where(curved, curve, 1.0)), 0.0)
     if not curved.any():
-        return _balanced(size)
+        return _balanced(len(curve), rows, across, down)
+    bare = not curved.all()
     for _ in range(ROUNDS):
-        reach = _largest(size, unknowns)
-        known = np.where(reach > 0, reach, _largest(size, np.where(unknowns > 0, unknowns, 1.0)))
-        rows = _inverse(known)
-        unknowns = np.where(curved, unknowns, _inverse(_largest(size.T, rows)))
-    return np.concatenate([unknowns, rows])
+        reach = across(unknowns)
+        if bare:
+            reach = np.where(reach > 0, reach, across(np.where(unknowns > 0, unknowns, 1.0)))
+        inverse = _inverse(reach)
+        if not bare:
+            return np.concatenate([unknowns, inverse])
+        unknowns = np.where(curved, unknowns, _inverse(down(inverse)))
+    return np.concatenate([unknowns, inverse])
 
 
-def _balanced(size: Any) -> np.ndarray:
-    rows, unknowns = np.ones(size.shape[0]), np.ones(size.shape[1])
+def _balanced(n: int, k: int, across: Callable, down: Callable) -> np.ndarray:
+    rows, unknowns = np.ones(k), np.ones(n)
     for _ in range(ROUNDS):
-        across, down = _largest(size, unknowns) * rows, _largest(size.T, rows) * unknowns
-        rows, unknowns = rows * np.sqrt(_inverse(across)), unknowns * np.sqrt(_inverse(down))
+        wide, high = across(unknowns) * rows, down(rows) * unknowns
+        rows, unknowns = rows * np.sqrt(_inverse(wide)), unknowns * np.sqrt(_inverse(high))
     return np.concatenate([unknowns, rows])
-
-
-def _largest(M: Any, weights: np.ndarray) -> np.ndarray:
-    """Largest entries of the rows, the columns in units."""
-    if not min(M.shape):
-        return np.zeros(M.shape[0])
-    if isinstance(M, np.ndarray):
-        return (M * weights).max(1)
-    return csc_array(M.multiply(weights[None, :])).max(axis=1).toarray().ravel()
 
 
 def _inverse(v: np.ndarray) -> np.ndarray:

@@ -1,13 +1,17 @@
 """Systems of the optimality conditions of sparse programs, factorised on the active set on the host."""
 
 import dataclasses
+import threading
+from collections import OrderedDict
 
 import numpy as np
-from scipy.sparse import csc_array
 
 from argflux.programs.derivatives.leastnorm import Saddle
 from argflux.programs.forms.form import Form, Patterns
 from argflux.programs.forms.pattern import Pattern
+from argflux.programs.forms.stencil import numbers, stencils
+
+KEPT = 4_000_000
 
 
 def solve_sparse_system(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tuple:
@@ -34,9 +38,8 @@ def solve_sparse_system(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form)
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     steps = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
     for (iP, iA, iG, text), which in groups.items():
-        on = np.frombuffer(text, bool)
-        P_one, C = curvature_of(form, P[iP]), rows_of(form, A[iA], G[iG])
-        system = System(P_one, C, on[: form.p + form.m], on[form.p + form.m :])
+        on, k = np.frombuffer(text, bool), form.p + form.m
+        system = system_of(form, P[iP], A[iA], G[iG], on[:k], on[k:])
         columns = [r[which].T for r in right]
         for step, values in zip(steps, system.solve(columns), strict=True):
             step[which] = values.T
@@ -51,43 +54,74 @@ def solve_long(P, A, G, *operands, form: Form) -> tuple:
     return solve_sparse_system(P, A.reshape(len(A), -1), G.reshape(len(G), -1), *operands, form=sparse)
 
 
-def curvature_of(form: Form, P: np.ndarray) -> csc_array:
-    """P of one instance as a symmetric SciPy matrix."""
-    if form.patterns is not None and form.patterns.P is not None:
-        where = form.patterns.P
-        whole = csc_array((P, (where.rows, where.columns)), shape=(form.n, form.n))
-        return csc_array((whole + whole.T) / 2)
-    diagonal = np.zeros(form.n) if form.curvature == "none" else P
-    return csc_array((diagonal, (np.arange(form.n), np.arange(form.n))), shape=(form.n, form.n))
-
-
-def rows_of(form: Form, A: np.ndarray, G: np.ndarray) -> csc_array:
-    """The rows `[A; G]` of one instance as a SciPy matrix."""
-    assert form.patterns is not None
-    a, g = form.patterns.A, form.patterns.G
-    rows, columns = np.concatenate([a.rows, g.rows + form.p]), np.concatenate([a.columns, g.columns])
-    return csc_array((np.concatenate([A, G]), (rows, columns)), shape=(form.p + form.m, form.n))
-
-
 class System:
-    """The system on one active set: variables that are fixed and rows that are not active drop out."""
+    """The system on one active set: variables that are fixed and rows that are not active drop out.
 
-    def __init__(self, P: csc_array, C: csc_array, active: np.ndarray, fixed: np.ndarray):
-        self.P, self.C = P, C
-        self.active, self.fixed = np.flatnonzero(active), fixed
-        self.free = np.flatnonzero(~fixed)
-        C = self.C.tocsr()[self.active].tocsc()
-        inner, self.rows = C[:, self.free], C
-        curvature = self.P[:, self.free].tocsr()[self.free]
-        self.matrix = Saddle(csc_array(curvature), csc_array(inner))
+    Args:
+        form: with patterns.
+        values: of P, A and G, as `numbers` joins them.
+        active: flags of the rows.
+        fixed: flags of the variables.
+    """
+
+    def __init__(self, form: Form, values: np.ndarray, active: np.ndarray, fixed: np.ndarray):
+        self.n, self.fixed, self.kept = form.n, fixed, np.concatenate([~fixed, active])
+        saddle = stencils(form).saddle
+        self.whole = saddle.matrix(values)
+        self.matrix = Saddle(saddle.part(values, self.kept, self.kept), int(np.count_nonzero(~fixed)))
 
     def solve(self, right: list[np.ndarray]) -> tuple:
         """Solve for right-hand sides `r1, r2, r3` in columns."""
+        return self._completed(right, self.matrix.solve)
+
+    def correct(self, r1: np.ndarray, r2: np.ndarray, r3: np.ndarray, steps: int) -> tuple:
+        """The same of one right-hand side, by a few steps from zero."""
+        return self._completed([r1, r2, r3], lambda right: self.matrix.correct(right, steps))
+
+    def _completed(self, right: list[np.ndarray], solve) -> tuple:
+        """With the variables that are fixed and the duals of their bounds around what `solve` says of the others."""
         r1, r2, r3 = right
-        pinned = np.where(self.fixed[:, None], r3, 0.0)
-        known = [(r1 - self.P @ pinned)[self.free], r2[self.active] - self.rows @ pinned]
-        v = self.matrix.solve(np.concatenate(known))
-        x, dual = pinned.copy(), np.zeros_like(r2)
-        x[self.free], dual[self.active] = v[: len(self.free)], v[len(self.free) :]
-        bound = np.where(self.fixed[:, None], r1 - self.P @ x - self.C.T @ dual, 0.0)
+        v, r = np.concatenate([r3, np.zeros_like(r2)]), np.concatenate([r1, r2])
+        v[self.kept] = 0.0
+        v[self.kept] = solve((r - self.whole @ v)[self.kept])
+        x, dual = v[: self.n], v[self.n :]
+        bound = np.zeros_like(r1)
+        bound[self.fixed] = (r1 - (self.whole @ v)[: self.n])[self.fixed]
         return x, dual, bound
+
+
+class _Recent:
+    """The systems met last, which the derivatives of a solution share with the solver that found it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.systems: OrderedDict[tuple, System] = OrderedDict()
+
+    def get(self, key: tuple) -> System | None:
+        with self.lock:
+            if key in self.systems:
+                self.systems.move_to_end(key)
+            return self.systems.get(key)
+
+    def put(self, key: tuple, system: System) -> None:
+        """Keep a system, and forget the oldest while all of them have more than `KEPT` entries."""
+        with self.lock:
+            self.systems[key] = system
+            size = sum(kept.matrix.size + kept.whole.nnz for kept in self.systems.values())
+            while size > KEPT and len(self.systems) > 1:
+                _, old = self.systems.popitem(last=False)
+                size -= old.matrix.size + old.whole.nnz
+
+
+_recent = _Recent()
+
+
+def system_of(form: Form, P, A, G, active: np.ndarray, fixed: np.ndarray) -> System:
+    """The system of one instance's values on an active set, factorised already if it was among the last."""
+    values = numbers(P, A, G)
+    key = form, values.tobytes(), active.tobytes(), fixed.tobytes()
+    system = _recent.get(key)
+    if system is None:
+        system = System(form, values, active, fixed)
+        _recent.put(key, system)
+    return system

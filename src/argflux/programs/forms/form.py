@@ -1,5 +1,6 @@
 """The canonical form that solvers and derivatives share: which blocks a program has, and its rows."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -119,6 +120,22 @@ def dense_curvature(form: Form, P: jax.Array) -> jax.Array:
     if form.curvature == "diagonal":
         return P[:, :, None] * xp.eye(form.n)
     return (P + xp.swapaxes(P, 1, 2)) / 2
+
+
+def on_patterns(form: Form, blocks: Blocks) -> tuple[Form, Blocks]:
+    """The same program with the entries of its matrices that are not zero in all instances; NumPy only."""
+    if form.patterns is not None:
+        return form, blocks
+
+    def taken(M: np.ndarray) -> tuple[Pattern, np.ndarray]:
+        rows, columns = np.nonzero((M != 0).any(0))
+        return Pattern.of(rows, columns, M.shape[1:]), M[:, rows, columns]
+
+    (A, A_values), (G, G_values) = taken(blocks.A), taken(blocks.G)
+    P, P_values = taken(blocks.P) if form.curvature == "dense" else (None, blocks.P)
+    curvature = "sparse" if form.curvature == "dense" else form.curvature
+    sparse = dataclasses.replace(form, curvature=curvature, patterns=Patterns(P, A, G))
+    return sparse, blocks._replace(P=P_values, A=A_values, G=G_values)
 
 
 def dressed(form: Form, blocks: Blocks) -> Blocks:

@@ -19,7 +19,7 @@ from argflux.programs.solvers.hosted import inverses, settle, solve_hosted
 from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
 
-METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "interior", "separable")
+METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "separable")
 SMALL = 40
 FEW = 64
 

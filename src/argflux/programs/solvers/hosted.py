@@ -10,17 +10,16 @@ from argflux.programs.answers.judge import Answer, Judged, is_ranked, judge, ran
 from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.derivatives.dense import positive_inverse
 from argflux.programs.forms.blas import one_thread
-from argflux.programs.forms.form import Blocks, Form, batch_size, dense_curvature, dense_rows, dressed, is_bad
+from argflux.programs.forms.form import Blocks, Form, dense_curvature, dense_rows, dressed, is_bad
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.units import Frame, all_curved, frame
+from argflux.programs.solvers.clarabel import solve_clarabel
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
-from argflux.programs.solvers.fallback import fall_back
+from argflux.programs.solvers.fallback import fall_back, solve_by_clarabel
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
 from argflux.programs.solvers.rescue import rescue
-from argflux.programs.solvers.sparse import solve_clarabel
 
-FALLBACK_LIMIT = 600
 THREADED, ALONE, SOME = 1e7, 3e5, 32
 SHARED = ("highs", "clarabel", "separable")  # by threads of their own, or all instances at once
 FAILED = int(Status.NUMERICAL_ERROR)
@@ -83,8 +82,10 @@ def _answer(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start
     if method == "highs":
         return solve_highs(form, settings, blocks)
     if method == "clarabel":
-        return solve_clarabel(form, settings, blocks)
-    return _nothing(form, batch_size(blocks)) if method == "interior" else _daqp(form, settings, blocks, usable, start)
+        if form.patterns is None:
+            return solve_by_clarabel(form, settings, blocks, usable)
+        return solve_clarabel(form, settings, blocks, usable, measures)
+    return _daqp(form, settings, blocks, usable, start)
 
 
 def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
@@ -95,7 +96,7 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
     mode = judged.mode[which]
     wrong = (answer.status == int(Status.SOLVED)) & _is_any(mode, (0, 3))
     answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
-    blocks = dressed(form, Blocks(*map(pick, arrays[found + judges :])))
+    blocks = Blocks(*map(pick, arrays[found + judges :]))
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
         fresh = _settle(form, settings, blocks, answer, Judged(*[a[which] for a in judged]))
     if len(which) == len(wanted):
@@ -108,10 +109,11 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
 
 def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Judged) -> Judged:
     """Solve what failed by the method that fails last, or with its right sides moved; judge and rank all of it."""
-    answer, bad = given, judged.status == int(Status.BAD_DATA)
-    if settings.method(form) == "interior" or (form.patterns is None and form.n + form.p + form.m <= FALLBACK_LIMIT):
+    answer, bad, values = given, judged.status == int(Status.BAD_DATA), blocks
+    blocks = dressed(form, values)
+    if settings.method(form) != "clarabel":
         kept = (Status.SOLVED, *VERDICTS) if settings.method(form) == "highs" else (Status.SOLVED,)
-        answer = fall_back(form, settings, blocks, ~_is_any(given.status, kept) & ~bad, given)
+        answer = fall_back(form, settings, values, ~_is_any(given.status, kept) & ~bad, given)
     settled = _is_any(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
     answer, moved = rescue(form, settings, blocks, ~settled & ~bad, answer)
     fresh = judged
@@ -129,13 +131,6 @@ def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Ju
 
 def _is_any(numbers: np.ndarray, of: tuple[int, ...]) -> np.ndarray:
     return functools.reduce(np.logical_or, [numbers == one for one in of])
-
-
-def _nothing(form: Form, batch: int) -> Answer:
-    """The answers of no method."""
-    zeros, count = (lambda size: np.zeros((batch, size))), np.zeros(batch, np.int32)
-    status = count + np.int32(Status.ITERATION_LIMIT)
-    return Answer(zeros(form.n), zeros(form.p + form.m), zeros(form.n), status, count, count > 0)
 
 
 def _daqp(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start: Any) -> Answer:

@@ -12,12 +12,11 @@ from argflux.programs.forms.arrays import joined
 from argflux.programs.forms.form import Blocks, Form, bounds
 from argflux.programs.forms.hostcall import cores
 from argflux.programs.forms.pattern import Sparse
-from argflux.programs.solvers.fallback import solve_dense
+from argflux.programs.solvers.fallback import solve_by_clarabel
 from argflux.programs.solvers.highs import Simplex, matrix_of
 from argflux.programs.solvers.models import run_simplex
 from argflux.programs.solvers.proofs import PROOF, Program, contradicts
 from argflux.programs.solvers.scaling import Units, equilibrium, in_units, sizes_of
-from argflux.programs.solvers.sparse import solve_one
 
 STEPS = 2**31 - 1
 CLAIMS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
@@ -74,10 +73,9 @@ def _solve(form: Form, settings: Any, instance: list) -> tuple | None:
         simplex.take(matrix_of(form, A, G))
         lo, hi = np.concatenate([b, np.full(form.m, -np.inf)]), np.concatenate([b, h])
         status, iterations, parts = _alone(simplex.solve(*(a[None] for a in (q, lower, upper, lo, hi))))
-    elif form.patterns is not None:
-        *parts, status, iterations = solve_one(form, settings, *instance)
     else:
-        *parts, status, iterations = (a[0] for a in solve_dense(form, settings, *(a[None] for a in instance)))
+        found = solve_by_clarabel(form, settings, Blocks(*(a[None] for a in instance)), np.ones(1, bool))
+        *parts, status, iterations = (a[0] for a in found[:5])
     return (*parts, status, iterations) if status == Status.SOLVED else None
 
 

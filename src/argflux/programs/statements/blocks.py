@@ -9,14 +9,13 @@ import numpy as np
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.kinds import Number, fits, shortened
-from argflux.programs.derivatives.sparsekkt import curvature_of
 from argflux.programs.forms.arrays import known, namespace, placed
 from argflux.programs.forms.form import Blocks, Form
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.solvers import Settings
 from argflux.programs.solvers.choose import METHODS
+from argflux.programs.solvers.clarabel import is_convex
 from argflux.programs.solvers.separable import is_separable
-from argflux.programs.solvers.sparse import is_convex, require_clarabel
 from argflux.programs.statements.sparseblocks import read_sparse, shared_patterns
 
 FAILURES = ("zero", "nan", "closest")
@@ -49,8 +48,6 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
     if curvature in ("dense", "sparse"):
         curvature = "sparse" if patterns and patterns.P else "diagonal" if P.ndim == 1 else "dense"
     form = Form(n, p, m, curvature, lower is not None, upper is not None, patterns)
-    if form.patterns is not None and curvature != "none":
-        require_clarabel(where)
     return form, Blocks(
         P, q, A, b, G, h, _bound("lower", lower, n, dtype, where), _bound("upper", upper, n, dtype, where)
     )
@@ -162,10 +159,6 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
         raise ArgumentError(
             f"solver={solver!r} for sparse matrices", "'highs' or 'clarabel'", "leave solver out", where=where
         )
-    if solver == "clarabel" and form.patterns is None:
-        raise ArgumentError(
-            "solver='clarabel' for dense matrices", "large sparse P, A or G", "leave solver out", where=where
-        )
     for name, value in (("tolerance", tolerance), ("max_iterations", max_iterations)):
         if isinstance(value, Tracer):
             got, todo = f"a {name} that is being traced", "pass it as a Python number, or mark it static in `jit`"
@@ -238,7 +231,7 @@ def _check_convex(form: Form, blocks: Blocks, where: str) -> None:
         return
     P = np.asarray(blocks.P, np.float64)
     if form.curvature == "sparse":
-        if not is_convex(curvature_of(form, P)):
+        if not is_convex(form, P):
             raise ArgumentError(
                 "P with a negative eigenvalue",
                 "a positive semidefinite P, for a convex program",

@@ -1,0 +1,148 @@
+"""Clarabel's interior-point method on the host, for quadratic programs with sparse matrices."""
+
+import functools
+import importlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import csc_array, eye_array
+
+from argflux.programs.answers.judge import Answer
+from argflux.programs.answers.status import Status
+from argflux.programs.derivatives.leastnorm import symmetric_factors
+from argflux.programs.forms.form import Blocks, Form, batch_size
+from argflux.programs.forms.hostcall import cores, share
+from argflux.programs.forms.stencil import numbers, stencils
+from argflux.programs.forms.units import Frame
+from argflux.programs.solvers.correction import GOOD, Found, Point, Program, guessed, met
+from argflux.programs.solvers.proximal import centres
+
+ACCURACY, ENOUGH = 1e-2, 0.1
+CONVEX = 1e-9
+LIMIT = 200
+FAILED = int(Status.NUMERICAL_ERROR)
+STATUSES = {
+    "Solved": Status.SOLVED,
+    "AlmostSolved": Status.SOLVED,
+    "InsufficientProgress": Status.SOLVED,
+    "PrimalInfeasible": Status.PRIMAL_INFEASIBLE,
+    "AlmostPrimalInfeasible": Status.PRIMAL_INFEASIBLE,
+    "DualInfeasible": Status.DUAL_INFEASIBLE,
+    "AlmostDualInfeasible": Status.DUAL_INFEASIBLE,
+    "MaxIterations": Status.ITERATION_LIMIT,
+}
+
+
+class Answered(NamedTuple):
+    """What a method finds for one instance."""
+
+    point: Point
+    status: int
+    iterations: int
+
+
+def solve_clarabel(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, measures: Frame) -> Answer:
+    """Solve programs whose matrices are values on patterns, one after another, on all cores.
+
+    Source:
+        Goulart and Chen, "Clarabel: an interior-point solver for conic programs with quadratic objectives" (2024).
+    """
+    batch = batch_size(blocks)
+    found = np.zeros((batch, form.n)), np.zeros((batch, form.p + form.m)), np.zeros((batch, form.n))
+    status, iterations = np.full(batch, FAILED, np.int32), np.zeros(batch, np.int32)
+    chosen = np.flatnonzero(np.broadcast_to(usable, batch))
+
+    def work(left: Iterator[int]) -> None:
+        for i in map(chosen.__getitem__, left):
+            point, status[i], iterations[i] = solve_one(Program.of(form, blocks, measures, i), settings)
+            for values, part in zip(found, point, strict=True):
+                values[i] = part
+
+    share(work, len(chosen), cores())
+    return Answer(*found, status, iterations, status == int(Status.SOLVED))
+
+
+def solve_one(program: Program, settings: Any) -> Answered:
+    """Solve one instance, by its equalities alone where it has nothing else, and make the solution exact."""
+    if not is_convex(program.form, program.values):
+        return Answered(program.nothing(), int(Status.BAD_DATA), 0)
+    if not program.limited:
+        found = met(program, program.nothing())
+        if found.error <= GOOD:
+            return Answered(found.point, int(Status.SOLVED), 1)
+    answered = _run(program, settings)
+    if answered.status in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE):
+        return answered
+    best = corrected(program, answered.point, ENOUGH * settings.tolerance)
+    status = int(Status.SOLVED) if best.error <= settings.tolerance else answered.status
+    return Answered(best.point, status, answered.iterations)
+
+
+def corrected(program: Program, point: Point, enough: float) -> Found:
+    """What the active set at a point determines, or the best of the proximal method's points after that one."""
+    best = min(guessed(program, point), Found(point, program.error(point)), key=lambda found: found.error)
+    if best.error <= enough:
+        return best
+    for centre, held in centres(program, point):
+        found = met(program, centre, held), Found(centre, program.error(centre))
+        best = min(best, *found, key=lambda found: found.error)
+        if best.error <= enough:
+            break
+    return best
+
+
+def _run(program: Program, settings: Any) -> Answered:
+    """What Clarabel makes of the rows and the bounds that are there."""
+    clarabel: Any = importlib.import_module("clarabel")
+    form, made = program.form, stencils(program.form)
+    n, p, k = form.n, form.p, form.p + form.m
+    right = np.concatenate([program.right, program.upper, -program.lower])
+    given = np.isfinite(right)
+    limits = made.limits.part(program.values, given, np.ones(n, bool))
+    cones = [clarabel.ZeroConeT(p), clarabel.NonnegativeConeT(limits.shape[0] - p)]
+    cones = [cone for cone, size in zip(cones, (p, limits.shape[0] - p), strict=True) if size]
+    options = _options(settings)
+    upper = made.upper.matrix(program.values)
+    found = clarabel.DefaultSolver(upper, program.q, limits, right[given], cones, options).solve()
+    z = np.zeros(len(right))
+    z[given] = found.z
+    point = Point(np.array(found.x), z[:k], z[k : k + n] - z[k + n :])
+    if not all(np.isfinite(part).all() for part in point):
+        point = program.nothing()
+    status = STATUSES.get(str(found.status), FAILED)
+    if status == Status.ITERATION_LIMIT and settings.max_iterations > LIMIT:  # the limit is ours, not the user's
+        status = FAILED
+    return Answered(point, int(status), found.iterations)
+
+
+def _options(settings: Any) -> Any:
+    options = importlib.import_module("clarabel").DefaultSettings()
+    options.verbose = False
+    options.max_iter = min(settings.max_iterations, LIMIT)
+    options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = ACCURACY * min(settings.tolerance, 1e-8)
+    return options
+
+
+def is_convex(form: Form, values: np.ndarray) -> bool:
+    """Whether P is positive semidefinite up to rounding: by Gershgorin's discs, or else by the signs of its pivots."""
+    if form.curvature != "sparse":
+        return True
+    assert form.patterns is not None
+    return _is_convex(form, values[: form.patterns.P.count].tobytes())
+
+
+@functools.lru_cache(maxsize=64)
+def _is_convex(form: Form, P: bytes) -> bool:
+    assert form.patterns is not None
+    rest = np.zeros(form.patterns.A.count + form.patterns.G.count)
+    matrix = stencils(form).curvature.matrix(numbers(np.frombuffer(P), rest, rest[:0]))
+    diagonal, size = matrix.diagonal(), abs(matrix)
+    if np.all(2 * diagonal >= size.sum(1)):
+        return True
+    shift = CONVEX * max(float(size.max()), 1e-300)
+    try:
+        lu = symmetric_factors(csc_array(matrix + shift * eye_array(len(diagonal))))
+    except RuntimeError:
+        return False
+    return bool(np.array_equal(lu.perm_r, lu.perm_c) and np.all(lu.U.diagonal() > 0))
