@@ -180,7 +180,7 @@ def _solve_found(form: Form, settings: Settings, blocks: Blocks, start: Any, on_
 
 
 def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | None) -> Solution:
-    operands = known([*map(jnp.asarray, blocks), _sides(form, start)])
+    operands = known([*blocks, _sides(form, start)])
     if on_host(*operands):
         best = solve_p.bind(*[operand[None] for operand in operands], form=form, settings=settings)
         return placed(_first(form, best))

@@ -52,8 +52,13 @@ class Saddle:
         return sum(factors.nnz for factors in self._shifted.values())
 
     def correct(self, right: np.ndarray, steps: int) -> np.ndarray:
-        """What a few steps from zero make of one right-hand side."""
-        return self.scale * self._steps((self.scale * right)[:, None], SHIFT, steps)[0][:, 0]
+        """What a few steps from zero make of one right-hand side, or factors of K itself where these do not arrive."""
+        right = (self.scale * right)[:, None]
+        v, left = self._steps(right, SHIFT, steps)
+        if not _is_small(left, right):
+            direct, rest = self._refined(right)
+            v = direct if np.abs(rest).max() < np.abs(left).max() else v
+        return self.scale * v[:, 0]
 
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Solve for right-hand sides in columns, by the least norm and least squares where K is singular."""
@@ -103,14 +108,18 @@ class Saddle:
 
     def _direct(self, right: np.ndarray) -> np.ndarray | None:
         """By factors of K itself; `None` where it is singular."""
+        v, left = self._refined(right)
+        return v if _is_small(left, right) else None
+
+    def _refined(self, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What factors of K make of right-hand sides, and what they leave; zero where K has none."""
         if self._inverse is None:
             self._inverse = self._factorise()
-        if self._inverse is False:
-            return None
-        v = self._inverse(right)
-        for _ in range(2):
-            v = v + self._inverse(right - self.K @ v)
-        return v if _is_small(right - self.K @ v, right) else None
+        v, left = np.zeros_like(right), right
+        for _ in range(3 if self._inverse else 0):
+            v = v + self._inverse(left)
+            left = right - self.K @ v
+        return v, left
 
     def _is_dense(self) -> bool:
         """Whether dense factors are as good, as the matrix is small or sparse ones would fill up."""

@@ -44,6 +44,27 @@ class Pattern:
         rows, columns = np.concatenate([self.rows, own]), np.concatenate([self.columns, first + own])
         return Pattern.of(rows, columns, (self.height, self.width + extra))
 
+    def sums(self, terms: np.ndarray, transposed: bool = False) -> np.ndarray:
+        """Sums over the entries of each row, or each column, of a batch of terms."""
+        places, size = (self.columns, self.width) if transposed else (self.rows, self.height)
+        if len(terms) == 1:
+            return np.bincount(places, terms[0], size)[None]
+        into = self._into_columns if transposed else self._into_rows
+        return np.ascontiguousarray((into @ terms.T).T)
+
+    @functools.cached_property
+    def _into_rows(self) -> csr_array:
+        return csr_array((np.ones(self.count), (self.rows, np.arange(self.count))), shape=(self.height, self.count))
+
+    @functools.cached_property
+    def _into_columns(self) -> csr_array:
+        return csr_array((np.ones(self.count), (self.columns, np.arange(self.count))), shape=(self.width, self.count))
+
+    @functools.cached_property
+    def on_diagonal(self) -> np.ndarray:
+        """Which entries are on the diagonal."""
+        return np.flatnonzero(self.rows == self.columns)
+
     @functools.cached_property
     def _key(self) -> tuple:
         text = np.ascontiguousarray(self.rows).tobytes() + np.ascontiguousarray(self.columns).tobytes()
@@ -74,7 +95,7 @@ class Sparse:
     def of(cls, matrix: Any) -> "Sparse":
         """Keep the non-zero entries of a matrix whose values are known."""
         rows, columns = np.nonzero(np.asarray(matrix))
-        return cls(jnp.asarray(matrix)[rows, columns], Pattern.of(rows, columns, np.shape(matrix)))
+        return cls(matrix[rows, columns], Pattern.of(rows, columns, np.shape(matrix)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,8 +112,12 @@ class Sparse:
         """Number of entries that the dense matrices would have."""
         return int(np.prod(self.shape))
 
-    def dense(self) -> jax.Array:
+    def dense(self) -> Any:
         """Write the zeros too."""
+        if on_host(self.values):
+            found = np.zeros(self.shape, self.values.dtype)
+            np.add.at(found, (..., self.pattern.rows, self.pattern.columns), self.values)
+            return found
         zeros = jnp.zeros(self.shape, self.values.dtype)
         return zeros.at[..., self.pattern.rows, self.pattern.columns].add(self.values)
 
@@ -103,22 +128,29 @@ class Sparse:
 
     def times(self, x: jax.Array) -> jax.Array:
         """Products of a batch of matrices with a batch of vectors."""
-        return self._sum(self.pattern.rows, self.values * x[:, self.pattern.columns], self.pattern.height)
+        return self._sum(self.values * x[:, self.pattern.columns], False)
 
     def transposed_times(self, x: jax.Array) -> jax.Array:
         """Products of the transposed matrices with vectors."""
-        return self._sum(self.pattern.columns, self.values * x[:, self.pattern.rows], self.pattern.width)
+        return self._sum(self.values * x[:, self.pattern.rows], True)
 
-    def _sum(self, places: np.ndarray, terms: Any, size: int) -> Any:
+    def _sum(self, terms: Any, transposed: bool) -> Any:
         if on_host(terms):
-            into = csr_array((np.ones(len(places)), (places, np.arange(len(places)))), shape=(size, len(places)))
-            return np.ascontiguousarray((into @ terms.T).T)
+            return self.pattern.sums(terms, transposed)
+        places, size = self.pattern.rows, self.pattern.height
+        if transposed:
+            places, size = self.pattern.columns, self.pattern.width
         return jnp.zeros((terms.shape[0], size), terms.dtype).at[:, places].add(terms)
 
     def diagonal(self) -> jax.Array:
         """Diagonals of square matrices."""
-        on = np.flatnonzero(self.pattern.rows == self.pattern.columns)
-        return self._sum(self.pattern.rows[on], self.values[:, on], self.pattern.height)
+        on = self.pattern.on_diagonal
+        if on_host(self.values):
+            found = np.zeros((len(self.values), self.pattern.height))
+            np.add.at(found, (slice(None), self.pattern.rows[on]), self.values[:, on])
+            return found
+        found = jnp.zeros((self.values.shape[0], self.pattern.height), self.values.dtype)
+        return found.at[:, self.pattern.rows[on]].add(self.values[:, on])
 
     def parts(self, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
         """Dense submatrices of one matrix: number k of the rows `rows[k]` and the columns `columns[k]`."""

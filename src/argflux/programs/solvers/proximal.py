@@ -79,9 +79,9 @@ def _softness(normal: Normal, point: Point) -> _Ramps:
     n = len(normal.q)
     slacks = normal.right - (normal.K @ np.concatenate([point.x, 0 * point.dual]))[n:], *_gaps(normal, point.x)
     duals = point.dual, np.maximum(point.bound, 0.0), np.maximum(-point.bound, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = [np.abs(slack) / np.abs(dual) for slack, dual in zip(slacks, duals, strict=True)]
-    rows, *bounds = [np.clip(SHARE * np.nan_to_num(ratio, nan=SOFT), STIFF, SOFT) for ratio in ratios]
+    with np.errstate(all="ignore"):
+        ratios = [SHARE * np.abs(slack) / np.abs(dual) for slack, dual in zip(slacks, duals, strict=True)]
+    rows, *bounds = [np.clip(np.where(np.isnan(ratio), SOFT, ratio), STIFF, SOFT) for ratio in ratios]
     return _Ramps(np.where(normal.equal, STIFF, rows), *bounds)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.kinds import Number, fits, shortened
-from argflux.programs.forms.arrays import known, namespace, placed
+from argflux.programs.forms.arrays import known, lies_here, namespace
 from argflux.programs.forms.form import Blocks, Form
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.solvers import Settings
@@ -31,7 +31,7 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
         DtypeError: for blocks that are not real floating arrays.
         ArgumentError: for `A` without `b`, or `G` without `h`, or the reverse.
     """
-    q = read_array("q", q, None, where)
+    q = _read("q", q, None, where)
     if q.ndim != 1 or q.shape[0] == 0:
         raise ShapeError(
             f"q of shape {q.shape}",
@@ -83,13 +83,20 @@ def read_array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
 
 def _matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
     if isinstance(value, Sparse):
-        return Sparse(read_array(name, value.values, dtype, where), value.pattern)
-    return read_array(name, value, dtype, where)
+        return Sparse(_read(name, value.values, dtype, where), value.pattern)
+    return _read(name, value, dtype, where)
+
+
+def _read(name: str, value: Any, dtype: Any, where: str) -> Any:
+    """The same, as NumPy's where the values lie here."""
+    if lies_here(value) and np.issubdtype(value.dtype, np.floating) and value.dtype.itemsize >= 4:
+        return np.asarray(value, dtype or jax.dtypes.canonicalize_dtype(value.dtype))
+    return known([read_array(name, value, dtype, where)])[0]
 
 
 def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
     if P is None:
-        return placed(np.zeros(0, dtype)), "none"
+        return np.zeros(0, dtype), "none"
     P = _matrix("P", P, dtype, where)
     if P.shape == (n,):
         return P, "diagonal"
@@ -103,8 +110,8 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
         given, missing = (matrix, right) if v is None else (right, matrix)
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
     if M is None:
-        return placed(np.zeros((0, n), dtype)), placed(np.zeros(0, dtype))
-    M, v = _matrix(matrix, M, dtype, where), read_array(right, v, dtype, where)
+        return np.zeros((0, n), dtype), np.zeros(0, dtype)
+    M, v = _matrix(matrix, M, dtype, where), _read(right, v, dtype, where)
     if M.ndim != 2 or M.shape[1] != n:
         todo = f"give {matrix} one column per entry of q"
         if M.shape == (n,):
@@ -124,11 +131,11 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
 
 def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
     if value is None:
-        return placed(np.zeros(0, dtype))
-    value = read_array(name, value, dtype, where)
+        return np.zeros(0, dtype)
+    value = _read(name, value, dtype, where)
     if value.shape not in ((), (n,)):
         raise ShapeError(f"{name} of shape {value.shape}", f"({n},) or a number", f"match {name} to q", where=where)
-    return value if value.shape == (n,) else jnp.asarray(namespace(*known([value])).broadcast_to(value, (n,)))
+    return namespace(value).broadcast_to(value, (n,))
 
 
 def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, dtype: Any, where: str) -> Settings:

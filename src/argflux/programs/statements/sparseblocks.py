@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import sparse
 
@@ -74,7 +73,7 @@ def shared_patterns(P: Any, A: Any, G: Any) -> tuple[Patterns | None, Any, Any, 
     """
     n = A.shape[1]
     if isinstance(P, Sparse) and P.pattern.diagonal:
-        P = jnp.zeros(n, P.values.dtype).at[P.pattern.rows].add(P.values)
+        P = Sparse(P.values[None], P.pattern).diagonal()[0].astype(P.values.dtype)
     separable = P.ndim == 1 and P.size and A.shape[0] + G.shape[0] <= 1
     if not any(isinstance(M, Sparse) for M in (P, A, G)):
         return None, P, A, G
