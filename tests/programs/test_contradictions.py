@@ -75,7 +75,7 @@ def test_failures_leave_finite_iterates_and_identical_calls_agree(size, x64):
     assert "largest residual 0" not in f"{one}"
 
 
-@pytest.mark.parametrize("solver", [None, "daqp", "interior"])
+@pytest.mark.parametrize("solver", [None, "daqp", "clarabel"])
 def test_falling_without_bound_needs_a_feasible_point(solver, x64):
     def solve(least):
         G, h = jnp.array([[1.0, 0.0], [-1.0, 0.0]]), jnp.stack([0.0 * least, -least])
@@ -142,7 +142,7 @@ def test_parts_say_together_what_the_whole_would(name, x64):
     assert int(bound.status) == expected
 
 
-@pytest.mark.parametrize("solver", [None, "interior", "daqp"])
+@pytest.mark.parametrize("solver", [None, "clarabel", "daqp"])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_forces_that_vanish_are_no_breakdown(solver, scale, x64):
     """The distance to a point that is a point of the set is zero, and so is everything that stationarity adds up."""

@@ -7,13 +7,11 @@ import pytest
 from jax.experimental.sparse import BCOO, BCSR
 
 import argflux as af
-from argflux.errors import ArgumentError, DataError, MissingDependencyError, ShapeError
+from argflux.errors import ArgumentError, DataError, ShapeError
 from argflux.programs import Regularity, Status, solve_lp, solve_qp
 from argflux.programs.forms.pattern import Pattern, Sparse
-from argflux.programs.solvers import sparse as sparse_solver
+from argflux.programs.solvers import hosted
 from argflux.programs.statements import sparseblocks
-
-pytest.importorskip("clarabel")
 
 
 @pytest.fixture(autouse=True)
@@ -260,14 +258,7 @@ def test_bad_input(error, message, call):
         call()
 
 
-def test_without_the_solver_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(sparse_solver, "has_clarabel", lambda: False)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'argflux\[solvers\]'"):
-        solve_qp(EYE, TWO, A=EYE, b=TWO)
-    solve_lp(TWO, EYE, TWO).check()
-
-
 def test_small_programs_are_dense(monkeypatch):
     monkeypatch.setattr(sparseblocks, "SMALL", 100)
-    monkeypatch.setattr(sparse_solver, "has_clarabel", lambda: False)
+    monkeypatch.setattr(hosted, "solve_clarabel", None)
     np.testing.assert_allclose(solve_qp(EYE, -TWO, A=EYE, b=TWO).x, TWO, atol=1e-7)

@@ -23,7 +23,7 @@ layer = ProgramLayer(
 )
 PUBLIC = {
     "solve_qp": lambda y: solve_qp(M, -y, ROW, ONE, lower=0.0, on_failure="nan").x,
-    "solve_qp on the host": lambda y: solve_qp(M, -y, ROW, ONE, lower=0.0, solver="interior").x,
+    "solve_qp on the host": lambda y: solve_qp(M, -y, ROW, ONE, lower=0.0, solver="clarabel").x,
     "solve_lp": lambda y: solve_lp(y, ROW, ONE, lower=0.0).objective,
     "smoothing": lambda y: solve_lp(y, ROW, ONE, lower=0.0, smoothing=1.0).x,
     "closest": lambda y: solve_qp(M, -y, jnp.ones((2, 3)), jnp.array([1.0, 1.1]), on_failure="closest").x,

@@ -22,6 +22,12 @@ def system(kind, n=40, m=12, seed=0):
     return P, C
 
 
+def saddle_of(P, C):
+    matrix = csc_array(dense(P, C))
+    matrix.setdiag(np.diagonal(dense(P, C)))
+    return Saddle(csc_array(matrix), len(P))
+
+
 def dense(P, C):
     return np.block([[P, C.T], [C, np.zeros((len(C), len(C)))]])
 
@@ -36,7 +42,7 @@ def test_least_norm_solutions(kind, small, monkeypatch):
     monkeypatch.setattr(leastnorm, "SMALL", small)
     monkeypatch.setattr(leastnorm, "CROWDED", 10**9)
     P, C = system(kind)
-    saddle, K = Saddle(csc_array(P), csc_array(C)), dense(P, C)
+    saddle, K = saddle_of(P, C), dense(P, C)
     scaled = K * saddle.scale[:, None] * saddle.scale
     right = np.random.default_rng(1).normal(size=(len(K), 3))
     for r in (right, K @ right):
@@ -47,7 +53,7 @@ def test_least_norm_solutions(kind, small, monkeypatch):
 @pytest.mark.parametrize("kind", PARTS)
 def test_null_spaces_are_found(kind):
     P, C = system(kind)
-    assert Saddle(csc_array(P), csc_array(C)).null_parts() == PARTS[kind]
+    assert saddle_of(P, C).null_parts() == PARTS[kind]
 
 
 def test_ill_conditioned_systems_are_solved(monkeypatch):
@@ -56,6 +62,6 @@ def test_ill_conditioned_systems_are_solved(monkeypatch):
     n = 100
     bend = np.diff(np.eye(n), 2, axis=0)
     P, C = bend.T @ bend, np.eye(n)[[0, n - 1]]
-    saddle, K = Saddle(csc_array(P), csc_array(C)), dense(P, C)
+    saddle, K = saddle_of(P, C), dense(P, C)
     right = np.random.default_rng(2).normal(size=(n + 2, 1))
     np.testing.assert_allclose(K @ saddle.solve(right), right, atol=1e-8)

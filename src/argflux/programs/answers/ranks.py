@@ -9,6 +9,7 @@ from argflux.programs.derivatives.sparsekkt import system_of
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import Form
 from argflux.programs.forms.hostcall import cores, share
+from argflux.programs.forms.stencil import numbers
 
 NULL = 1e-9
 THREADED = 1e6
@@ -41,7 +42,7 @@ def sparse_ranks(form: Form, P, A, G, active, fixed, solved) -> np.ndarray:
     flags = np.zeros(len(solved), np.int32)
     for i in np.flatnonzero(solved):
         P_one, A_one, G_one, on, held = (a[i % len(a)] for a in (P, A, G, active, fixed))
-        system = system_of(form, P_one, A_one, G_one, on > 0, held != 0)
+        system = system_of(form, numbers(P_one, A_one, G_one), on > 0, held != 0)
         primal, dual = system.matrix.null_parts()
         flags[i] = dual * Regularity.LICQ + primal * Regularity.NON_UNIQUE
     return flags

@@ -39,7 +39,7 @@ def solve_sparse_system(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form)
     steps = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
     for (iP, iA, iG, text), which in groups.items():
         on, k = np.frombuffer(text, bool), form.p + form.m
-        system = system_of(form, P[iP], A[iA], G[iG], on[:k], on[k:])
+        system = system_of(form, numbers(P[iP], A[iA], G[iG]), on[:k], on[k:])
         columns = [r[which].T for r in right]
         for step, values in zip(steps, system.solve(columns), strict=True):
             step[which] = values.T
@@ -116,9 +116,8 @@ class _Recent:
 _recent = _Recent()
 
 
-def system_of(form: Form, P, A, G, active: np.ndarray, fixed: np.ndarray) -> System:
-    """The system of one instance's values on an active set, factorised already if it was among the last."""
-    values = numbers(P, A, G)
+def system_of(form: Form, values: np.ndarray, active: np.ndarray, fixed: np.ndarray) -> System:
+    """The system of one instance on an active set, factorised already if it was among the last."""
     key = form, values.tobytes(), active.tobytes(), fixed.tobytes()
     system = _recent.get(key)
     if system is None:

@@ -59,7 +59,7 @@ class Stencils:
     """The matrices of the programs of a form with patterns, from the values of P, A and G joined, and a last one, 1.
 
     `curvature` is P, symmetric, `upper` its upper triangle, `rows` is `C = [A; G]`, `limits` is `[C; I; -I]`, and
-    `saddle` is `[[P, C'], [C, 0]]` with all of its diagonal.
+    `saddle` is `[[P, C'], [C, 0]]` with all of its diagonal; `places` are the rows and columns of the values there.
     """
 
     def __init__(self, form: Form):
@@ -73,6 +73,7 @@ class Stencils:
         C_i, C_j = np.concatenate([A.rows, G.rows + form.p]), np.concatenate([A.columns, G.columns])
         C_own, ones = P.count + np.arange(A.count + G.count), np.ones(A.count + G.count)
         up = i <= j
+        self.places = np.concatenate([P.rows, C_i + n]), np.concatenate([P.columns, C_j])
         self.curvature = Stencil((n, n), i, j, both, halves, count)
         self.upper = Stencil((n, n), i[up], j[up], both[up], halves[up], count)
         self.rows = Stencil((k, n), C_i, C_j, C_own, ones, count)

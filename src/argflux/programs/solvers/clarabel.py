@@ -17,6 +17,7 @@ from argflux.programs.forms.stencil import numbers, stencils
 from argflux.programs.forms.units import Frame
 from argflux.programs.solvers.correction import GOOD, Found, Point, Program, guessed, met
 from argflux.programs.solvers.proximal import centres
+from argflux.programs.solvers.scaling import Units, power
 
 ACCURACY, ENOUGH = 1e-2, 0.1
 CONVEX = 1e-9
@@ -65,55 +66,83 @@ def solve_clarabel(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray
 
 def solve_one(program: Program, settings: Any) -> Answered:
     """Solve one instance, by its equalities alone where it has nothing else, and make the solution exact."""
-    if not is_convex(program.form, program.values):
+    if not is_convex(program.form, program.data.values):
         return Answered(program.nothing(), int(Status.BAD_DATA), 0)
     if not program.limited:
         found = met(program, program.nothing())
         if found.error <= GOOD:
             return Answered(found.point, int(Status.SOLVED), 1)
-    answered = _run(program, settings)
+    first = _attempt(program, settings, _plain(program))
+    if first.status == Status.SOLVED:
+        return first
+    second = _attempt(program, settings, _units(program))
+    return second if second.status == Status.SOLVED else first
+
+
+def _attempt(program: Program, settings: Any, units: Units) -> Answered:
+    """Solve an instance in units, and make the solution exact."""
+    answered = _run(program, settings, units)
     if answered.status in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE):
         return answered
     best = corrected(program, answered.point, ENOUGH * settings.tolerance)
-    status = int(Status.SOLVED) if best.error <= settings.tolerance else answered.status
-    return Answered(best.point, status, answered.iterations)
+    if not best.error < np.inf:
+        return Answered(program.nothing(), FAILED, answered.iterations)
+    status = Status.SOLVED if best.error <= settings.tolerance else answered.status
+    status = FAILED if status == Status.SOLVED and best.error > settings.tolerance else status
+    return Answered(best.point, int(status), answered.iterations)
 
 
 def corrected(program: Program, point: Point, enough: float) -> Found:
     """What the active set at a point determines, or the best of the proximal method's points after that one."""
-    best = min(guessed(program, point), Found(point, program.error(point)), key=lambda found: found.error)
+    start = program.judged(point)
+    if not start.error < np.inf:
+        return start
+    best = min(guessed(program, point), start, key=lambda found: found.error)
     if best.error <= enough:
         return best
     for centre, held in centres(program, point):
-        found = met(program, centre, held), Found(centre, program.error(centre))
-        best = min(best, *found, key=lambda found: found.error)
+        best = min(best, met(program, centre, held), program.judged(centre), key=lambda found: found.error)
         if best.error <= enough:
             break
     return best
 
 
-def _run(program: Program, settings: Any) -> Answered:
-    """What Clarabel makes of the rows and the bounds that are there."""
+def _run(program: Program, settings: Any, units: Units) -> Answered:
+    """What Clarabel makes of the rows and the bounds that are there, in units."""
     clarabel: Any = importlib.import_module("clarabel")
-    form, made = program.form, stencils(program.form)
-    n, p, k = form.n, form.p, form.p + form.m
-    right = np.concatenate([program.right, program.upper, -program.lower])
+    made = stencils(program.form)
+    data = program.data.in_units(units)
+    n, p, k = len(data.q), program.form.p, len(data.right)
+    right = np.concatenate([data.right, data.upper, -data.lower])
     given = np.isfinite(right)
-    limits = made.limits.part(program.values, given, np.ones(n, bool))
+    limits = made.limits.part(data.values, given, np.ones(n, bool))
     cones = [clarabel.ZeroConeT(p), clarabel.NonnegativeConeT(limits.shape[0] - p)]
     cones = [cone for cone, size in zip(cones, (p, limits.shape[0] - p), strict=True) if size]
-    options = _options(settings)
-    upper = made.upper.matrix(program.values)
-    found = clarabel.DefaultSolver(upper, program.q, limits, right[given], cones, options).solve()
+    upper = made.upper.matrix(data.values)
+    found = clarabel.DefaultSolver(upper, data.q, limits, right[given], cones, _options(settings)).solve()
     z = np.zeros(len(right))
     z[given] = found.z
-    point = Point(np.array(found.x), z[:k], z[k : k + n] - z[k + n :])
+    parts = np.array(found.x), z[:k], z[k : k + n] - z[k + n :]
+    point = Point(*(value * unit for value, unit in zip(parts, units.parts(), strict=True)))
     if not all(np.isfinite(part).all() for part in point):
         point = program.nothing()
     status = STATUSES.get(str(found.status), FAILED)
     if status == Status.ITERATION_LIMIT and settings.max_iterations > LIMIT:  # the limit is ours, not the user's
         status = FAILED
     return Answered(point, int(status), found.iterations)
+
+
+def _plain(program: Program) -> Units:
+    """The user's units."""
+    return Units(np.ones(program.form.n), np.ones(len(program.data.right)))
+
+
+def _units(program: Program) -> Units:
+    """Units in which the curvature, or the cost, the rows and the size of solutions are near one."""
+    unit, norm, size = 1 / power(program.frame.unit[0]), power(program.frame.norm[0]), 1 / power(program.natural)
+    if program.form.curvature != "none":
+        return Units(unit, norm, float(1 / size), float(size))
+    return Units(unit, norm, float(power(np.abs(program.data.q * unit).max())), float(size))
 
 
 def _options(settings: Any) -> Any:

@@ -1,19 +1,21 @@
 """From the neighbourhood of a solution to the solution itself: the active set, and the point that it determines."""
 
 import functools
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from argflux.programs.answers.judge import Answer, active_set, multiply, violations
+from argflux.programs.answers.judge import Answer, active_set, multiply, stationarity, violations
 from argflux.programs.derivatives.sparsekkt import System, system_of
 from argflux.programs.forms.form import Blocks, Form, bounds
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.stencil import numbers, stencils
-from argflux.programs.forms.units import Frame
+from argflux.programs.forms.units import NOTHING, Frame, sizes_of
+from argflux.programs.solvers.scaling import Instance
 
-STEPS = 8
+STEPS, REPEATS = 8, 3
 EXACT = 1e-13
+FAR = 1e8
 GOOD = 1e-10
 
 
@@ -33,19 +35,11 @@ class Found(NamedTuple):
 
 
 class Program(NamedTuple):
-    """One instance of a sparse program.
+    """One instance of a sparse program: its numbers, and blocks with their frame, which have an axis of length one."""
 
-    `blocks` and `frame` have a leading axis of length one; `values` are those of its matrices, as stencils take them.
-    """
-
-    form: Form
+    data: Instance
     blocks: Blocks
     frame: Frame
-    values: np.ndarray
-    q: np.ndarray
-    right: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
 
     @classmethod
     def of(cls, form: Form, blocks: Blocks, frame: Frame, i: int) -> Self:
@@ -53,29 +47,53 @@ class Program(NamedTuple):
         pick = lambda a: a[i % len(a)][None]
         one = Blocks(*[Sparse(pick(a.values), a.pattern) if isinstance(a, Sparse) else pick(a) for a in blocks])
         raw = [M.values[0] if isinstance(M, Sparse) else M[0] for M in (one.P, one.A, one.G)]
-        lower, upper = (limit[0] for limit in bounds(form, one))
-        right = np.concatenate([one.b[0], one.h[0]])
-        return cls(form, one, Frame(*map(pick, frame)), numbers(*raw), one.q[0], right, lower, upper)
+        vectors = one.q[0], np.concatenate([one.b[0], one.h[0]]), *(limit[0] for limit in bounds(form, one))
+        return cls(Instance(form, numbers(*raw), *vectors), one, Frame(*map(pick, frame)))
+
+    @property
+    def form(self) -> Form:
+        """Sizes and kinds."""
+        return self.data.form
 
     @property
     def limited(self) -> bool:
         """Whether there is anything but equalities."""
-        return any(np.isfinite(limit).any() for limit in (self.right[self.form.p :], self.lower, self.upper))
+        return any(np.isfinite(limit).any() for limit in (self.data.right[self.form.p :], *self.data[-2:]))
+
+    @property
+    def natural(self) -> float:
+        """The size, in units, of solutions that the cost and the distance of zero from the limits suggest."""
+        size = float(self.frame.nothing[0, 0]) / NOTHING
+        return size if 0 < size < np.inf else 1.0
 
     def nothing(self) -> Point:
         """Zeros."""
-        return Point(np.zeros(self.form.n), np.zeros(len(self.right)), np.zeros(self.form.n))
+        return Point(np.zeros(self.form.n), np.zeros(len(self.data.right)), np.zeros(self.form.n))
 
-    def error(self, point: Point) -> float:
-        """The largest of the residuals that decide whether a point is a solution."""
+    def judged(self, point: Point) -> Found:
+        """A point with its error, infinite where it is so far away that beside its size any rows are met."""
         x, dual, bound = (part[None] for part in point)
         answer = Answer(x, dual, bound, None, None, None)
         products = multiply(self.form, self.blocks, x)
+        sizes = sizes_of(self.form, self.blocks, x, stationarity(self.form, self.blocks, answer, products), self.frame)
+        if not float(sizes.width[0, 0]) <= FAR * self.natural:
+            return Found(point, np.inf)
         active, fixed, _ = active_set(self.form, self.blocks, answer, products, self.frame)
         answer = answer._replace(dual=dual * (active > 0), bound=bound * (fixed != 0))
         residuals = violations(self.form, self.blocks, answer, products, self.frame)
-        worst = float(functools.reduce(np.maximum, residuals)[0])
-        return worst if np.isfinite(worst) else np.inf
+        worst = max(float(functools.reduce(np.maximum, residuals)[0]), self._gap(answer, products.curved))
+        return Found(point, worst if np.isfinite(worst) else np.inf)
+
+    def _gap(self, answer: Answer, curved: np.ndarray) -> float:
+        """How far the objective is from that of the dual program, beside its terms and those of a solution of natural size."""
+        data, (x, dual, bound), curved = self.data, (part[0] for part in answer[:3]), curved[0]
+        limit = np.where(bound > 0, data.upper, data.lower)
+        pulls = [(dual, data.right), (bound, limit)]
+        paid = sum(float(force @ np.where(force != 0, at, 0.0)) for force, at in pulls)
+        size = float(np.abs(x * curved).sum() + np.abs(x * data.q).sum())
+        if self.form.curvature != "none":  # units in which the curvature is one
+            size = max(size, self.natural**2)
+        return abs(float(x @ (curved + data.q)) + paid) / max(size, 1e-300)
 
 
 class Held(NamedTuple):
@@ -102,15 +120,14 @@ def guessed(program: Program, point: Point) -> Found:
 
 def held_at(program: Program, point: Point) -> Held:
     """What holds at a point: where duals outweigh slacks, in units."""
-    unit, norm = program.frame.unit[0], program.frame.norm[0]
-    whole = stencils(program.form)
-    C = whole.rows.matrix(program.values)
+    data, unit, norm = program.data, program.frame.unit[0], program.frame.norm[0]
+    C = stencils(program.form).rows.matrix(data.values)
     reach = max(float(np.abs(point.x / unit).max()), 1e-300)
-    force = max(float(np.abs(program.q * unit).max()), float(np.abs(point.dual * norm).max(initial=0.0)), 1e-300)
+    force = max(float(np.abs(data.q * unit).max()), float(np.abs(point.dual * norm).max(initial=0.0)), 1e-300)
     holds = lambda slack, dual, size: (dual * size * size * reach > slack * force) | (slack < 0)
-    rows = holds(program.right - C @ point.x, point.dual, norm) | (np.arange(len(norm)) < program.form.p)
-    below = holds(point.x - program.lower, -point.bound, unit)
-    above = holds(program.upper - point.x, point.bound, unit)
+    rows = holds(data.right - C @ point.x, point.dual, norm) | (np.arange(len(norm)) < program.form.p)
+    below = holds(point.x - data.lower, -point.bound, unit)
+    above = holds(data.upper - point.x, point.bound, unit)
     return Held(rows, below & ~(above & (point.bound > 0)), above & ~(below & (point.bound <= 0)))
 
 
@@ -119,20 +136,18 @@ def met(program: Program, point: Point, held: Held | None = None) -> Found:
 
     Without anything held these are the equalities.
     """
-    form, k = program.form, len(program.right)
+    data, k = program.data, len(program.data.right)
     if held is None:
-        held = Held(np.arange(k) < form.p, np.zeros(form.n, bool), np.zeros(form.n, bool))
-    raw = [
-        M.values[0] if isinstance(M, Sparse) else M[0] for M in (program.blocks.P, program.blocks.A, program.blocks.G)
-    ]
-    system = system_of(form, *raw, held.rows, held.below | held.above)
-    best, limit = Found(point, np.inf), np.where(held.below, program.lower, program.upper)
+        none = np.zeros(program.form.n, bool)
+        held = Held(np.arange(k) < program.form.p, none, none)
+    system = system_of(program.form, data.values, held.rows, held.below | held.above)
+    best, limit = Found(point, np.inf), np.where(held.below, data.lower, data.upper)
     point = Point(point.x, np.where(held.rows, point.dual, 0.0), np.where(system.fixed, point.bound, 0.0))
-    for _ in range(3):
-        r1, r2 = _left(program, system, point)
+    for _ in range(REPEATS):
+        r1, r2 = _left(data, system, point)
         moved = system.correct(r1, np.where(held.rows, r2, 0.0), np.where(system.fixed, limit - point.x, 0.0), STEPS)
         point = Point(*(a + b for a, b in zip(point, moved, strict=True)))
-        found = Found(point, program.error(point))
+        found = program.judged(point)
         if not found.error < best.error:
             break
         best = found
@@ -141,7 +156,7 @@ def met(program: Program, point: Point, held: Held | None = None) -> Found:
     return best
 
 
-def _left(program: Program, system: System, point: Point) -> tuple[Any, Any]:
+def _left(data: Instance, system: System, point: Point) -> tuple[np.ndarray, np.ndarray]:
     """What a point leaves of stationarity and of the rows."""
-    n, product = program.form.n, system.whole @ np.concatenate([point.x, point.dual])
-    return -(product[:n] + program.q + point.bound), program.right - product[n:]
+    n, product = len(data.q), system.whole @ np.concatenate([point.x, point.dual])
+    return -(product[:n] + data.q + point.bound), data.right - product[n:]

@@ -9,6 +9,7 @@ from scipy.sparse import csc_array
 from argflux.programs.derivatives.leastnorm import symmetric_factors
 from argflux.programs.forms.stencil import stencils
 from argflux.programs.solvers.correction import Held, Point, Program
+from argflux.programs.solvers.scaling import Instance, Units
 
 WEIGHT = 1e-5
 STIFF, SOFT, SHARE = 1e-6, 1e-2, 10.0
@@ -17,7 +18,7 @@ STILL = 1e-10
 
 
 class Normal(NamedTuple):
-    """A program in units in which unknowns, rows and forces are near one, and those units."""
+    """A program in units in which unknowns, rows and forces are near one."""
 
     K: csc_array
     q: np.ndarray
@@ -25,23 +26,12 @@ class Normal(NamedTuple):
     lower: np.ndarray
     upper: np.ndarray
     equal: np.ndarray
-    units: Point
 
     @classmethod
-    def of(cls, program: Program, point: Point) -> Self:
-        """The program in units that suit a point near its solution."""
-        unit, norm = program.frame.unit[0], program.frame.norm[0]
-        norm = np.where(norm > 0, norm, 1.0)
-        width = float(np.abs(point.x / unit).max()) or 1.0
-        pulls = np.abs(program.q * unit).max(), np.abs(point.dual * norm).max(initial=0.0)
-        force = float(max(*pulls, np.abs(point.bound * unit).max())) or 1.0
-        K = stencils(program.form).saddle.matrix(program.values)
-        scale = np.concatenate([unit * np.sqrt(width / force), np.sqrt(force / width) / norm])
-        K.data *= scale[K.indices] * np.repeat(scale, np.diff(K.indptr))
-        size = unit * width
-        limits = program.right / (norm * width), program.lower / size, program.upper / size
-        equal = np.arange(len(norm)) < program.form.p
-        return cls(K, program.q * unit / force, *limits, equal, Point(size, force / norm, force / unit))
+    def of(cls, data: Instance) -> Self:
+        """Of a program that is measured in such units."""
+        K = stencils(data.form).saddle.matrix(data.values)
+        return cls(K, data.q, data.right, data.lower, data.upper, np.arange(len(data.right)) < data.form.p)
 
 
 def centres(program: Program, point: Point) -> Iterator[tuple[Point, Held]]:
@@ -52,15 +42,25 @@ def centres(program: Program, point: Point) -> Iterator[tuple[Point, Held]]:
         (1976); Hermans, Themelis and Patrinos, "QPALM: a proximal augmented Lagrangian method for nonconvex quadratic
         programs" (2022), for the steps.
     """
-    normal = Normal.of(program, point)
-    centre = Point(*(part / unit for part, unit in zip(point, normal.units, strict=True)))
+    units = _units_at(program, point)
+    normal, parts = Normal.of(program.data.in_units(units)), units.parts()
+    centre = Point(*(value / unit for value, unit in zip(point, parts, strict=True)))
     soft = _softness(normal, centre)
     for _ in range(CENTRES):
         found = _centred(normal, centre, soft)
         if found is None:
             return
         centre, held = found
-        yield Point(*(part * unit for part, unit in zip(centre, normal.units, strict=True))), held
+        yield Point(*(value * unit for value, unit in zip(centre, parts, strict=True))), held
+
+
+def _units_at(program: Program, point: Point) -> Units:
+    """Units in which a point and its forces are one."""
+    unit, norm, data = program.frame.unit[0], program.frame.norm[0], program.data
+    width = float(np.abs(point.x / unit).max()) or 1.0
+    forces = data.q * unit, point.dual * norm, point.bound * unit
+    force = max(float(np.abs(part).max(initial=0.0)) for part in forces) or 1.0
+    return Units(unit, 1 / np.where(norm > 0, norm, 1.0), 1 / force, width)
 
 
 class _Ramps(NamedTuple):

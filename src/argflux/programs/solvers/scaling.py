@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from argflux.programs.forms.form import Form
+from argflux.programs.forms.stencil import stencils
+
 ROUNDS = 4
 NEAR = 16.0
 
@@ -32,6 +35,33 @@ class Units(NamedTuple):
     def bound(self, bound: np.ndarray) -> np.ndarray:
         """The user's duals of the bounds."""
         return bound / (self.columns * self.cost)
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What x, the duals of the rows and those of the bounds are measured in."""
+        return self.columns * self.size, self.rows / self.cost, 1 / (self.columns * self.cost)
+
+
+class Instance(NamedTuple):
+    """The numbers of one program of a form with patterns: `values` of its matrices as stencils take them, `[b; h]`."""
+
+    form: Form
+    values: np.ndarray
+    q: np.ndarray
+    right: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def in_units(self, units: Units) -> "Instance":
+        """The same program, measured in units."""
+        rows, columns = stencils(self.form).places
+        scale = np.concatenate(
+            [units.columns * np.sqrt(units.cost * units.size), units.rows / np.sqrt(units.cost * units.size)]
+        )
+        values = self.values.copy()
+        values[:-1] *= scale[rows] * scale[columns]
+        width = units.columns * units.size
+        vectors = units.cost * units.columns * self.q, self.right * (units.rows / units.size)
+        return Instance(self.form, values, *vectors, self.lower / width, self.upper / width)
 
 
 def power(v: Any) -> Any:
