@@ -5,12 +5,12 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from argflux.programs.answers.judge import Answer, active_set, multiply, stationarity, violations
+from argflux.programs.answers.judge import Answer, active_set, multiply, violations
 from argflux.programs.derivatives.sparsekkt import System, system_of
 from argflux.programs.forms.form import Blocks, Form, bounds
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.stencil import numbers, stencils
-from argflux.programs.forms.units import NOTHING, Frame, sizes_of
+from argflux.programs.forms.units import NOTHING, SLIGHT, Frame
 from argflux.programs.solvers.scaling import Instance
 
 STEPS, REPEATS = 8, 3
@@ -71,21 +71,25 @@ class Program(NamedTuple):
         return Point(np.zeros(self.form.n), np.zeros(len(self.data.right)), np.zeros(self.form.n))
 
     def judged(self, point: Point) -> Found:
-        """A point with its error, infinite where it is so far away that beside its size any rows are met."""
+        """A point with its error."""
+        if self.is_far(point):
+            return Found(point, np.inf)
         x, dual, bound = (part[None] for part in point)
         answer = Answer(x, dual, bound, None, None, None)
         products = multiply(self.form, self.blocks, x)
-        sizes = sizes_of(self.form, self.blocks, x, stationarity(self.form, self.blocks, answer, products), self.frame)
-        if not float(sizes.width[0, 0]) <= FAR * self.natural:
-            return Found(point, np.inf)
         active, fixed, _ = active_set(self.form, self.blocks, answer, products, self.frame)
         answer = answer._replace(dual=dual * (active > 0), bound=bound * (fixed != 0))
         residuals = violations(self.form, self.blocks, answer, products, self.frame)
         worst = max(float(functools.reduce(np.maximum, residuals)[0]), self._gap(answer, products.curved))
         return Found(point, worst if np.isfinite(worst) else np.inf)
 
+    def is_far(self, point: Point) -> bool:
+        """Whether a point or its forces are so large that, beside their size, any rows are met."""
+        sizes = np.abs(point.x / self.frame.unit[0]), SLIGHT * np.abs(point.dual * self.frame.norm[0])
+        return self.form.curvature != "none" and max(s.max(initial=0.0) for s in sizes) > FAR * self.natural
+
     def _gap(self, answer: Answer, curved: np.ndarray) -> float:
-        """How far the objective is from that of the dual program, beside its terms and those of a solution of natural size."""
+        """The objective less that of the dual program, beside its terms and those of solutions of natural size."""
         data, (x, dual, bound), curved = self.data, (part[0] for part in answer[:3]), curved[0]
         limit = np.where(bound > 0, data.upper, data.lower)
         pulls = [(dual, data.right), (bound, limit)]
