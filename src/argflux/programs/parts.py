@@ -11,15 +11,22 @@ import numpy as np
 from argflux.jaxpr import Tracer
 from argflux.programs.answers.solution import Residuals, Solution, spoiled
 from argflux.programs.answers.status import WORSE
+from argflux.programs.forms.arrays import on_host
 from argflux.programs.forms.form import Blocks, Form
 from argflux.programs.forms.pattern import Pattern, Sparse
 from argflux.programs.statements.sparsity import LARGEST, WORTHWHILE, Group, split
 
+SMALL = 60
 _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "equalities", "z": "inequalities"}
 
 
 def independent_parts(form: Form, blocks: Blocks) -> tuple[Group, ...]:
-    """Groups of independent programs, from the patterns or from values that are known; empty if it is one."""
+    """Groups of independent programs, from the patterns or from values that are known; empty if it is one.
+
+    Nor is a sparse program split that the host solves as it is: its factors fall apart by themselves.
+    """
+    if form.patterns is not None and on_host(*blocks):
+        return ()
     if form.patterns is not None:
         return _split(form)
     if any(isinstance(M, Tracer) for M in (blocks.P, blocks.A, blocks.G)):
@@ -42,12 +49,12 @@ def _pattern(M: jax.Array) -> Pattern | None:
 def _split(form: Form) -> tuple[Group, ...]:
     P, A, G = form.patterns or (None, None, None)
     A, G = (pattern if pattern and pattern.height else None for pattern in (A, G))
-    return _modest(split(form.n, P, A, G))
+    return _modest(split(form.n, P, A, G), SMALL)
 
 
-def _modest(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+def _modest(groups: tuple[Group, ...], most: int = LARGEST) -> tuple[Group, ...]:
     """No parts at all where one of them is large, and so better left sparse."""
-    return () if any(group.unknowns.shape[1] > LARGEST for group in groups) else groups
+    return () if any(group.unknowns.shape[1] > most for group in groups) else groups
 
 
 def solve_parts(

@@ -68,7 +68,7 @@ class Products(NamedTuple):
     below: Any
 
 
-def multiply(form: Form, blocks: Blocks, x: jax.Array) -> Products:
+def multiply(form: Form, blocks: Blocks, x: Any) -> Products:
     """`P x`, `A x` and `G x`."""
     return Products(curve(form, blocks.P, x), times(blocks.A, x), times(blocks.G, x))
 

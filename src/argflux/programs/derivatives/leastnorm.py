@@ -36,7 +36,7 @@ class Saddle:
         "Symmetric quasidefinite matrices" (1995).
     """
 
-    def __init__(self, K: csc_array, unknowns: int):
+    def __init__(self, K: Any, unknowns: int):
         self.unknowns, self.scale = unknowns, sparse_scale(K, unknowns)
         columns = np.repeat(np.arange(K.shape[0]), np.diff(K.indptr))
         values = K.data * self.scale[K.indices] * self.scale[columns]

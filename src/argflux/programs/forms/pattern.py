@@ -116,7 +116,8 @@ class Sparse:
         """Write the zeros too."""
         if on_host(self.values):
             found = np.zeros(self.shape, self.values.dtype)
-            np.add.at(found, (..., self.pattern.rows, self.pattern.columns), self.values)
+            places: Any = (..., self.pattern.rows, self.pattern.columns)
+            np.add.at(found, places, self.values)
             return found
         zeros = jnp.zeros(self.shape, self.values.dtype)
         return zeros.at[..., self.pattern.rows, self.pattern.columns].add(self.values)
@@ -142,12 +143,12 @@ class Sparse:
             places, size = self.pattern.columns, self.pattern.width
         return jnp.zeros((terms.shape[0], size), terms.dtype).at[:, places].add(terms)
 
-    def diagonal(self) -> jax.Array:
+    def diagonal(self) -> Any:
         """Diagonals of square matrices."""
         on = self.pattern.on_diagonal
         if on_host(self.values):
             found = np.zeros((len(self.values), self.pattern.height))
-            np.add.at(found, (slice(None), self.pattern.rows[on]), self.values[:, on])
+            np.add.at(found.T, self.pattern.rows[on], self.values[:, on].T)
             return found
         found = jnp.zeros((self.values.shape[0], self.pattern.height), self.values.dtype)
         return found.at[:, self.pattern.rows[on]].add(self.values[:, on])

@@ -1,7 +1,7 @@
 """Sparse matrices whose entries are sums of given numbers: where these go is found once, and used again and again."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
@@ -10,25 +10,42 @@ from argflux.programs.forms.form import Form
 from argflux.programs.forms.pattern import Pattern
 
 
+class Terms(NamedTuple):
+    """What entries are sums of: the row and column of each term, which number it is, and what that is multiplied by."""
+
+    rows: Any
+    columns: Any
+    sources: Any
+    weights: Any
+
+    def __add__(self, other: "Terms") -> "Terms":
+        return Terms(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+    def mirrored(self) -> "Terms":
+        """Those of the transposed matrix."""
+        return self._replace(rows=self.columns, columns=self.rows)
+
+    def below(self, rows: int, columns: int = 0) -> "Terms":
+        """The same further down, and to the right."""
+        return self._replace(rows=self.rows + rows, columns=self.columns + columns)
+
+
 class Stencil:
     """Where numbers go in a matrix in SciPy's CSC form.
 
     Args:
         shape: height and width of the matrix.
-        rows: row of each term; entries are sums of the terms in their place.
-        columns: likewise.
-        sources: which of the given numbers each term is.
-        weights: what it is multiplied by.
+        terms: of all entries.
         count: how many numbers will be given.
 
     Example:
-        >>> twice = Stencil((2, 2), [1, 1, 0], [0, 0, 1], [0, 1, 0], [1.0, 1.0, 3.0], 2)
+        >>> twice = Stencil((2, 2), Terms([1, 1, 0], [0, 0, 1], [0, 1, 0], [1.0, 1.0, 3.0]), 2)
         >>> twice.matrix(np.array([1.0, 2.0])).toarray().tolist()
         [[0.0, 3.0], [3.0, 0.0]]
     """
 
-    def __init__(self, shape: tuple[int, int], rows: Any, columns: Any, sources: Any, weights: Any, count: int):
-        rows, columns = np.asarray(rows), np.asarray(columns)
+    def __init__(self, shape: tuple[int, int], terms: Terms, count: int):
+        rows, columns, sources, weights = map(np.asarray, terms)
         order = np.lexsort((rows, columns))
         rows, columns = rows[order], columns[order]
         first = np.ones(len(rows), bool)
@@ -37,8 +54,8 @@ class Stencil:
         self.shape = shape
         self.rows, self.columns = rows[first].astype(np.int32), columns[first].astype(np.int32)
         self.starts = np.searchsorted(self.columns, np.arange(shape[1] + 1)).astype(np.int32)
-        terms = (np.asarray(weights, np.float64)[order], (place, np.asarray(sources)[order]))
-        self._into = csr_array(terms, shape=(len(self.rows), count))
+        weights, places = weights[order].astype(np.float64), (place, sources[order])
+        self._into = csr_array((weights, places), shape=(len(self.rows), count))
 
     def matrix(self, numbers: np.ndarray) -> csc_array:
         """The matrix of these numbers."""
@@ -66,28 +83,24 @@ class Stencils:
         assert form.patterns is not None
         n, k = form.n, form.p + form.m
         P, A, G = _pattern_of(form), form.patterns.A, form.patterns.G
-        count = P.count + A.count + G.count + 1
-        own, unknowns, ends = np.arange(P.count), np.arange(n), np.full(n, count - 1)
-        i, j = np.concatenate([P.rows, P.columns]), np.concatenate([P.columns, P.rows])
-        both, halves = np.concatenate([own, own]), np.full(2 * P.count, 0.5)
-        C_i, C_j = np.concatenate([A.rows, G.rows + form.p]), np.concatenate([A.columns, G.columns])
-        C_own, ones = P.count + np.arange(A.count + G.count), np.ones(A.count + G.count)
-        up = i <= j
-        self.places = np.concatenate([P.rows, C_i + n]), np.concatenate([P.columns, C_j])
-        self.curvature = Stencil((n, n), i, j, both, halves, count)
-        self.upper = Stencil((n, n), i[up], j[up], both[up], halves[up], count)
-        self.rows = Stencil((k, n), C_i, C_j, C_own, ones, count)
-        limits = [C_i, k + unknowns, k + n + unknowns], [C_j, unknowns, unknowns], [C_own, ends, ends]
-        signs = np.concatenate([ones, np.ones(n), -np.ones(n)])
-        self.limits = Stencil((k + 2 * n, n), *map(np.concatenate, limits), signs, count)
-        diagonal, nothing = np.arange(n + k), np.zeros(n + k)
-        terms = (
-            [i, C_i + n, C_j, diagonal],
-            [j, C_j, C_i + n, diagonal],
-            [both, C_own, C_own, np.full(n + k, count - 1)],
-            [halves, ones, ones, nothing],
+        own, count = np.arange(P.count), P.count + A.count + G.count + 1
+        curved = Terms(P.rows, P.columns, own, np.full(P.count, 0.5))
+        curved = curved + curved.mirrored()
+        up = curved.rows <= curved.columns
+        i, j = np.concatenate([A.rows, G.rows + form.p]), np.concatenate([A.columns, G.columns])
+        rows = Terms(i, j, P.count + np.arange(len(i)), np.ones(len(i)))
+        bound, diagonal = (
+            Terms(np.arange(size), np.arange(size), np.full(size, count - 1), np.ones(size)) for size in (n, n + k)
         )
-        self.saddle = Stencil((n + k, n + k), *map(np.concatenate, terms), count)
+        below = rows.below(n)
+        self.places = np.concatenate([P.rows, below.rows]), np.concatenate([P.columns, below.columns])
+        self.curvature = Stencil((n, n), curved, count)
+        self.upper = Stencil((n, n), Terms(*(part[up] for part in curved)), count)
+        self.rows = Stencil((k, n), rows, count)
+        limits = rows + bound.below(k) + bound.below(k + n)._replace(weights=-bound.weights)
+        self.limits = Stencil((k + 2 * n, n), limits, count)
+        everywhere = curved + below + below.mirrored() + diagonal._replace(weights=0 * diagonal.weights)
+        self.saddle = Stencil((n + k, n + k), everywhere, count)
 
 
 def _pattern_of(form: Form) -> Pattern:

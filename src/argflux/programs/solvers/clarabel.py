@@ -20,7 +20,7 @@ from argflux.programs.solvers.proximal import centres
 from argflux.programs.solvers.scaling import Units, power
 
 ACCURACY, ENOUGH = 1e-2, 0.1
-CONVEX = 1e-9
+CONVEX, SLACK = 1e-9, 1e-6
 LIMIT = 200
 FAILED = int(Status.NUMERICAL_ERROR)
 STATUSES = {
@@ -66,7 +66,7 @@ def solve_clarabel(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray
 
 def solve_one(program: Program, settings: Any) -> Answered:
     """Solve one instance, by its equalities alone where it has nothing else, and make the solution exact."""
-    if not is_convex(program.form, program.data.values):
+    if not is_convex(program.form, program.data.values, min(max(settings.slack, CONVEX), SLACK)):
         return Answered(program.nothing(), int(Status.BAD_DATA), 0)
     if not program.limited:
         found = met(program, program.nothing())
@@ -94,10 +94,12 @@ def _attempt(program: Program, settings: Any, units: Units) -> Answered:
 
 def corrected(program: Program, point: Point, enough: float) -> Found:
     """What the active set at a point determines, or the best of the proximal method's points after that one."""
-    start = program.judged(point)
-    if not start.error < np.inf:
-        return start
-    best = min(guessed(program, point), start, key=lambda found: found.error)
+    if program.is_far(point):
+        return Found(point, np.inf)
+    best = guessed(program, point)
+    if best.error <= GOOD:
+        return best
+    best = min(best, program.judged(point), key=lambda found: found.error)
     if best.error <= enough:
         return best
     for centre, held in centres(program, point):
@@ -115,7 +117,7 @@ def _run(program: Program, settings: Any, units: Units) -> Answered:
     n, p, k = len(data.q), program.form.p, len(data.right)
     right = np.concatenate([data.right, data.upper, -data.lower])
     given = np.isfinite(right)
-    limits = made.limits.part(data.values, given, np.ones(n, bool))
+    limits: Any = made.limits.part(data.values, given, np.ones(n, bool))
     cones = [clarabel.ZeroConeT(p), clarabel.NonnegativeConeT(limits.shape[0] - p)]
     cones = [cone for cone, size in zip(cones, (p, limits.shape[0] - p), strict=True) if size]
     upper = made.upper.matrix(data.values)
@@ -153,23 +155,24 @@ def _options(settings: Any) -> Any:
     return options
 
 
-def is_convex(form: Form, values: np.ndarray) -> bool:
-    """Whether P is positive semidefinite up to rounding: by Gershgorin's discs, or else by the signs of its pivots."""
+def is_convex(form: Form, values: np.ndarray, slack: float = CONVEX) -> bool:
+    """Whether P is positive semidefinite up to a share of it: by Gershgorin's discs, or else by the signs of pivots."""
     if form.curvature != "sparse":
         return True
     assert form.patterns is not None
-    return _is_convex(form, values[: form.patterns.P.count].tobytes())
+    assert form.patterns.P is not None
+    return _is_convex(form, values[: form.patterns.P.count].tobytes(), slack)
 
 
 @functools.lru_cache(maxsize=64)
-def _is_convex(form: Form, P: bytes) -> bool:
+def _is_convex(form: Form, P: bytes, slack: float) -> bool:
     assert form.patterns is not None
     rest = np.zeros(form.patterns.A.count + form.patterns.G.count)
     matrix = stencils(form).curvature.matrix(numbers(np.frombuffer(P), rest, rest[:0]))
     diagonal, size = matrix.diagonal(), abs(matrix)
     if np.all(2 * diagonal >= size.sum(1)):
         return True
-    shift = CONVEX * max(float(size.max()), 1e-300)
+    shift = slack * max(float(size.max()), 1e-300)
     try:
         lu = symmetric_factors(csc_array(matrix + shift * eye_array(len(diagonal))))
     except RuntimeError:

@@ -13,6 +13,7 @@ from argflux.programs.solvers.scaling import Instance, Units
 
 WEIGHT = 1e-5
 STIFF, SOFT, SHARE = 1e-6, 1e-2, 10.0
+QUICK, FIRMER = 5, 10.0
 CENTRES, STEPS = 6, 40
 STILL = 1e-10
 
@@ -50,7 +51,9 @@ def centres(program: Program, point: Point) -> Iterator[tuple[Point, Held]]:
         found = _centred(normal, centre, soft)
         if found is None:
             return
-        centre, held = found
+        centre, held, steps = found
+        if steps <= QUICK:
+            soft = _Ramps(*(np.maximum(part / FIRMER, STIFF) for part in soft))
         yield Point(*(value * unit for value, unit in zip(centre, parts, strict=True))), held
 
 
@@ -89,11 +92,12 @@ def _gaps(normal: Normal, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return normal.upper - x, x - normal.lower
 
 
-def _centred(normal: Normal, centre: Point, soft: _Ramps) -> tuple[Point, Held] | None:
-    """The minimum with a weight on the distance from a centre, by Newton's steps; `None` where that fails."""
+def _centred(normal: Normal, centre: Point, soft: _Ramps) -> tuple[Point, Held, int] | None:
+    """The minimum with a weight on the distance from a centre, and how many steps it takes; `None` where they fail."""
     n, x, least = len(normal.q), centre.x, np.inf
     duals = _Ramps(centre.dual, np.maximum(centre.bound, 0.0), np.maximum(-centre.bound, 0.0))
-    for _ in range(STEPS):
+    steps = 0
+    for steps in range(STEPS):
         product = normal.K @ np.concatenate([x, np.zeros(len(normal.equal))])
         excess = product[n:] - normal.right, x - normal.upper, normal.lower - x
         ramps = _Ramps(*(dual + part / give for dual, part, give in zip(duals, excess, soft, strict=True)))
@@ -111,7 +115,7 @@ def _centred(normal: Normal, centre: Point, soft: _Ramps) -> tuple[Point, Held] 
         if full and size >= least:
             break
         least = min(size, least)
-    return (Point(x, forces.rows, bound), held) if np.isfinite(x).all() else None
+    return (Point(x, forces.rows, bound), held, steps) if np.isfinite(x).all() else None
 
 
 def _newton(normal: Normal, held: Held, soft: _Ramps, slope: np.ndarray) -> np.ndarray:

@@ -105,7 +105,7 @@ def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
     raise ShapeError(f"P of shape {P.shape}", f"({n}, {n}), or ({n},) for a diagonal", "match P to q", where=where)
 
 
-def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any, jax.Array]:
+def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any, Any]:
     if (M is None) != (v is None):
         given, missing = (matrix, right) if v is None else (right, matrix)
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
@@ -129,7 +129,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
     return M, v
 
 
-def _bound(name: str, value, n: int, dtype, where: str) -> jax.Array:
+def _bound(name: str, value, n: int, dtype, where: str) -> Any:
     if value is None:
         return np.zeros(0, dtype)
     value = _read(name, value, dtype, where)
@@ -236,9 +236,9 @@ def _place(form: Form, name: str, index: list[int]) -> list[int]:
 def _check_convex(form: Form, blocks: Blocks, where: str) -> None:
     if form.curvature == "none":
         return
-    P = np.asarray(blocks.P, np.float64)
+    P, slack = np.asarray(blocks.P, np.float64), 1e-6 if blocks.q.dtype == jnp.float32 else 1e-9
     if form.curvature == "sparse":
-        if not is_convex(form, P):
+        if not is_convex(form, P, slack):
             raise ArgumentError(
                 "P with a negative eigenvalue",
                 "a positive semidefinite P, for a convex program",
@@ -247,7 +247,6 @@ def _check_convex(form: Form, blocks: Blocks, where: str) -> None:
             )
         return
     values = P if form.curvature == "diagonal" else np.linalg.eigvalsh((P + P.T) / 2)
-    slack = 1e-6 if blocks.q.dtype == jnp.float32 else 1e-9
     if values.min() < -slack * np.abs(values).max():
         raise ArgumentError(
             f"P with smallest eigenvalue {values.min():.6g}",
