@@ -97,7 +97,7 @@ def _centred(normal: Normal, centre: Point, soft: _Ramps) -> tuple[Point, Held, 
     n, x, least = len(normal.q), centre.x, np.inf
     duals = _Ramps(centre.dual, np.maximum(centre.bound, 0.0), np.maximum(-centre.bound, 0.0))
     steps = 0
-    for steps in range(STEPS):
+    while steps < STEPS:
         product = normal.K @ np.concatenate([x, np.zeros(len(normal.equal))])
         excess = product[n:] - normal.right, x - normal.upper, normal.lower - x
         ramps = _Ramps(*(dual + part / give for dual, part, give in zip(duals, excess, soft, strict=True)))
@@ -109,6 +109,7 @@ def _centred(normal: Normal, centre: Point, soft: _Ramps) -> tuple[Point, Held, 
         size = float(np.abs(slope).max())
         if size <= STILL or not size < np.inf:
             break
+        steps += 1
         step = _newton(normal, held, soft, slope)
         length, full = _length(normal, ramps, soft, step, float(step @ (slope - pull - bound)))
         x = x + length * step
