@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 from jax import lax
+from jax._src import dispatch
 from jax.core import ShapedArray, Tracer
 from jax.extend.core import (
     ClosedJaxpr,
@@ -19,10 +20,35 @@ from jax.extend.core import (
 from jax.interpreters import ad, batching, mlir
 
 __all__ = [
-    "ClosedJaxpr", "Jaxpr", "Literal", "Primitive", "ShapedArray", "Tracer", "ad", "aval_like", "backward_pass",
-    "batching", "called_program", "closed", "forward_pass", "function_of_jax", "get_opaque_trace_state", "is_mapped",
-    "is_traced", "jaxpr_as_fun", "jaxprs_in_params", "mlir", "object_pullback", "scan_counts", "struct",
-    "tangent_program", "vary_like", "vary_together", "varying_axes", "zeros",
+    "ClosedJaxpr",
+    "Jaxpr",
+    "Literal",
+    "Primitive",
+    "ShapedArray",
+    "Tracer",
+    "ad",
+    "aval_like",
+    "backward_pass",
+    "batching",
+    "called_program",
+    "closed",
+    "forward_pass",
+    "function_of_jax",
+    "get_opaque_trace_state",
+    "is_mapped",
+    "is_traced",
+    "jaxpr_as_fun",
+    "jaxprs_in_params",
+    "lowered_for_devices",
+    "mlir",
+    "object_pullback",
+    "scan_counts",
+    "struct",
+    "tangent_program",
+    "vary_like",
+    "vary_together",
+    "varying_axes",
+    "zeros",
 ]  # fmt: skip
 
 _CALLS = {
@@ -36,6 +62,14 @@ _CALLS = {
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }
+
+
+def lowered_for_devices(primitive: Primitive) -> None:
+    """Lower the programs that hold a primitive anew for other devices, whose partitioner it has something to say to.
+
+    JAX has no public way to say so.
+    """
+    dispatch.prim_requires_devices_during_lowering.add(primitive)
 
 
 def closed(program: Any) -> ClosedJaxpr:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, mlir
+from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, lowered_for_devices, mlir
 from argflux.programs.forms.arrays import lies_here, on_host, placed
+from argflux.programs.forms.dealt import dealt, devices_of
 
 
 def double_primitive(name: str, run: Callable, outputs: Callable, known: Callable) -> Primitive:
@@ -41,10 +42,17 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
     def abstract(*avals, **params):
         return [aval_like(avals, *kind) for kind in declared(avals, params)]
 
-    def lower(ctx, *args, **params):
-        ctx = ctx.replace(avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in])
+    def doubled(*operands, **params):
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return mlir.lower_fun(staged, multiple_results=True)(ctx, *args, **params)
+            return staged(*operands, **params)
+
+    def lower(ctx, *args, **params):
+        avals = [ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in]
+        run = functools.partial(doubled, **params)
+        if devices_of(ctx) > 1 and max(aval.shape[0] for aval in avals) > 1:
+            run = dealt(ctx, run, avals, ctx.avals_out)
+        with jax.enable_x64(True):
+            return mlir.lower_fun(run, multiple_results=True)(ctx.replace(avals_in=avals), *args)
 
     @functools.lru_cache(maxsize=256)
     def compiled(keywords):
@@ -62,6 +70,7 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
     primitive.def_abstract_eval(abstract)
     primitive.def_impl(evaluate)
     mlir.register_lowering(primitive, lower)
+    lowered_for_devices(primitive)
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, declared)
     return primitive
 

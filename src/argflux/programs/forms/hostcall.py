@@ -1,9 +1,11 @@
 """Calls of NumPy functions from compiled programs, with float64 arrays passed on where they lie."""
 
+import contextlib
 import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -34,8 +36,8 @@ def host_call(function: Callable, shapes: Sequence[tuple], *operands: Any, **sta
     """
     if on_host(*operands):
         return list(function(*operands, **static))
-    keywords = tuple(sorted(static.items()))
-    results = host_p.bind(*operands, function=function, shapes=tuple(shapes), keywords=keywords)
+    named = {"function": function, "shapes": tuple(shapes), "keywords": tuple(sorted(static.items()))}
+    results = host_p.bind(*operands, **named, door=_door.get())
     kinds = [np.dtype(dtype) for _, dtype in shapes]
     return [_unpack(y) if kind.itemsize == 8 else y for y, kind in zip(results, kinds, strict=True)]
 
@@ -50,15 +52,17 @@ def _pack(y: Any) -> np.ndarray:
     return y.view(np.uint32).reshape(*y.shape, 2) if y.dtype.itemsize == 8 else y
 
 
-def _abstract(*_, function, shapes, keywords):
+def _abstract(*_, function, shapes, keywords, door):
     kinds = [(shape, np.dtype(dtype)) for shape, dtype in shapes]
     return [ShapedArray((*s, 2), np.dtype(np.uint32)) if d.itemsize == 8 else ShapedArray(s, d) for s, d in kinds]
 
 
-def _lower(ctx, *operands, function, shapes, keywords):
+def _lower(ctx, *operands, function, shapes, keywords, door):
     def call(*arrays):
-        return [_pack(y) for y in function(*map(np.asarray, arrays), **dict(keywords))]
+        return tuple(_pack(y) for y in function(*map(np.asarray, arrays), **dict(keywords)))
 
+    if door is not None:
+        return door.lower(ctx, call, operands)
     results, _, _ = mlir.emit_python_callback(
         ctx, call, None, list(operands), ctx.avals_in, ctx.avals_out, has_side_effect=False, returns_token=False
     )
@@ -67,6 +71,40 @@ def _lower(ctx, *operands, function, shapes, keywords):
 
 host_p.def_abstract_eval(_abstract)
 mlir.register_lowering(host_p, _lower, cacheable=False)
+
+
+class Door:
+    """One call of the host that a compiled program makes, for all that its parts ask for while it is partitioned.
+
+    What XLA's partitioner compiles for a device knows nothing of calls that were not there before: those go through
+    this one, and say by a number which they are.
+    """
+
+    def __init__(self, context: Any):
+        self.calls: list[Callable] = []
+        self.index = len(context.module_context.host_callbacks)
+        context.module_context.add_host_callback(lambda number, *arrays: self.calls[int(number)](*arrays))
+
+    def lower(self, context: Any, call: Callable, operands: Sequence[Any]) -> Any:
+        """Lower a call for one device."""
+        kind = "cpu" if context.module_context.platforms[0] == "cpu" else "gpu"
+        lowering = jax.ffi.ffi_lowering(f"xla_ffi_python_{kind}_callback")
+        number = mlir.ir_constant(np.int32(len(self.calls)))
+        self.calls.append(call)
+        avals = [ShapedArray((), np.dtype(np.int32)), *context.avals_in]
+        return lowering(context.replace(avals_in=avals), number, *operands, index=np.uint64(self.index))
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Let calls of the host that are traced meanwhile go through this one."""
+        token = _door.set(self)
+        try:
+            yield
+        finally:
+            _door.reset(token)
+
+
+_door: ContextVar[Door | None] = ContextVar("the call of the host that others go through", default=None)
 
 
 def share(work: Callable[[Iterator[int]], None], count: int, threads: int, here: bool = True) -> None:
