@@ -95,10 +95,12 @@ def test_something_else_than_devices_is_refused():
 
 
 def test_joining_alone_does_nothing(monkeypatch):
-    for name in ("JAX_COORDINATOR_ADDRESS", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"):
+    for name in devices.OTHERS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_NTASKS", "1")  # a batch script that does without srun
     devices.join_processes()
     assert devices.is_first_process()
+    assert not jax.distributed.is_initialized()
 
 
 def test_processes_that_cannot_meet_are_an_error(monkeypatch):

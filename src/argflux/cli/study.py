@@ -20,6 +20,7 @@ Examples:
   argflux study digits --starts 50 --families kaiming_normal,designed:1
   argflux study mnist --data ~/mnist --outputs relu --out runs/zeros
   argflux study mnist --resume runs/zeros
+  argflux study mnist --out runs/zeros --distributed
 \b
 Without options:
   moons   16,16  rate 0.9  200 epochs  batches of 200  100 starts a family
@@ -47,6 +48,9 @@ def study(
     data: Annotated[Path | None, Option(metavar="DIR", help="Folder of the MNIST files.")] = None,
     out: Annotated[Path | None, Option(metavar="DIR", help="New folder for the results; runs/study-DATASET.")] = None,
     resume: Annotated[Path | None, Option(metavar="DIR", help="Go on with the study in this folder.")] = None,
+    distributed: Annotated[
+        bool, Option("--distributed", help="Deal the starts out over all processes; needs --out or --resume.")
+    ] = False,
 ) -> None:
     """Train many starts together and ask whether their zeros before training say how well they train.
 
@@ -64,10 +68,21 @@ def study(
         "data": None if data is None else str(data.expanduser().absolute()),
     }
     name = choose(dataset, DATASETS, "data set")
+    if distributed:
+        _join(out or resume)
     if resume is None:
-        _run(STUDY_DEFAULTS[name].changed(options), out, None)
+        _run(STUDY_DEFAULTS[name].changed(options), out, None, distributed)
     else:
-        _run(_resumed(name, options, out, resume), None, resume)
+        _run(_resumed(name, options, out, resume), None, resume, distributed)
+
+
+def _join(folder: Path | None) -> None:
+    from argflux.training import devices
+
+    devices.join_processes()
+    if folder is None:
+        todo = "pass --out, a folder that all processes see"
+        raise ArgumentError("--distributed without a folder", "--out or --resume", todo, where="--distributed")
 
 
 def _resumed(name: str, options: dict[str, Any], out: Path | None, folder: Path) -> StudySettings:
@@ -83,15 +98,20 @@ def _resumed(name: str, options: dict[str, Any], out: Path | None, folder: Path)
     return kept
 
 
-def _run(settings: StudySettings, out: Path | None, resumed: Path | None) -> None:
+def _run(settings: StudySettings, out: Path | None, resumed: Path | None, distributed: bool) -> None:
     from argflux.cli.study_job import check, make_report, make_studies
+    from argflux.training.devices import is_first_process
 
     data = check(settings)
+    shared = out or resumed
+    if distributed and shared is not None and not is_first_process():
+        make_studies(settings, data, shared, distributed)
+        return
     folder = new_folder(out, f"study-{settings.dataset}", RESUMABLE) if resumed is None else resumed
     settings.save(folder / SETTINGS)
     advice = f"go on with: argflux study {settings.dataset} --resume {shlex.quote(str(folder))}"
     with keeping(f"the records are in {folder}; {advice}"):
-        studies = make_studies(settings, data, folder)
+        studies = make_studies(settings, data, folder, distributed)
         files, sentences = make_report(settings, studies, folder)
     for name, lines in sentences.items():
         say(name, style="bold")

@@ -17,6 +17,7 @@ from argflux.patterns.study.families import families_of
 from argflux.patterns.study.study import Study, study_initialisations
 from argflux.patterns.study.verdict import verdict
 from argflux.training import Descent
+from argflux.training.devices import is_first_process
 
 NAMES = {"linear": "linear output", "relu": "ReLU on the output"}
 
@@ -41,13 +42,16 @@ def network(train: Dataset, settings: StudySettings, relu_on_output: bool) -> nn
     return nn.Chain(*layers, nn.Dense(widths[-1], len(train.classes), last, key=key))
 
 
-def make_studies(settings: StudySettings, data: tuple[Dataset, Dataset], folder: Path) -> dict[str, Study]:
+def make_studies(
+    settings: StudySettings, data: tuple[Dataset, Dataset], folder: Path, distributed: bool
+) -> dict[str, Study]:
     """Make the studies that the settings ask for, each in a folder of its own, and return them by name."""
     found = {}
     for variant in settings.variants():
         model = network(data[0], settings, variant == "relu")
         count = settings.starts * len(settings.families)
-        say(f"{settings.dataset}, {NAMES[variant]}: {count} starts, {settings.epochs} epochs")
+        if is_first_process():
+            say(f"{settings.dataset}, {NAMES[variant]}: {count} starts, {settings.epochs} epochs")
         found[NAMES[variant]] = study_initialisations(
             settings.families,
             model,
@@ -58,6 +62,7 @@ def make_studies(settings: StudySettings, data: tuple[Dataset, Dataset], folder:
             rule=Descent(settings.rate),
             seed=settings.seed,
             folder=folder / variant,
+            distributed=distributed,
         )
     return found
 
@@ -74,7 +79,8 @@ def make_report(
     page = plots.study_page(studies, folder / "study.html", verdict=sentences, command=settings.command())
     files: dict[str, Any] = {"report": page}
     for variant, (name, study) in zip(settings.variants(), studies.items(), strict=True):
-        files[f"{name}: records"] = folder / variant / "records.jsonl"
+        records = sorted((folder / variant).glob("records*.jsonl"))
+        files[f"{name}: records"] = records[0] if len(records) == 1 else folder / variant
         files[f"{name}: families"] = plots.save_figure(
             plots.families_compared(study), folder / f"{variant}-families.png"
         )

@@ -14,6 +14,9 @@ from argflux.keywords import explained
 from argflux.tree import is_array
 
 
+OTHERS = ("JAX_COORDINATOR_ADDRESS", "SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX")
+
+
 @dataclass(frozen=True)
 class Devices:
     """The devices of a run; without a mesh, JAX's default device. Hashable.
@@ -84,9 +87,9 @@ def _put(x: Any, sharding: Any) -> jax.Array:
 def join_processes() -> None:
     """Join the other processes of a distributed run; to be called before anything is computed.
 
-    On a cluster that JAX knows (Slurm, Open MPI, Kubernetes, TPU) it finds the others by itself; elsewhere by the
-    environment of each process: JAX_COORDINATOR_ADDRESS (host:port of the first), JAX_NUM_PROCESSES and
-    JAX_PROCESS_ID. On one machine with none of these there is nothing to join, and nothing happens.
+    Under Slurm's `srun`, Open MPI's `mpirun` and in an indexed job of Kubernetes JAX finds the others by itself;
+    elsewhere by the environment of each process: JAX_COORDINATOR_ADDRESS (host:port of the first), JAX_NUM_PROCESSES
+    and JAX_PROCESS_ID. With none of these there is nothing to join, and nothing happens.
 
     Raises:
         ArgumentError: when the others cannot be reached, or JAX has computed something already.
@@ -95,7 +98,7 @@ def join_processes() -> None:
         >>> from argflux.training import join_processes
         >>> join_processes()
     """
-    alone = not any(name in os.environ for name in ("JAX_COORDINATOR_ADDRESS", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"))
+    alone = not any(name in os.environ for name in OTHERS)
     if alone or jax.distributed.is_initialized():
         return
     try:
@@ -110,6 +113,12 @@ def join_processes() -> None:
 
 def _number(name: str) -> int | None:
     return int(os.environ[name]) if name in os.environ else None
+
+
+def meet(place: str) -> None:
+    """Wait until every process has come to a place of this name."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(place)
 
 
 def is_first_process() -> bool:

@@ -117,3 +117,17 @@ def test_numbers_that_are_no_json_are_refused_before_anything_is_written(tmp_pat
     with pytest.raises(ValueError, match="not JSON compliant"):
         records.add([record("a", 1, float("nan"), 0.9)])
     assert len(read_records(tmp_path)) == 2
+
+
+def test_records_of_several_processes_meet_and_torn_lines_of_others_are_left_alone(tmp_path):
+    parts = [Records(tmp_path, SETTINGS, number) for number in range(2)]
+    parts[0].add([record("a", 0, 0.5, 0.9), record("a", 1, 0.5, 0.9)])
+    parts[1].add([record("b", 0, 0.4, 0.8), record("b", 1, 0.4, 0.8)])
+    torn = tmp_path / "records-1.jsonl"
+    os.truncate(torn, torn.stat().st_size - 3)
+    before = torn.read_bytes()
+    alone = Records(tmp_path, SETTINGS)
+    assert [(each["family"], each["start"]) for each in alone.kept] == [("a", 0), ("a", 1), ("b", 0)]
+    assert torn.read_bytes() == before
+    alone.add([record("b", 1, 0.4, 0.8)])
+    assert len(read_records(tmp_path)) == 4

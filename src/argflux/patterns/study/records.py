@@ -22,6 +22,7 @@ class Records:
     Args:
         folder: where the study lies; None to keep it in memory.
         settings: what determines the study, as JSON.
+        part: the number of the process that writes here, if there are several; each has a file of its own.
 
     Raises:
         ArgumentError: when the folder belongs to a study with other settings, naming those that differ.
@@ -29,8 +30,9 @@ class Records:
         OutputError: when it cannot be made, or holds something else.
     """
 
-    def __init__(self, folder: str | Path | None, settings: dict[str, Any]):
+    def __init__(self, folder: str | Path | None, settings: dict[str, Any], part: int | None = None):
         self.folder = None if folder is None else Path(folder)
+        self.name = RECORDS if part is None else f"records-{part}.jsonl"
         self.settings = json.loads(json.dumps(settings))
         self.kept: list[Record] = []
         if self.folder is not None:
@@ -39,7 +41,7 @@ class Records:
     @property
     def file(self) -> Path | None:
         """The file of the records."""
-        return None if self.folder is None else self.folder / RECORDS
+        return None if self.folder is None else self.folder / self.name
 
     def has(self, family: str, start: int) -> bool:
         """Say whether a start is recorded."""
@@ -56,11 +58,16 @@ class Records:
             _append(self.file, text.encode())
         self.kept += records
 
+    def read(self) -> None:
+        """Take in what all processes have recorded."""
+        if self.folder is not None:
+            self.kept = read_records(self.folder)
+
     def _open(self, folder: Path) -> None:
         if (folder / SETTINGS).exists():
             _check_same(self.settings, read_settings(folder), folder)
-            self.kept = read_records(folder)
-            _drop_torn_line(folder / RECORDS)
+            self.read()
+            _drop_torn_line(folder / self.name)
             return
         if folder.is_dir() and any(folder.iterdir()):
             todo = "pass a new folder, or the folder of this study"
@@ -84,21 +91,20 @@ def read_settings(folder: str | Path) -> dict[str, Any]:
 
 
 def read_records(folder: str | Path) -> list[Record]:
-    """Return the records in a folder, without a last line that was cut off.
+    """Return the records in a folder, of all processes that wrote there, without last lines that were cut off.
 
     Raises:
         LoadError: for a line that is no record, naming it, and for a start recorded twice.
     """
-    path = Path(folder) / RECORDS
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     found: dict[tuple, Record] = {}
-    for number, line in enumerate(lines, 1):
-        record = _parsed(line, f"{path}, line {number}")
-        name = (record["family"], record["start"])
-        if name in found:
-            got, todo = f"start {name[1]} of {name[0]} a second time", "delete the line"
-            raise LoadError(got, "every start once", todo, where=f"{path}, line {number}")
-        found[name] = record
+    for path in sorted(Path(folder).glob("records*.jsonl")):
+        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+            record = _parsed(line, f"{path}, line {number}")
+            name = (record["family"], record["start"])
+            if name in found:
+                got, todo = f"start {name[1]} of {name[0]} a second time", "delete the line"
+                raise LoadError(got, "every start once", todo, where=f"{path}, line {number}")
+            found[name] = record
     return list(found.values())
 
 

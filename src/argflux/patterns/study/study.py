@@ -1,5 +1,6 @@
 """The study of starts: does what a ReLU network does to the data before training say how well it trains?"""
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from argflux.patterns.study.records import Records, read_records, read_settings
 from argflux.patterns.study.together import Together
 from argflux.patterns.study.trial import Course, Start, Trial, chunks
 from argflux.training import Descent
+from argflux.training.devices import is_first_process, meet
 from argflux.training.program import checked_loss
 
 WHERE = "study_initialisations"
@@ -44,6 +46,7 @@ def study_initialisations(
     folder: str | Path | None = None,
     chunk: int | None = None,
     progress: bool = True,
+    distributed: bool = False,
 ) -> Study:
     """Train many starts of a network, of several families, and relate what they were like before to how they trained.
 
@@ -66,12 +69,17 @@ def study_initialisations(
         folder: where records are kept; None to keep them in memory.
         chunk: the most starts to train together; by default as many as fit half a gigabyte, 64 at most.
         progress: whether to show a bar with the time left, on a terminal.
+        distributed: whether to deal the chunks out over all processes (see `af.training.join_processes`), which need
+            a folder that all of them see. Each writes records of its own there, and each returns the whole study. The
+            records of a process that is killed stay, but for its last chunk: the same call, with as many processes as
+            you like, goes on from there.
 
     Returns:
         A Study: the records, and correlations and comparisons made from them.
 
     Raises:
-        ArgumentError: for unknown families, a network without ReLU-like units, or a folder with other settings.
+        ArgumentError: for unknown families, a network without ReLU-like units, a folder with other settings, or none
+            for several processes.
         DataError: for data that are empty, not finite or constant, or of one class.
         ShapeError: for outputs that are not one score for each class.
         OutputError: when records cannot be written; those written before stay.
@@ -109,9 +117,13 @@ def study_initialisations(
         "data": _fingerprint(data, course),
         "classes": classes,
     }
-    records = Records(folder, settings)
+    turn = (jax.process_index(), jax.process_count()) if distributed else (0, 1)
+    records = _shared_records(folder, settings) if turn[1] > 1 else Records(folder, settings)
     wanted = [(family, number) for number in range(starts) for family in chosen]
-    _go(Together(network, loss, rule), course, records, wanted, chunk, progress)
+    _go(Trial(Together(network, loss, rule), course), records, wanted, chunk, progress and not turn[0], turn)
+    if turn[1] > 1:
+        meet(f"records in {folder}")
+        records.read()
     return Study(records.settings, _sorted(records.kept, settings["families"]))
 
 
@@ -132,16 +144,32 @@ def load_study(folder: str | Path) -> Study:
     return Study(settings, _sorted(read_records(folder), settings["families"]))
 
 
+def _shared_records(folder: str | Path | None, settings: dict[str, Any]) -> Records:
+    """The records of this process among those of the others, in a folder that the first one makes."""
+    if folder is None:
+        got, todo = f"no folder for {jax.process_count()} processes", "pass folder="
+        raise ArgumentError(got, "a folder that all processes see, where their records meet", todo, where=WHERE)
+    if not is_first_process():
+        meet(f"folder of {folder}")
+    records = Records(folder, settings, jax.process_index())
+    if is_first_process():
+        meet(f"folder of {folder}")
+    return records
+
+
 def _go(
-    together: Together, course: Course, records: Records, wanted: list[Start], chunk: int | None, progress: bool
+    trial: Trial, records: Records, wanted: list[Start], chunk: int | None, progress: bool, turn: tuple[int, int]
 ) -> None:
+    """Take the starts that are not recorded through the course: of every so many chunks the one whose turn it is."""
     left = [(family, number) for family, number in wanted if not records.has(family.name, number)]
     if not left:
         return
-    trial = Trial(together, course)
-    parameters = sum(array.size for array in together.template)
-    with Meter(len(wanted), "starts", len(wanted) - len(left), progress) as meter:
-        for part in chunks(left, parameters, chunk):
+    parameters = sum(array.size for array in trial.together.template)
+    most = min(chunk or len(left), math.ceil(len(left) / turn[1]))
+    own = chunks(left, parameters, most)[turn[0] :: turn[1]]
+    done = len(wanted) - len(left)
+    with Meter(done + sum(map(len, own)), "starts", done, progress) as meter:
+        for part in own:
             records.add(trial.run(part, meter.advance))
 
 
