@@ -13,7 +13,6 @@ from argflux.errors import ArgumentError
 from argflux.keywords import explained
 from argflux.tree import is_array
 
-
 OTHERS = ("JAX_COORDINATOR_ADDRESS", "SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX")
 
 
