@@ -37,7 +37,7 @@ def ours(*blocks: jax.Array) -> jax.Array:
     return jax.vmap(lambda *one: solve_qp(*one).x)(*blocks)
 
 
-def moreau_of(batch: int, n: int, m: int, p: int) -> Callable:
+def moreau_of(batch: int, n: int, m: int, p: int, solver: str = "active_set") -> Callable:
     import moreau
     from moreau.jax import Solver
 
@@ -45,7 +45,7 @@ def moreau_of(batch: int, n: int, m: int, p: int) -> Callable:
         return (np.arange(rows + 1) * n).tolist(), np.tile(np.arange(n), rows).tolist()
 
     (P_offsets, P_columns), (A_offsets, A_columns) = pattern(n), pattern(p + m)
-    solver = Solver(
+    program = Solver(
         n=n,
         m=p + m,
         P_row_offsets=P_offsets,
@@ -53,12 +53,12 @@ def moreau_of(batch: int, n: int, m: int, p: int) -> Callable:
         A_row_offsets=A_offsets,
         A_col_indices=A_columns,
         cones=moreau.Cones(num_zero_cones=p, num_nonneg_cones=m),
-        settings=moreau.Settings(solver="active_set", device="cpu", batch_size=batch, enable_grad=True),
+        settings=moreau.Settings(solver=solver, device="cpu", batch_size=batch, enable_grad=True),
     )
 
     def solve(P, q, A, b, G, h):
         rows, right = jnp.concatenate([A, G], 1), jnp.concatenate([b, h], 1)
-        return solver.solve(P.reshape(batch, -1), rows.reshape(batch, -1), q, right).x
+        return program.solve(P.reshape(batch, -1), rows.reshape(batch, -1), q, right).x
 
     return solve
 
