@@ -11,7 +11,6 @@ import numpy as np
 from argflux.jaxpr import Tracer
 from argflux.programs.answers.solution import Residuals, Solution, spoiled
 from argflux.programs.answers.status import WORSE
-from argflux.programs.forms.arrays import on_host
 from argflux.programs.forms.form import Blocks, Form
 from argflux.programs.forms.pattern import Pattern, Sparse
 from argflux.programs.statements.sparsity import LARGEST, WORTHWHILE, Group, split
@@ -23,10 +22,8 @@ _ROWS = {"x": "unknowns", "z_lower": "unknowns", "z_upper": "unknowns", "y": "eq
 def independent_parts(form: Form, blocks: Blocks) -> tuple[Group, ...]:
     """Groups of independent programs, from the patterns or from values that are known; empty if it is one.
 
-    Nor is a sparse program split that the host solves as it is: its factors fall apart by themselves.
+    A sparse program is split into small parts only, as the factors of larger ones fall apart by themselves.
     """
-    if form.patterns is not None and on_host(*blocks):
-        return ()
     if form.patterns is not None:
         return _split(form)
     if any(isinstance(M, Tracer) for M in (blocks.P, blocks.A, blocks.G)):

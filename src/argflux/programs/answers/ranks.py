@@ -4,7 +4,7 @@ import numpy as np
 
 from argflux.programs.answers.status import Regularity
 from argflux.programs.derivatives.dependent import are_dependent
-from argflux.programs.derivatives.saddle import saddle_scale
+from argflux.programs.derivatives.saddle import Factored
 from argflux.programs.derivatives.sparsekkt import system_of
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import Form
@@ -57,8 +57,10 @@ def null_parts(form: Form, P, A, G, active, fixed) -> tuple[bool, bool]:
         np.fill_diagonal(H, P[free])
     elif form.curvature == "dense":
         H = ((P + P.T) / 2)[np.ix_(free, free)]
-    scale = saddle_scale(H, C)
-    unknowns, rows = scale[: len(free)], scale[len(free) :]
+    whole = Factored(H, C)
+    if whole.regular:
+        return False, False
+    unknowns, rows = whole.scale[: len(free)], whole.scale[len(free) :]
     C, H = C * rows[:, None] * unknowns, H * unknowns[:, None] * unknowns
     duals = len(C) > len(free) or _is_deficient(C.T)
     definite = form.curvature == "diagonal" and bool(np.all(P[free] > 0))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from argflux.programs.derivatives.saddle import saddle_scale
+from argflux.programs.derivatives.saddle import Factored
 from argflux.programs.derivatives.vertices import solve_vertices
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import Form
@@ -151,7 +151,11 @@ def solve(system: System, r1: Array, r2: Array, regular: bool) -> tuple[Array, A
         return np.zeros(r1.shape), np.zeros(r2.shape)
     direct = _solve_regular if system.P.any() else _solve_vertex
     answer = direct(system, r1, r2) if regular else None
-    return _least_norm(system, r1, r2) if answer is None else answer
+    if answer is not None:
+        return answer
+    whole, right, n = Factored(*system), np.concatenate([r1, r2], 1), len(system.P)
+    answer = whole.solve(right) if whole.regular else _least_norm(whole, right)
+    return answer[:, :n], answer[:, n:]
 
 
 def _solve_regular(system: System, r1: Array, r2: Array) -> tuple[Array, Array] | None:
@@ -243,17 +247,10 @@ def _sizes(a: Array) -> Array:
     return np.abs(a).max(1, initial=0.0)
 
 
-def _least_norm(system: System, r1: Array, r2: Array) -> tuple[Array, Array]:
-    """Solution of least norm, in the units of `saddle_scale`."""
-    P, C = system
-    n = len(P)
-    K = np.block([[P, C.T], [C, np.zeros((len(C), len(C)))]])
-    scale = saddle_scale(P, C)
-    K = K * scale[:, None] * scale
-    values, vectors = np.linalg.eigh(K)
+def _least_norm(whole: Factored, right: Array) -> Array:
+    """Solution of least norm, in units, for each row."""
+    values, vectors = np.linalg.eigh(whole.K)
     kept = np.abs(values) > NULL * np.max(np.abs(values), initial=0.0)
-    values, vectors = values[kept], vectors[:, kept]
-    right = np.concatenate([r1, r2], 1) * scale
+    values, vectors, right = values[kept], vectors[:, kept], right * whole.scale
     answer = (right @ vectors / values) @ vectors.T
-    answer = (answer + ((right - answer @ K) @ vectors / values) @ vectors.T) * scale
-    return answer[:, :n], answer[:, n:]
+    return (answer + ((right - answer @ whole.K) @ vectors / values) @ vectors.T) * whole.scale

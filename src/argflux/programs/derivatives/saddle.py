@@ -4,9 +4,37 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.linalg import get_lapack_funcs
 
-UNCURVED = 1e-12
+UNCURVED, REGULAR = 1e-12, 1e-8
 ROUNDS = 3
+dgetrf, dgetrs, dgecon = get_lapack_funcs(("getrf", "getrs", "gecon"))
+
+
+class Factored:
+    """The matrix `[[P, C'], [C, 0]]` in units, dense, with its factors where it is regular.
+
+    Example:
+        >>> pair = Factored(np.zeros((1, 1)), np.ones((1, 1)))
+        >>> pair.regular, pair.solve(np.array([[1.0, 2.0]])).tolist()
+        (True, [[2.0, 1.0]])
+    """
+
+    def __init__(self, P: np.ndarray, C: np.ndarray):
+        self.scale = saddle_scale(P, C)
+        K = np.block([[P, C.T], [C, np.zeros((len(C), len(C)))]])
+        self.K = K * self.scale[:, None] * self.scale
+        self.regular = False
+        if len(C) <= len(P) > 0 and np.isfinite(self.K).all():
+            self._lu, self._order, info = dgetrf(self.K)
+            self.regular = not info and dgecon(self._lu, np.abs(self.K).sum(0).max(initial=0.0))[0] > REGULAR
+
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """Solve for each row of right-hand sides."""
+        scaled = (right * self.scale).T
+        v = dgetrs(self._lu, self._order, scaled)[0]
+        v = v + dgetrs(self._lu, self._order, scaled - self.K @ v)[0]
+        return v.T * self.scale
 
 
 def saddle_scale(P: np.ndarray, C: np.ndarray) -> np.ndarray:
