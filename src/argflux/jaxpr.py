@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 from jax import lax
-from jax._src import dispatch
 from jax.core import ShapedArray, Tracer
 from jax.extend.core import (
     ClosedJaxpr,
@@ -39,7 +38,7 @@ __all__ = [
     "is_traced",
     "jaxpr_as_fun",
     "jaxprs_in_params",
-    "lowered_for_devices",
+   
     "mlir",
     "object_pullback",
     "scan_counts",
@@ -62,14 +61,6 @@ _CALLS = {
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }
-
-
-def lowered_for_devices(primitive: Primitive) -> None:
-    """Lower the programs that hold a primitive anew for other devices, whose partitioner it has something to say to.
-
-    JAX has no public way to say so.
-    """
-    dispatch.prim_requires_devices_during_lowering.add(primitive)
 
 
 def closed(program: Any) -> ClosedJaxpr:

@@ -19,7 +19,7 @@ ACCURATE = 1e-10
 EQUALITY = 5
 THREADED = 1e7
 REFINEMENTS = 3
-BLOCK = 8
+BLOCK = 16
 OPTIONS = {"primal_tol": 0.0, "eps_prox": 0.0}
 
 Array = NDArray[np.float64]
@@ -68,6 +68,8 @@ def solve_reduced(P, A, G, active, fixed, mode, r1, r2, r3, *, form: Form) -> tu
 def _solve_blocks(form: Form, wanted: NDArray, threads: int, matrices, right, answer) -> NDArray:
     """Solve regular systems some at a time, which needs fewer turns of the interpreter; which ones are left."""
     size = min(BLOCK, 1 + len(wanted) // (4 * threads))
+    counts = (matrices[3] > 0).sum(1)
+    wanted = wanted[np.argsort(counts[wanted % len(counts)], kind="stable")]
     blocks = [wanted[i : i + size] for i in range(0, len(wanted), size)]
     left: list[NDArray] = []
 
@@ -88,28 +90,31 @@ def _pick(part: NDArray, which: NDArray) -> NDArray:
 
 
 def _solve_block(P: Array, rows: Array, active: NDArray[np.bool_], r1: Array, r2: Array) -> tuple[Array, Array, Array]:
-    """As `_solve_regular`, for several instances without fixed variables; which of the answers are accurate."""
-    import daqp
+    """As `_solve_regular`, for several instances without fixed variables; which of the answers are accurate.
 
+    The active rows come first, and all instances get as many as the one that has most, with duals of zero.
+    """
+    (batch, n), counts = r1.shape, active.sum(1)
+    most = int(counts.max(initial=0))
+    order, on = np.argsort(~active, 1, kind="stable")[:, :most], np.arange(most) < counts[:, None]
     diagonal = np.einsum("bii->bi", P)
     scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    H = (P + P.mT) * (0.5 * scale[:, :, None] * scale[:, None])
-    C, f, b = rows * scale[:, None], r1 * -scale, np.where(active, r2, 0.0)
-    unit = np.maximum(_sizes(f), _sizes(b))[:, None]
-    unit[unit == 0] = 1.0
-    f, b = f / unit, b / unit
-    x, y, flag = np.zeros(f.shape), np.zeros(b.shape), np.zeros(len(f))
-    for i, on in enumerate(active):
-        limits, kind = b[i, on], np.full(np.count_nonzero(on), EQUALITY, np.int32)
-        x[i], _, flag[i], info = daqp.solve(H[i], f[i], C[i, on], limits, limits, kind, **OPTIONS)
-        y[i, on] = info["lam"]
-    held = np.einsum("bji,bj->bi", C, y)
-    wrong, apart = np.einsum("bij,bj->bi", H, x) + held + f, np.einsum("bij,bj->bi", C, x) - b
-    size = _sizes(x) + _sizes(f)
-    reach = size[:, None] * np.sqrt(np.einsum("bij,bij->bi", C, C)) + np.abs(b)
-    done = (flag == 1) & (diagonal > 0).all(1) & (_sizes(wrong) <= ACCURATE * (size + _sizes(held)))
-    done &= ((np.abs(apart) <= ACCURATE * reach) | ~active).all(1)
-    return x * unit * scale, y * unit, done
+    C = np.take_along_axis(rows, order[:, :, None], 1) * (scale[:, None] * on[:, :, None])
+    K = np.zeros((batch, n + most, n + most))
+    K[:, :n, :n] = (P + P.mT) * (0.5 * scale[:, :, None] * scale[:, None])
+    K[:, :n, n:], K[:, n:, :n] = C.mT, C
+    K[:, n + np.arange(most), n + np.arange(most)] = ~on
+    right = np.concatenate([r1 * scale, np.take_along_axis(r2, order, 1) * on], 1)
+    y, done = np.zeros(r2.shape), np.zeros(batch, bool)
+    try:
+        v = np.linalg.solve(K, right[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        return np.zeros(r1.shape), y, done
+    terms = np.einsum("bij,bj->bi", abs(K), abs(v)) + abs(right)
+    left = abs(right - np.einsum("bij,bj->bi", K, v))
+    done = (diagonal > 0).all(1) & np.all(left <= ACCURATE * terms, 1)
+    np.put_along_axis(y, order, v[:, n:] * on, 1)
+    return v[:, :n] * scale, y, done
 
 
 def _solve_one(form: Form, regular: bool, P, A, G, active, fixed, r1, r2, r3) -> tuple[Array, Array, Array]:

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, lowered_for_devices, mlir
+from argflux.jaxpr import Primitive, ShapedArray, aval_like, batching, mlir
 from argflux.programs.forms.arrays import lies_here, on_host, placed
-from argflux.programs.forms.dealt import dealt, devices_of
+from argflux.programs.forms.dealt import dealt, over_devices
 
 
 def double_primitive(name: str, run: Callable, outputs: Callable, known: Callable) -> Primitive:
@@ -48,11 +48,11 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
 
     def lower(ctx, *args, **params):
         avals = [ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in]
-        run = functools.partial(doubled, **params)
-        if devices_of(ctx) > 1 and max(aval.shape[0] for aval in avals) > 1:
-            run = dealt(ctx, run, avals, ctx.avals_out)
+        ctx, run = ctx.replace(avals_in=avals), functools.partial(doubled, **params)
+        if max(aval.shape[0] for aval in avals) > 1 and (several := over_devices(ctx)) is not None:
+            ctx, run = several, dealt(several, run, avals, ctx.avals_out)
         with jax.enable_x64(True):
-            return mlir.lower_fun(run, multiple_results=True)(ctx.replace(avals_in=avals), *args)
+            return mlir.lower_fun(run, multiple_results=True)(ctx, *args)
 
     @functools.lru_cache(maxsize=256)
     def compiled(keywords):
@@ -70,7 +70,6 @@ def double_primitive(name: str, run: Callable, outputs: Callable, known: Callabl
     primitive.def_abstract_eval(abstract)
     primitive.def_impl(evaluate)
     mlir.register_lowering(primitive, lower)
-    lowered_for_devices(primitive)
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, declared)
     return primitive
 

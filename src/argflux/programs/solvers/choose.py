@@ -20,7 +20,7 @@ from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
 
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "separable")
-SMALL = 40
+SMALL = 56
 FEW = 64
 
 
