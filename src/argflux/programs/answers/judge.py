@@ -10,7 +10,7 @@ from argflux.programs.answers.ranks import dense_ranks, sparse_ranks
 from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.forms.arrays import joined, namespace
 from argflux.programs.forms.form import Blocks, Form, bounds, times, transposed_times
-from argflux.programs.forms.units import Frame, Sizes, largest, sizes_of
+from argflux.programs.forms.units import Frame, Sizes, is_far, largest, sizes_of
 
 WEAK = 1e-7
 NEAR = 1e-9
@@ -162,6 +162,7 @@ def judge(form: Form, settings: Any, blocks: Blocks, bad: Any, answer: Answer, f
     sound = xp.all(xp.isfinite(answer.x), 1) & xp.all(xp.isfinite(answer.dual), 1)
     sound = sound & xp.all(xp.isfinite(answer.bound), 1) & ~bad
     sizes = abs(answer.x / frame.unit), abs(answer.dual * frame.norm), abs(answer.bound * frame.unit)
+    sound = sound & ~is_far(form, frame, sizes[0])
     clean = [xp.where(sound[:, None] & (a > frame.nothing), v, 0.0) for a, v in zip(sizes, answer[:3], strict=True)]
     answer = answer._replace(x=clean[0], dual=clean[1], bound=clean[2])
     products = multiply(form, blocks, answer.x)
@@ -199,7 +200,7 @@ def active_set(
     slack, reach = blocks.h - products.below, norm * sizes.width
     near = slack <= xp.maximum(NEAR * (xp.abs(products.below) + finite(xp.abs(blocks.h))), NOISE * reach)
     near = near | (z * norm * reach > slack * sizes.force)
-    active = xp.pad(near, ((0, 0), (form.p, 0)), constant_values=True)
+    active = xp.concatenate([xp.ones((len(near), form.p), bool), near], 1)
     weak = xp.any(near & (z * norm <= noise), 1)
     if not form.bounded:
         return active.astype(xp.int32), xp.zeros(answer.x.shape, xp.int32), weak

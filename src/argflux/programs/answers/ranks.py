@@ -4,6 +4,7 @@ import numpy as np
 
 from argflux.programs.answers.status import Regularity
 from argflux.programs.derivatives.dependent import are_dependent
+from argflux.programs.derivatives.padded import Padded
 from argflux.programs.derivatives.saddle import Factored
 from argflux.programs.derivatives.sparsekkt import system_of
 from argflux.programs.forms.blas import one_thread
@@ -12,7 +13,7 @@ from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.stencil import numbers
 
 NULL = 1e-9
-THREADED = 1e6
+THREADED, SOME = 1e6, 32
 
 
 def dense_ranks(form: Form, P, A, G, active, fixed, doubtful) -> np.ndarray:
@@ -24,6 +25,8 @@ def dense_ranks(form: Form, P, A, G, active, fixed, doubtful) -> np.ndarray:
         if len(many):
             picked = [part[many] if len(part) > 1 else part for part in (P, A, G, active, fixed)]
             flags[many] = are_dependent(*picked) * np.int32(Regularity.LICQ)
+    if form.curvature == "dense" and len(which):
+        which = which[~_regular(P, A, G, active, fixed, which)]
 
     def work(left) -> None:
         for i in map(which.__getitem__, left):
@@ -35,6 +38,17 @@ def dense_ranks(form: Form, P, A, G, active, fixed, doubtful) -> np.ndarray:
     with one_thread(size):
         share(work, len(which), cores() if len(which) * size**2 > THREADED else 1)
     return flags
+
+
+def _regular(P, A, G, active, fixed, which: np.ndarray) -> np.ndarray:
+    """Which instances without fixed variables have systems that are far from singular, some at a time."""
+    regular = np.zeros(len(which), bool)
+    for start in range(0, len(which), SOME):
+        part = which[start : start + SOME]
+        own, left, right, on, held = (a[part % len(a)] for a in (P, A, G, active, fixed))
+        found = Padded.of(own, np.concatenate([left, right], 1), on > 0).regular()
+        regular[start : start + SOME] = found & ~held.any(1)
+    return regular
 
 
 def sparse_ranks(form: Form, P, A, G, active, fixed, solved) -> np.ndarray:

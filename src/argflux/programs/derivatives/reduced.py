@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from argflux.programs.derivatives.padded import Padded
 from argflux.programs.derivatives.saddle import Factored
 from argflux.programs.derivatives.vertices import solve_vertices
 from argflux.programs.forms.blas import one_thread
@@ -75,9 +76,9 @@ def _solve_blocks(form: Form, wanted: NDArray, threads: int, matrices, right, an
 
     def work(numbers: Iterator[int]) -> None:
         for which in map(blocks.__getitem__, numbers):
-            P, A, G, active, mode, r1, r2 = (_pick(part, which) for part in (*matrices, *right[:2]))
-            x, dual, done = _solve_block(P, np.concatenate([A, G], 1), active > 0, r1, r2)
-            done &= mode == 1
+            P, A, G, active, mode = (_pick(part, which) for part in matrices)
+            rows, doubtful = np.concatenate([A, G], 1), np.not_equal(mode, 1)
+            x, dual, done = _solve_block(P, rows, np.greater(active, 0), doubtful, right[0][which], right[1][which])
             answer[0][which[done]], answer[1][which[done]] = x[done], dual[done]
             left.append(which[~done])
 
@@ -89,32 +90,24 @@ def _pick(part: NDArray, which: NDArray) -> NDArray:
     return part[which] if len(part) > 1 else np.broadcast_to(part, (len(which), *part.shape[1:]))
 
 
-def _solve_block(P: Array, rows: Array, active: NDArray[np.bool_], r1: Array, r2: Array) -> tuple[Array, Array, Array]:
+def _solve_block(P: Any, rows: Any, active: Any, doubtful: Any, r1: Array, r2: Array) -> tuple[Any, Any, Any]:
     """As `_solve_regular`, for several instances without fixed variables; which of the answers are accurate.
 
-    The active rows come first, and all instances get as many as the one that has most, with duals of zero.
+    What is doubtful may be singular, and then is not answered.
     """
-    (batch, n), counts = r1.shape, active.sum(1)
-    most = int(counts.max(initial=0))
-    order, on = np.argsort(~active, 1, kind="stable")[:, :most], np.arange(most) < counts[:, None]
-    diagonal = np.einsum("bii->bi", P)
-    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    C = np.take_along_axis(rows, order[:, :, None], 1) * (scale[:, None] * on[:, :, None])
-    K = np.zeros((batch, n + most, n + most))
-    K[:, :n, :n] = (P + P.mT) * (0.5 * scale[:, :, None] * scale[:, None])
-    K[:, :n, n:], K[:, n:, :n] = C.mT, C
-    K[:, n + np.arange(most), n + np.arange(most)] = ~on
-    right = np.concatenate([r1 * scale, np.take_along_axis(r2, order, 1) * on], 1)
-    y, done = np.zeros(r2.shape), np.zeros(batch, bool)
+    system, n, y = Padded.of(P, rows, active), r1.shape[1], np.zeros(r2.shape)
+    right = np.concatenate([r1 * system.scale, np.take_along_axis(r2, system.order, 1) * system.on], 1)
     try:
-        v = np.linalg.solve(K, right[:, :, None])[:, :, 0]
+        v = np.linalg.solve(system.K, right[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
-        return np.zeros(r1.shape), y, done
-    terms = np.einsum("bij,bj->bi", abs(K), abs(v)) + abs(right)
-    left = abs(right - np.einsum("bij,bj->bi", K, v))
-    done = (diagonal > 0).all(1) & np.all(left <= ACCURATE * terms, 1)
-    np.put_along_axis(y, order, v[:, n:] * on, 1)
-    return v[:, :n] * scale, y, done
+        return np.zeros(r1.shape), y, np.zeros(len(r1), bool)
+    terms = np.einsum("bij,bj->bi", abs(system.K), abs(v)) + abs(right)
+    left = abs(right - np.einsum("bij,bj->bi", system.K, v))
+    done = np.all(left <= ACCURATE * terms, 1)
+    if doubtful.any():
+        done &= system.regular() | ~doubtful
+    np.put_along_axis(y, system.order, v[:, n:] * system.on, 1)
+    return v[:, :n] * system.scale, y, done
 
 
 def _solve_one(form: Form, regular: bool, P, A, G, active, fixed, r1, r2, r3) -> tuple[Array, Array, Array]:

@@ -16,6 +16,7 @@ UNCURVED = 1e-12
 BALANCES = 2
 NOTHING = 1e-30
 SLIGHT = 1e-6
+FAR = 1e8
 
 
 class Frame(NamedTuple):
@@ -49,6 +50,17 @@ def frame(form: Form, blocks: Blocks) -> Frame:
     unit = units(form, blocks)
     norm = joined(*(times(magnitude(M), unit) for M in (blocks.A, blocks.G)))
     return Frame(unit, norm, _nothing(form, blocks, unit, norm)[:, None])
+
+
+def is_far(form: Form, frame: Frame, sizes: Any) -> Any:
+    """Which points, given by the sizes of unknowns in units, are so far away that beside these any rows are met.
+
+    Linear programs have no size of their own.
+    """
+    xp = namespace(sizes)
+    if form.curvature == "none":
+        return xp.zeros(len(sizes), bool)
+    return xp.max(sizes, 1, initial=0.0) > FAR / NOTHING * frame.nothing[:, 0]
 
 
 def _nothing(form: Form, blocks: Blocks, unit: jax.Array, norm: jax.Array) -> jax.Array:

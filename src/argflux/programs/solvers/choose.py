@@ -20,7 +20,7 @@ from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
 
 METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "separable")
-SMALL = 56
+SMALL, FEW_ROWS = 54, 34
 FEW = 64
 
 
@@ -47,8 +47,8 @@ class Settings:
             return "separable"
         if form.curvature == "none":
             return "highs"
-        hosted = form.n + form.rows > SMALL and jax.default_backend() == "cpu"
-        return "daqp" if hosted else "pivoting"
+        large = form.n + form.rows > SMALL or form.rows > FEW_ROWS
+        return "daqp" if large and jax.default_backend() == "cpu" else "pivoting"
 
     def is_hosted(self, form: Form) -> bool:
         """Whether the whole solve is one call on the host."""

@@ -10,12 +10,11 @@ from argflux.programs.derivatives.sparsekkt import System, system_of
 from argflux.programs.forms.form import Blocks, Form, bounds
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.stencil import numbers, stencils
-from argflux.programs.forms.units import NOTHING, SLIGHT, Frame
+from argflux.programs.forms.units import FAR, NOTHING, SLIGHT, Frame
 from argflux.programs.solvers.scaling import Instance
 
 STEPS, REPEATS = 8, 3
 EXACT = 1e-13
-FAR = 1e8
 GOOD = 1e-10
 
 

@@ -93,18 +93,31 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
     found, judges, which = len(Answer._fields), len(Judged._fields), np.flatnonzero(wanted)
     pick = lambda a: a[which] if len(a) > 1 else a
     answer, judged = Answer(*[a[which] for a in arrays[:found]]), Judged(*arrays[found : found + judges])
-    mode = judged.mode[which]
-    wrong = (answer.status == int(Status.SOLVED)) & _is_any(mode, (0, 3))
-    answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
-    blocks = Blocks(*map(pick, arrays[found + judges :]))
+    blocks, picked = Blocks(*map(pick, arrays[found + judges :])), Judged(*[a[which] for a in judged])
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
-        fresh = _settle(form, settings, blocks, answer, Judged(*[a[which] for a in judged]))
+        if settings.method(form) == "pivoting":
+            answer, picked = _by_daqp(form, settings, blocks, answer, picked)
+        wrong = (answer.status == int(Status.SOLVED)) & _is_any(picked.mode, (0, 3))
+        answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
+        fresh = _settle(form, settings, blocks, answer, picked)
     if len(which) == len(wanted):
         return fresh
     judged = Judged(*map(np.array, judged))
     for values, part in zip(judged, fresh, strict=True):
         values[which] = part
     return judged
+
+
+def _by_daqp(form: Form, settings: Any, blocks: Blocks, answer: Answer, judged: Judged) -> tuple[Answer, Judged]:
+    """Let DAQP, which takes a P that is singular, solve what pivoting has not."""
+    bad = judged.status == int(Status.BAD_DATA)
+    failed = _is_any(judged.mode, (0, 3)) & ~bad
+    if not failed.any():
+        return answer, judged
+    found = _daqp(form, settings, blocks, failed, np.zeros((1, form.p + form.m + form.n), np.int32))
+    merged = [np.where(failed.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(answer, found, strict=True)]
+    answer = Answer(*merged)
+    return answer, judge(form, settings, blocks, bad, answer, frame(form, blocks))
 
 
 def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Judged) -> Judged:
