@@ -151,7 +151,7 @@ def test_a_verdict_in_poor_units_is_not_believed(monkeypatch, x64):
         return answered._replace(status=int(Status.PRIMAL_INFEASIBLE)) if len(verdicts) == 1 else answered
 
     monkeypatch.setattr(clarabel, "_run", first_says_infeasible)
-    data = degenerate(0)
+    data = convex_regression()
     assert int(solve(*data).status) == Status.SOLVED
     assert len(verdicts) == 2
 

@@ -19,6 +19,7 @@ from argflux.programs.solvers.fallback import fall_back, solve_by_clarabel
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
 from argflux.programs.solvers.rescue import rescue
+from argflux.programs.solvers.sharpen import sharpened
 
 THREADED, ALONE, SOME = 1e7, 3e5, 32
 SHARED = ("highs", "clarabel", "separable")  # by threads of their own, or all instances at once
@@ -97,6 +98,8 @@ def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
         if settings.method(form) == "pivoting":
             answer, picked = _by_daqp(form, settings, blocks, answer, picked)
+        if form.patterns is None and form.curvature == "dense":
+            answer, picked = _sharpened(form, settings, blocks, answer, picked)
         wrong = (answer.status == int(Status.SOLVED)) & _is_any(picked.mode, (0, 3))
         answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
         fresh = _settle(form, settings, blocks, answer, picked)
@@ -118,6 +121,18 @@ def _by_daqp(form: Form, settings: Any, blocks: Blocks, answer: Answer, judged: 
     merged = [np.where(failed.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(answer, found, strict=True)]
     answer = Answer(*merged)
     return answer, judge(form, settings, blocks, bad, answer, frame(form, blocks))
+
+
+def _sharpened(form: Form, settings: Any, blocks: Blocks, answer: Answer, judged: Judged) -> tuple[Answer, Judged]:
+    """Make what is nearly solved exact; what that does not solve stays as it was."""
+    bad = judged.status == int(Status.BAD_DATA)
+    near = (answer.status == int(Status.SOLVED)) & _is_any(judged.mode, (0, 3)) & ~bad
+    if not near.any():
+        return answer, judged
+    found = sharpened(form, blocks, answer, near)
+    fresh = judge(form, settings, blocks, bad, found, frame(form, blocks))
+    pick = lambda a, b: np.where((near & (fresh.mode > 0)).reshape(-1, *[1] * (a.ndim - 1)), b, a)
+    return Answer(*map(pick, answer, found)), Judged(*map(pick, judged, fresh))
 
 
 def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Judged) -> Judged:
