@@ -120,7 +120,7 @@ def study_initialisations(
     turn = (jax.process_index(), jax.process_count()) if distributed else (0, 1)
     records = _shared_records(folder, settings) if turn[1] > 1 else Records(folder, settings)
     wanted = [(family, number) for number in range(starts) for family in chosen]
-    _go(Trial(Together(network, loss, rule), course), records, wanted, chunk, progress and not turn[0], turn)
+    _go(lambda: Trial(Together(network, loss, rule), course), records, wanted, chunk, progress and not turn[0], turn)
     if turn[1] > 1:
         meet(f"records in {folder}")
         records.read()
@@ -158,12 +158,18 @@ def _shared_records(folder: str | Path | None, settings: dict[str, Any]) -> Reco
 
 
 def _go(
-    trial: Trial, records: Records, wanted: list[Start], chunk: int | None, progress: bool, turn: tuple[int, int]
+    begin: Callable[[], Trial],
+    records: Records,
+    wanted: list[Start],
+    chunk: int | None,
+    progress: bool,
+    turn: tuple[int, int],
 ) -> None:
     """Take the starts that are not recorded through the course: of every so many chunks the one whose turn it is."""
     left = [(family, number) for family, number in wanted if not records.has(family.name, number)]
     if not left:
         return
+    trial = begin()
     parameters = sum(array.size for array in trial.together.template)
     most = min(chunk or len(left), math.ceil(len(left) / turn[1]))
     own = chunks(left, parameters, most)[turn[0] :: turn[1]]
