@@ -260,5 +260,5 @@ def test_bad_input(error, message, call):
 
 def test_small_programs_are_dense(monkeypatch):
     monkeypatch.setattr(sparseblocks, "SMALL", 100)
-    monkeypatch.setattr(hosted, "solve_clarabel", None)
+    monkeypatch.setattr(hosted, "solve_interior", None)
     np.testing.assert_allclose(solve_qp(EYE, -TWO, A=EYE, b=TWO).x, TWO, atol=1e-7)

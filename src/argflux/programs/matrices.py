@@ -59,7 +59,7 @@ def solve_qp(
         lower: `(n,)` or a number, `-inf` where there is none, or `None`.
         upper: likewise.
         start: a solution of a similar program, whose active set is tried first.
-        solver: "daqp", "pivoting", "clarabel", "separable" or "highs" (linear programs);
+        solver: "daqp", "pivoting", "piqp", "clarabel", "separable" or "highs" (linear programs);
             chosen by structure, size and device if `None`.
         tolerance: largest relative residual of a solved instance, and how far right sides that contradict each other
             may be moved, beside their size; at least 16 roundings of the dtype of q for the latter.

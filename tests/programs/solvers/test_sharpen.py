@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from argflux.programs import Status, solve_qp
-from argflux.programs.solvers import clarabel
+from argflux.programs.solvers import interior
 
 
 def half_rank(batch, n, m, bounded):
@@ -24,8 +24,8 @@ def half_rank(batch, n, m, bounded):
 def test_half_rank_is_an_ordinary_case(n, m, bounded, compiled, x64, monkeypatch):
     blocks, limits = half_rank(40, n, m, bounded)
     asked = []
-    solve_one = clarabel.solve_one
-    monkeypatch.setattr(clarabel, "solve_one", lambda *a: asked.append(1) or solve_one(*a))
+    solve_one = interior.solve_one
+    monkeypatch.setattr(interior, "solve_one", lambda *a: asked.append(1) or solve_one(*a))
     run = jax.vmap(lambda P, q, G, h: solve_qp(P, q, G=G, h=h, **limits))
     s = (jax.jit(run) if compiled else run)(*blocks)
     np.testing.assert_array_equal(s.status, Status.SOLVED)

@@ -34,7 +34,8 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     """Solve `P dx + C' ddual + dbound = r1`, `C dx = r2` on active rows, `dx = r3` on fixed variables.
 
     `mode` is 0 where the answer is zero, 1 where the system is regular, 2 where the least-norm answer is wanted,
-    3 where the answer is NaN. The inverses may be empty; the host solves what they and the diagonal do not serve.
+    3 where the answer is NaN. The inverses may be empty, or zero where the host has solved the program; it solves what
+    they and the diagonal do not serve.
     """
     batch = max(operand.shape[0] for operand in (P, A, G, active, fixed, mode, r1, r2, r3))
     xp = namespace(r1)
@@ -50,9 +51,11 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
         left = _is_uncurved(form, P, mode, fixed) | (~definite & ((mode == 1) | singular))
         singular = left | singular if form.n <= LARGE else left
     else:
-        step = _solve_inverse(form, P, A, G, uncarry(inverse), uncarry(schur), active, fixed, r1, r2, r3)
+        inverse, schur = uncarry(inverse), uncarry(schur)
+        step = _solve_inverse(form, P, A, G, inverse, schur, active, fixed, r1, r2, r3)
+        singular = singular | ((mode == 1) & (inverse[:, 0, 0] == 0))
     step = _masked(mode, step)
-    if form.p + form.m and (form.n <= LARGE or form.curvature == "diagonal"):
+    if (form.p + form.m or inverse.shape[1]) and (form.n <= LARGE or form.curvature == "diagonal"):
         step = _replace_singular(form, batch, operands, singular, step)
     return _parts(form, step)
 

@@ -12,7 +12,10 @@ from argflux.jaxpr import Tracer
 
 def on_host(*arrays: Any) -> bool:
     """Whether all of the arrays are NumPy's."""
-    return all(isinstance(array, np.ndarray) for array in arrays)
+    for array in arrays:  # asked so often that a generator would be felt
+        if not isinstance(array, np.ndarray):
+            return False
+    return True
 
 
 def namespace(*arrays: Any) -> Any:
@@ -56,8 +59,27 @@ def known(arrays: Sequence) -> list:
 
 
 def placed(arrays: Any) -> Any:
-    """JAX's arrays of a tree of NumPy's; `jnp.asarray` would compile a program for each new shape."""
-    return jax.device_put(arrays)
+    """JAX's arrays of a tree of NumPy's.
+
+    Shapes that are met often are worth a compiled function that does nothing, which takes a tenth of the time.
+    """
+    leaves, treedef = jax.tree.flatten(arrays)
+    kinds = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    _met[kinds] = _met.get(kinds, 0) + 1
+    if _met[kinds] < OFTEN or _is_watched():
+        return jax.device_put(arrays)
+    return treedef.unflatten(_unchanged(leaves))
+
+
+OFTEN = 16
+_met: dict[tuple, int] = {}
+_unchanged = jax.jit(lambda leaves: leaves, inline=True)
+
+
+def _is_watched() -> bool:
+    """Whether compiled functions are not compiled, or stop at values that are no numbers."""
+    config: Any = jax.config
+    return config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
 
 
 def repeated(going: Callable, step: Callable, carry: Any) -> Any:

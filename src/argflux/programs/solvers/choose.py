@@ -15,11 +15,11 @@ from argflux.programs.forms.form import Blocks, Form, batch_size, dense_rows, is
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.units import Frame, all_curved, frame
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
-from argflux.programs.solvers.hosted import inverses, settle, solve_hosted
+from argflux.programs.solvers.hosted import settle, solve_hosted
 from argflux.programs.solvers.pivoting import solve_pivoting
 from argflux.programs.solvers.separable import is_separable
 
-METHODS = ("auto", "pivoting", "daqp", "highs", "clarabel", "separable")
+METHODS = ("auto", "pivoting", "daqp", "highs", "piqp", "clarabel", "separable")
 SMALL, FEW_ROWS = 54, 34
 FEW = 64
 
@@ -42,7 +42,7 @@ class Settings:
         if self.solver != "auto":
             return self.solver
         if form.patterns is not None:
-            return "highs" if form.curvature == "none" else "clarabel"
+            return "highs" if form.curvature == "none" else "piqp"
         if is_separable(form):
             return "separable"
         if form.curvature == "none":
@@ -81,7 +81,7 @@ def solve_blocks(form: Form, settings: Settings, blocks: Blocks, start: Any) -> 
     if settings.is_hosted(form) or xp is np:
         judged = Judged(*host_call(solve_hosted, shapes, *blocks, start, **static))
         if settings.inverts(form):
-            inverse, schur = inverses(form, blocks, judged.active, judged.fixed)
+            inverse, schur = xp.zeros((batch, form.n, form.n)), xp.zeros((batch, form.rows, form.rows))
     else:
         measures = frame(form, blocks)
         answer, inverse, schur = _traced(form, settings, blocks, start, measures)

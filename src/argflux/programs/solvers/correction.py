@@ -26,6 +26,14 @@ class Point(NamedTuple):
     bound: np.ndarray
 
 
+class Answered(NamedTuple):
+    """What a method finds for one instance."""
+
+    point: Point
+    status: int
+    iterations: int
+
+
 class Found(NamedTuple):
     """A point, and the largest of the residuals that decide whether it is a solution."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from argflux.programs.answers.judge import Answer
 from argflux.programs.forms.form import Blocks, Form, dressed, on_patterns
 from argflux.programs.forms.units import frame
-from argflux.programs.solvers.clarabel import solve_clarabel
+from argflux.programs.solvers.interior import solve_interior
 
 
 def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: np.ndarray, answer: Answer) -> Answer:
@@ -15,13 +15,13 @@ def fall_back(form: Form, settings: Any, blocks: Blocks, wanted: np.ndarray, ans
     if not wanted.any():
         return answer
     found = Answer(*map(np.array, answer))
-    for values, part in zip(found, solve_by_clarabel(form, settings, blocks, wanted), strict=True):
+    for values, part in zip(found, solve_sparse(form, settings, blocks, wanted), strict=True):
         values[wanted] = part[wanted]
     return found._replace(direct=answer.direct & ~wanted)
 
 
-def solve_by_clarabel(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray) -> Answer:
-    """Solve programs of any form by Clarabel; takes values, not matrices."""
+def solve_sparse(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray) -> Answer:
+    """Solve programs of any form by the interior-point methods of sparse ones; takes values, not matrices."""
     form, blocks = on_patterns(form, blocks)
     blocks = dressed(form, blocks)
-    return solve_clarabel(form, settings, blocks, usable, frame(form, blocks))
+    return solve_interior(form, settings, blocks, usable, frame(form, blocks))

@@ -16,13 +16,17 @@ NEAR = 16.0
 
 
 class Hosted(NamedTuple):
-    """Result: primal, duals of the rows `[A; G]`, signed duals of the bounds, DAQP's flag, its iterations."""
+    """Result: primal, duals of the rows `[A; G]`, signed duals of the bounds, DAQP's flag, its iterations.
+
+    `near` says which answers came of proximal steps, which end beside the solution.
+    """
 
     x: np.ndarray
     dual: np.ndarray
     bound: np.ndarray
     flag: np.ndarray
     iterations: np.ndarray
+    near: np.ndarray
 
     @property
     def found(self) -> np.ndarray:
@@ -51,16 +55,17 @@ def solve_daqp(form: Form, blocks: Blocks, usable: np.ndarray, start: np.ndarray
     size = _sizes(f, low, high, ms, H is not None)
     f, low, high = f / size, np.clip(low / size, -UNBOUNDED, UNBOUNDED), np.clip(high / size, -UNBOUNDED, UNBOUNDED)
     x, lam, (flag, iterations) = np.zeros(f.shape), np.zeros(low.shape), np.zeros((2, batch), np.int32)
+    near = np.zeros(batch, bool)
     workspace = Workspace(H is not None and len(H) == len(C) == 1, limit)
     for i in np.flatnonzero(usable):
         P = None if H is None else H[i % len(H)]
         *found, flag[i], iterations[i] = workspace.solve(P, f[i], C[i % len(C)], high[i], low[i], sense[i])
         if flag[i] == SOLVED:
-            x[i], lam[i] = found
+            (x[i], lam[i]), near[i] = found, workspace.is_near
     sound = np.isfinite(np.concatenate([x, lam], 1)).all(1, keepdims=True)
     x, lam = np.where(sound, x * (units * size), 0.0), np.where(sound, lam * size, 0.0)
     bound = lam[:, :ms] / units if ms else np.zeros((batch, n))
-    return Hosted(x, lam[:, ms:] * across, bound, flag, iterations)
+    return Hosted(x, lam[:, ms:] * across, bound, flag, iterations, near)
 
 
 def _units(form: Form, P: np.ndarray) -> np.ndarray:

@@ -8,21 +8,21 @@ import numpy as np
 
 from argflux.programs.answers.judge import Answer, Judged, is_ranked, judge, rank_flags, row_excess
 from argflux.programs.answers.status import Regularity, Status
-from argflux.programs.derivatives.dense import positive_inverse
 from argflux.programs.forms.blas import one_thread
-from argflux.programs.forms.form import Blocks, Form, dense_curvature, dense_rows, dressed, is_bad
+from argflux.programs.forms.form import Blocks, Form, dressed, is_bad
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.units import Frame, all_curved, frame
-from argflux.programs.solvers.clarabel import solve_clarabel
 from argflux.programs.solvers.closed import answer_free, answer_separable, is_free
-from argflux.programs.solvers.fallback import fall_back, solve_by_clarabel
+from argflux.programs.solvers.fallback import fall_back, solve_sparse
 from argflux.programs.solvers.highs import solve_highs
 from argflux.programs.solvers.host import solve_daqp
+from argflux.programs.solvers.interior import solve_interior
 from argflux.programs.solvers.rescue import rescue
 from argflux.programs.solvers.sharpen import sharpened
 
 THREADED, ALONE, SOME = 1e7, 3e5, 32
-SHARED = ("highs", "clarabel", "separable")  # by threads of their own, or all instances at once
+INTERIOR = ("piqp", "clarabel")
+SHARED = ("highs", *INTERIOR, "separable")  # by threads of their own, or all instances at once
 FAILED = int(Status.NUMERICAL_ERROR)
 FLAGS = (
     (1, Status.SOLVED),
@@ -61,17 +61,9 @@ def _solve_some(form: Form, settings: Any, *arrays) -> Judged:
         answer = _answer(form, settings, blocks, ~bad, start, measures)
         judged = judge(form, settings, blocks, bad, answer, measures)
     wanted = judged.mode != 1
-    return settle(wanted, *answer, *judged, *given, form=form, settings=settings) if wanted.any() else judged
-
-
-def inverses(form: Form, blocks: Blocks, active: Any, fixed: Any) -> tuple[Any, Any]:
-    """What pivoting leaves for the derivatives: P⁻¹, and the inverse of the active rows of `C P⁻¹ C'`, else zero."""
-    rows = dense_rows(form, blocks)
-    inverse, definite = positive_inverse(rows.P)
-    on = np.concatenate([active, fixed], 1)[:, : form.rows] != 0
-    on = (on & definite[:, None])[:, :, None]
-    schur = np.where(on & on.mT, rows.C @ inverse @ rows.C.mT, np.eye(form.rows))
-    return inverse, np.where(on & on.mT, positive_inverse(schur)[0], 0.0)
+    if not wanted.any():
+        return judged
+    return settle(wanted, *answer, *judged, *given, form=form, settings=settings, hosted=True)
 
 
 def _answer(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start: Any, measures: Frame) -> Answer:
@@ -82,27 +74,30 @@ def _answer(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start
         return answer_free(form, blocks, measures)[0]
     if method == "highs":
         return solve_highs(form, settings, blocks)
-    if method == "clarabel":
+    if method in INTERIOR:
         if form.patterns is None:
-            return solve_by_clarabel(form, settings, blocks, usable)
-        return solve_clarabel(form, settings, blocks, usable, measures)
+            return solve_sparse(form, settings, blocks, usable)
+        return solve_interior(form, settings, blocks, usable, measures)
     return _daqp(form, settings, blocks, usable, start)
 
 
-def settle(wanted, *arrays, form: Form, settings: Any) -> Judged:
-    """Settle the answers that are wanted; takes the fields of `Answer`, those of `Judged`, and the blocks."""
+def settle(wanted, *arrays, form: Form, settings: Any, hosted: bool = False) -> Judged:
+    """Settle the answers that are wanted; takes the fields of `Answer`, those of `Judged`, and the blocks.
+
+    Those that are `hosted` are the host's own, by DAQP in the place of pivoting, and measured as it measures.
+    """
     found, judges, which = len(Answer._fields), len(Judged._fields), np.flatnonzero(wanted)
     pick = lambda a: a[which] if len(a) > 1 else a
     answer, judged = Answer(*[a[which] for a in arrays[:found]]), Judged(*arrays[found : found + judges])
     blocks, picked = Blocks(*map(pick, arrays[found + judges :])), Judged(*[a[which] for a in judged])
     with one_thread(form.n + form.rows), np.errstate(all="ignore"):
-        if settings.method(form) == "pivoting":
+        if settings.method(form) == "pivoting" and not hosted:
             answer, picked = _by_daqp(form, settings, blocks, answer, picked)
         if form.patterns is None and form.curvature == "dense":
             answer, picked = _sharpened(form, settings, blocks, answer, picked)
         wrong = (answer.status == int(Status.SOLVED)) & _is_any(picked.mode, (0, 3))
         answer = answer._replace(status=np.where(wrong, np.int32(FAILED), answer.status), direct=answer.direct & ~wrong)
-        fresh = _settle(form, settings, blocks, answer, picked)
+        fresh = _settle(form, settings, blocks, answer, picked, hosted)
     if len(which) == len(wanted):
         return fresh
     judged = Judged(*map(np.array, judged))
@@ -135,17 +130,17 @@ def _sharpened(form: Form, settings: Any, blocks: Blocks, answer: Answer, judged
     return Answer(*map(pick, answer, found)), Judged(*map(pick, judged, fresh))
 
 
-def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Judged) -> Judged:
+def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Judged, hosted: bool) -> Judged:
     """Solve what failed by the method that fails last, or with its right sides moved; judge and rank all of it."""
     answer, bad, values = given, judged.status == int(Status.BAD_DATA), blocks
     blocks = dressed(form, values)
-    if settings.method(form) != "clarabel":
+    if settings.method(form) not in INTERIOR:
         kept = (Status.SOLVED, *VERDICTS) if settings.method(form) == "highs" else (Status.SOLVED,)
         answer = fall_back(form, settings, values, ~_is_any(given.status, kept) & ~bad, given)
     settled = _is_any(answer.status, (Status.SOLVED, Status.ITERATION_LIMIT, Status.BAD_DATA))
     answer, moved = rescue(form, settings, blocks, ~settled & ~bad, answer)
-    fresh = judged
-    if answer is not given or not (form.curvature == "none" or all_curved(form, blocks).all()):
+    fresh, measured = judged, hosted or form.curvature == "none" or all_curved(form, blocks).all()
+    if answer is not given or not measured:
         measures = frame(form, blocks)
         fresh = judge(form, settings, moved, bad, answer, measures)
         fresh.residuals[:, 0] = np.maximum(fresh.residuals[:, 0], row_excess(form, blocks, answer, measures))
@@ -154,7 +149,8 @@ def _settle(form: Form, settings: Any, blocks: Blocks, given: Answer, judged: Ju
     if form.curvature == "none" and is_ranked(form):  # at a vertex with independent rows, an edge starts
         weak, dependent = Regularity.STRICT_COMPLEMENTARITY, Regularity.LICQ
         flags = np.where(flags & (weak | dependent) == weak, flags | np.int32(Regularity.NON_UNIQUE), flags)
-    return fresh._replace(regularity=flags)
+    told = hosted & is_ranked(form) & (fresh.mode == 2) & (flags == 0)
+    return fresh._replace(regularity=flags, mode=np.where(told, np.int32(1), fresh.mode))
 
 
 def _is_any(numbers: np.ndarray, of: tuple[int, ...]) -> np.ndarray:
@@ -164,5 +160,6 @@ def _is_any(numbers: np.ndarray, of: tuple[int, ...]) -> np.ndarray:
 def _daqp(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, start: Any) -> Answer:
     r = solve_daqp(form, blocks, usable, start, settings.max_iterations)
     status = functools.reduce(lambda s, kind: np.where(r.flag == kind[0], int(kind[1]), s), FLAGS, 0 * r.flag + FAILED)
-    direct = r.found & positive_inverse(dense_curvature(form, blocks.P))[1] if settings.inverts(form) else r.found
-    return Answer(r.x, r.dual, r.bound, status.astype(np.int32), r.iterations, direct)
+    direct = r.found & ~r.near
+    answer = Answer(r.x, r.dual, r.bound, status.astype(np.int32), r.iterations, direct)
+    return sharpened(form, blocks, answer, r.near)

@@ -12,7 +12,7 @@ from argflux.programs.forms.arrays import joined
 from argflux.programs.forms.form import Blocks, Form, bounds
 from argflux.programs.forms.hostcall import cores
 from argflux.programs.forms.pattern import Sparse
-from argflux.programs.solvers.fallback import solve_by_clarabel
+from argflux.programs.solvers.fallback import solve_sparse
 from argflux.programs.solvers.highs import Simplex, matrix_of
 from argflux.programs.solvers.models import run_simplex
 from argflux.programs.solvers.proofs import PROOF, Program, contradicts
@@ -74,7 +74,7 @@ def _solve(form: Form, settings: Any, instance: list) -> tuple | None:
         lo, hi = np.concatenate([b, np.full(form.m, -np.inf)]), np.concatenate([b, h])
         status, iterations, parts = _alone(simplex.solve(*(a[None] for a in (q, lower, upper, lo, hi))))
     else:
-        found = solve_by_clarabel(form, settings, Blocks(*(a[None] for a in instance)), np.ones(1, bool))
+        found = solve_sparse(form, settings, Blocks(*(a[None] for a in instance)), np.ones(1, bool))
         *parts, status, iterations = (a[0] for a in found[:5])
     return (*parts, status, iterations) if status == Status.SOLVED else None
 

@@ -6,12 +6,14 @@ from argflux.programs.answers.judge import Answer
 from argflux.programs.derivatives.padded import Padded
 from argflux.programs.forms.form import Blocks, Form, dense_rows
 
+CLOSE = 1e-2
+
 
 def sharpened(form: Form, blocks: Blocks, answer: Answer, wanted: np.ndarray) -> Answer:
     """Solve the optimality conditions on the rows and bounds whose duals are not zero, of the instances wanted.
 
     A method that adds a little curvature where there is none names these rows rightly, and ends somewhat beside the
-    point. Where the conditions are singular the answers stay as they are.
+    point. Where the conditions are singular, or lead far away, the answers stay as they are.
     """
     which, k = np.flatnonzero(wanted), form.p + form.m
     if not len(which):
@@ -32,7 +34,8 @@ def sharpened(form: Form, blocks: Blocks, answer: Answer, wanted: np.ndarray) ->
     fresh = np.zeros(duals.shape)
     np.put_along_axis(fresh, system.order, v[:, form.n :] * system.on, 1)
     x, dual, bound = np.array(answer.x), np.array(answer.dual), np.array(answer.bound)
-    good = np.isfinite(v).all(1)
+    moved = np.abs(v[:, : form.n] - x[which] / system.scale).max(1)
+    good = np.isfinite(v).all(1) & (moved <= CLOSE * np.abs(v[:, : form.n]).max(1))
     x[which[good]], dual[which[good]] = (v[:, : form.n] * system.scale)[good], fresh[good, :k]
     if form.bounded:
         bound[which[good]] = fresh[good, k:]

@@ -14,7 +14,7 @@ from argflux.programs.forms.form import Blocks, Form
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.solvers import Settings
 from argflux.programs.solvers.choose import METHODS
-from argflux.programs.solvers.clarabel import is_convex
+from argflux.programs.solvers.interior import is_convex
 from argflux.programs.solvers.separable import is_separable
 from argflux.programs.statements.sparseblocks import read_sparse, shared_patterns
 
@@ -162,9 +162,9 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
         raise ArgumentError(
             f"solver='highs' for P {form.curvature}", "a linear program, P=None", "leave solver out", where=where
         )
-    if form.patterns is not None and solver not in ("auto", "highs", "clarabel"):
+    if form.patterns is not None and solver not in ("auto", "highs", "piqp", "clarabel"):
         raise ArgumentError(
-            f"solver={solver!r} for sparse matrices", "'highs' or 'clarabel'", "leave solver out", where=where
+            f"solver={solver!r} for sparse matrices", "'highs', 'piqp' or 'clarabel'", "leave solver out", where=where
         )
     for name, value in (("tolerance", tolerance), ("max_iterations", max_iterations)):
         if isinstance(value, Tracer):

@@ -11,7 +11,7 @@ from argflux.programs import Status, solve_qp
 from argflux.programs.derivatives import sparsekkt
 from argflux.programs.forms.form import Blocks, Form, dressed, on_patterns
 from argflux.programs.forms.units import frame
-from argflux.programs.solvers import Settings, clarabel
+from argflux.programs.solvers import Settings, clarabel, interior
 from argflux.programs.solvers.correction import Point, Program, held_at, met
 from argflux.programs.solvers.proximal import centres
 
@@ -92,7 +92,7 @@ def instance(P, q, G, h, lower, upper):
 def test_the_proximal_method_finds_what_holds(seed, monkeypatch):
     program = instance(*degenerate(seed))
     monkeypatch.setattr(clarabel, "ACCURACY", 1e4)
-    point = clarabel._run(program, Settings(), clarabel._plain(program)).point
+    point = clarabel.run_clarabel(program, Settings(), interior._plain(program)).point
     assert program.judged(point).error > 1e-6
     found = [min(program.judged(c).error, met(program, c, held).error) for c, held in centres(program, point)]
     assert min(found) < 2e-8
@@ -142,7 +142,7 @@ def test_an_answer_far_away_is_none(x64):
 
 
 def test_a_verdict_in_poor_units_is_not_believed(monkeypatch, x64):
-    run = clarabel._run
+    run = interior.run_clarabel
     verdicts = []
 
     def first_says_infeasible(program, settings, units):
@@ -150,9 +150,9 @@ def test_a_verdict_in_poor_units_is_not_believed(monkeypatch, x64):
         answered = run(program, settings, units)
         return answered._replace(status=int(Status.PRIMAL_INFEASIBLE)) if len(verdicts) == 1 else answered
 
-    monkeypatch.setattr(clarabel, "_run", first_says_infeasible)
+    monkeypatch.setattr(interior, "run_clarabel", first_says_infeasible)
     data = convex_regression()
-    assert int(solve(*data).status) == Status.SOLVED
+    assert int(solve(*data, solver="clarabel").status) == Status.SOLVED
     assert len(verdicts) == 2
 
 
@@ -164,4 +164,4 @@ def test_dense_programs_by_name(x64):
 
 def test_settings_name_the_method():
     form, _ = on_patterns(Form(2, 0, 0, "dense", False, False), Blocks(*[np.ones((1, 2, 2))] * 8))
-    assert Settings().method(form) == "clarabel"
+    assert Settings().method(form) == "piqp"
