@@ -53,14 +53,14 @@ test-newest:     ## the tests on the newest versions that the metadata allows; T
 	$(PYTHON_NEWEST) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --group dev -e .
-	@$(NEWEST)/bin/python -m pip list --format freeze | grep -E '^(jax|numpy|scipy|optax|equinox|highspy|daqp|cvxpy|clarabel|asdex)=='
+	@$(NEWEST)/bin/python -m pip list --format freeze | grep -E '^(jax|numpy|scipy|optax|equinox|highspy|daqp|cvxpy|clarabel|piqp|asdex)=='
 	$(NEWEST)/bin/pytest -n auto --dist worksteal $(TESTS)
 
 test-oldest:     ## the tests on the oldest versions that the metadata allows; TESTS= names some
 	$(PYTHON_OLDEST) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt --group dev -e .
-	@$(OLDEST)/bin/python -m pip list --format freeze | grep -E '^(jax|numpy|scipy|optax|equinox|highspy|daqp|cvxpy|clarabel|asdex)=='
+	@$(OLDEST)/bin/python -m pip list --format freeze | grep -E '^(jax|numpy|scipy|optax|equinox|highspy|daqp|cvxpy|clarabel|piqp|asdex)=='
 	$(OLDEST)/bin/pytest -n auto --dist worksteal $(TESTS)
 
 sample-newest sample-oldest: sample-%:

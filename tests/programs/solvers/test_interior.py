@@ -165,3 +165,38 @@ def test_dense_programs_by_name(x64):
 def test_settings_name_the_method():
     form, _ = on_patterns(Form(2, 0, 0, "dense", False, False), Blocks(*[np.ones((1, 2, 2))] * 8))
     assert Settings().method(form) == "piqp"
+
+
+def piqp_must_not_run(*_):
+    raise AssertionError
+
+
+def test_crowded_factors_are_clarabels(x64, monkeypatch):
+    """PIQP factorises column by column, which takes several times as long where columns have hundreds of entries."""
+    monkeypatch.setattr(interior, "run_piqp", piqp_must_not_run)
+    n, r = 450, np.random.default_rng(0)
+    G = sparse.random_array((n, n), density=0.02, rng=r).tocsr()
+    P = sparse.csr_array(G.T @ G + sparse.eye_array(n))
+    s = solve(P, r.normal(size=n), G, np.ones(n), np.full(n, -np.inf), np.full(n, np.inf))
+    assert int(s.status) == Status.SOLVED
+
+
+def test_batches_on_many_cores_are_clarabels(x64, monkeypatch):
+    """PIQP holds the interpreter while it solves."""
+    monkeypatch.setattr(interior, "run_piqp", piqp_must_not_run)
+    monkeypatch.setattr(interior, "cores", lambda: 4)
+    P, q, G, h, lower, upper = degenerate(3)
+    scales = jnp.asarray([1.0, 2.0, 0.5])
+    many = jax.vmap(lambda q: solve(P, q, G, h, lower, upper))(jnp.asarray(q) * scales[:, None])
+    np.testing.assert_array_equal(many.status, Status.SOLVED)
+
+
+def test_what_piqp_leaves_goes_to_clarabel(x64, monkeypatch):
+    def gives_up(program, settings, units):
+        return interior.Answered(program.nothing(), int(Status.NUMERICAL_ERROR), 7)
+
+    monkeypatch.setattr(interior, "run_piqp", gives_up)
+    data = convex_regression()
+    s = solve(*data)
+    assert int(s.status) == Status.SOLVED
+    assert all(value < 1e-8 for value in breaches(s, *data).values())

@@ -12,7 +12,7 @@ from argflux.jaxpr import Tracer
 
 def on_host(*arrays: Any) -> bool:
     """Whether all of the arrays are NumPy's."""
-    for array in arrays:  # asked so often that a generator would be felt
+    for array in arrays:  # noqa: SIM110 (asked so often that a generator would be felt)
         if not isinstance(array, np.ndarray):
             return False
     return True

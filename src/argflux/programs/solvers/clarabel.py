@@ -1,17 +1,20 @@
 """Clarabel's interior-point method on one quadratic program with sparse matrices."""
 
+import functools
 import importlib
 from typing import Any
 
 import numpy as np
 
 from argflux.programs.answers.status import Status
-from argflux.programs.forms.stencil import stencils
+from argflux.programs.forms.form import Form
+from argflux.programs.forms.stencil import numbers, stencils
 from argflux.programs.solvers.correction import Answered, Point, Program
 from argflux.programs.solvers.scaling import Units
 
 ACCURACY = 1e-2
 LIMIT = 200
+FEW, CROWDED = 400, 110
 FAILED = int(Status.NUMERICAL_ERROR)
 STATUSES = {
     "Solved": Status.SOLVED,
@@ -52,6 +55,28 @@ def run_clarabel(program: Program, settings: Any, units: Units) -> Answered:
     if status == Status.ITERATION_LIMIT and settings.max_iterations > LIMIT:  # the limit is ours, not the user's
         status = FAILED
     return Answered(point, int(status), found.iterations)
+
+
+@functools.lru_cache(maxsize=64)
+def is_crowded(form: Form) -> bool:
+    """Whether factors of the optimality systems have many entries in each column, as Clarabel orders them."""
+    made, k = stencils(form), form.p + form.m
+    if form.n + k < FEW:
+        return False
+    ones = numbers(*(np.ones(size) for size in _counts(form)))
+    rows: Any = made.rows.matrix(ones)
+    clarabel: Any = importlib.import_module("clarabel")
+    options = clarabel.DefaultSettings()
+    options.verbose = False
+    given = made.upper.matrix(ones), np.zeros(form.n), rows, np.ones(k), [clarabel.NonnegativeConeT(k)] if k else []
+    return clarabel.DefaultSolver(*given, options).get_info().linsolver.nnzL > CROWDED * (form.n + k)
+
+
+def _counts(form: Form) -> tuple[int, int, int]:
+    """How many numbers P, A and G are given by."""
+    assert form.patterns is not None
+    P = form.patterns.P.count if form.patterns.P else 0 if form.curvature == "none" else form.n
+    return P, form.patterns.A.count, form.patterns.G.count
 
 
 def _options(settings: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Interior-point methods on the host, for quadratic programs with sparse matrices: PIQP, then Clarabel."""
+"""Interior-point methods on the host, for quadratic programs with sparse matrices: PIQP, then Clarabel.
+
+PIQP takes half of Clarabel's time, but holds the interpreter while it solves, so that several do not share the cores,
+and factorises column by column, which takes several times as long where the factors are crowded.
+"""
 
 import functools
 from collections.abc import Iterator
@@ -14,7 +18,7 @@ from argflux.programs.forms.form import Blocks, Form, batch_size
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.stencil import numbers, stencils
 from argflux.programs.forms.units import Frame
-from argflux.programs.solvers.clarabel import FAILED, run_clarabel
+from argflux.programs.solvers.clarabel import FAILED, is_crowded, run_clarabel
 from argflux.programs.solvers.correction import GOOD, Answered, Found, Point, Program, guessed, met
 from argflux.programs.solvers.piqp import run_piqp
 from argflux.programs.solvers.proximal import centres
@@ -22,18 +26,22 @@ from argflux.programs.solvers.scaling import Units, power
 
 ENOUGH = 0.1
 CONVEX, SLACK = 1e-9, 1e-6
+FEW = 2
 
 
 def solve_interior(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray, measures: Frame) -> Answer:
     """Solve programs whose matrices are values on patterns, one after another, on all cores."""
+    ways = [(run_clarabel, _plain), (run_clarabel, _units)]
     batch = batch_size(blocks)
     found = np.zeros((batch, form.n)), np.zeros((batch, form.p + form.m)), np.zeros((batch, form.n))
     status, iterations = np.full(batch, FAILED, np.int32), np.zeros(batch, np.int32)
     chosen = np.flatnonzero(np.broadcast_to(usable, batch))
+    if settings.method(form) != "clarabel" and min(len(chosen), cores()) <= FEW and not is_crowded(form):
+        ways = [(run_piqp, _plain), *ways]
 
     def work(left: Iterator[int]) -> None:
         for i in map(chosen.__getitem__, left):
-            point, status[i], iterations[i] = solve_one(Program.of(form, blocks, measures, i), settings)
+            point, status[i], iterations[i] = solve_one(Program.of(form, blocks, measures, i), settings, ways)
             for values, part in zip(found, point, strict=True):
                 values[i] = part
 
@@ -41,17 +49,17 @@ def solve_interior(form: Form, settings: Any, blocks: Blocks, usable: np.ndarray
     return Answer(*found, status, iterations, status == int(Status.SOLVED))
 
 
-def solve_one(program: Program, settings: Any) -> Answered:
-    """Solve one instance, by its equalities alone where it has nothing else, and make the solution exact."""
+def solve_one(program: Program, settings: Any, ways: list) -> Answered:
+    """Solve one instance, by its equalities alone where it has nothing else, and make the solution exact.
+
+    `ways` are methods and what gives their units, tried one after another.
+    """
     if not is_convex(program.form, program.data.values, min(max(settings.slack, CONVEX), SLACK)):
         return Answered(program.nothing(), int(Status.BAD_DATA), 0)
     if not program.limited:
         found = met(program, program.nothing())
         if found.error <= GOOD:
             return Answered(found.point, int(Status.SOLVED), 1)
-    ways = [(run_clarabel, _plain), (run_clarabel, _units)]
-    if settings.method(program.form) == "piqp":
-        ways = [(run_piqp, _plain), *ways]
     found = Answered(program.nothing(), FAILED, 0)
     for run, units in ways:
         fresh = _attempt(program, settings, run, units(program))
