@@ -5,8 +5,10 @@ upper)` solves one instance given by its matrices; `jax.vmap` makes batches. A `
 `P=None` a linear program, any absent block `None`; bounds may be numbers. The `Solution` has the dtype of `q`.
 """
 
-from argflux.programs.answers.solution import ProgramError, Residuals, Solution
+from argflux.programs import cones
+from argflux.programs.answers.solution import ConeSolution, ProgramError, Residuals, Solution
 from argflux.programs.answers.status import Regularity, Status
+from argflux.programs.conicmatrices import solve_cone
 from argflux.programs.decisions import fenchel_young_loss, perturbed_loss, regret, spo_plus_loss
 from argflux.programs.layer import ProgramLayer
 from argflux.programs.matrices import solve_lp, solve_qp
@@ -19,6 +21,7 @@ from argflux.programs.statements.wellformed import NonlinearError
 
 __all__ = [
     "Coefficients",
+    "ConeSolution",
     "Directions",
     "NonlinearError",
     "Polyhedron",
@@ -32,6 +35,7 @@ __all__ = [
     "Status",
     "affine",
     "box",
+    "cones",
     "fenchel_young_loss",
     "halfspace",
     "increasing",
@@ -42,6 +46,7 @@ __all__ = [
     "simplex",
     "soft_rank",
     "soft_sort",
+    "solve_cone",
     "solve_lp",
     "solve_qp",
     "spo_plus_loss",

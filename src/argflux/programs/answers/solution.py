@@ -1,7 +1,7 @@
 """What a solve returns: a tree of arrays, every floating field of which is differentiable."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -12,8 +12,6 @@ from argflux.jaxpr import Tracer
 from argflux.programs.answers.status import Status
 from argflux.programs.forms.arrays import namespace
 from argflux.tree import is_array, named_leaves
-
-FIELDS = ("x", "y", "z", "z_lower", "z_upper")
 
 
 class ProgramError(ArgfluxError, ArithmeticError):
@@ -31,7 +29,62 @@ class Residuals(eqx.Module):
     gap: jax.Array
 
 
-class Solution(eqx.Module):
+class Outcome:
+    """What solutions of all classes of programs say of themselves; they have `status`, `iterations` and so on."""
+
+    shown: ClassVar[tuple[str, ...]] = ()
+    status: Any
+    iterations: Any
+    objective: Any
+    residuals: Any
+
+    @property
+    def solved(self) -> jax.Array:
+        """Booleans, one per instance: whether it was solved."""
+        return self.status == np.int32(Status.SOLVED)
+
+    def __repr__(self) -> str:
+        """Statuses, shapes of the fields, objective and residual; shapes alone while JAX is tracing."""
+        if not is_array(self.status):
+            return super().__repr__()
+        fields = [f"{name} {shapes}" for name in self.shown if (shapes := _shapes(getattr(self, name)))]
+        if isinstance(self.status, Tracer):
+            return f"{type(self).__name__}({', '.join(fields)}, traced)"
+        codes, steps = np.asarray(self.status), np.asarray(self.iterations)
+        solved = codes == Status.SOLVED
+        judged = solved if solved.any() else ~solved
+        worst = max(np.max(np.asarray(r), where=judged, initial=0.0) for r in jax.tree.leaves(self.residuals))
+        numbers = f"objective {_range(self.objective, solved)}  iterations {_range(steps, steps >= 0)}"
+        lines = [_statuses(type(self).__name__, codes), "  ".join(fields), f"{numbers}  largest residual {worst:.2g}"]
+        return "\n  ".join(lines)
+
+    def check(self) -> Self:
+        """Return the solution itself if every instance was solved.
+
+        Raises:
+            ProgramError: naming the instances that were not, and why.
+            ArgumentError: inside `jit`, `vmap` or a derivative, where statuses are not known yet.
+        """
+        if isinstance(self.status, Tracer):
+            raise ArgumentError(
+                "a solution inside jit, vmap or a derivative",
+                "one whose statuses are known",
+                "call `check` on the result, outside; inside, branch on `solution.status`",
+                where="Solution.check",
+            )
+        codes = np.asarray(self.status)
+        failed = np.argwhere(codes != Status.SOLVED)
+        if len(failed):
+            raise ProgramError(
+                _describe(codes, failed),
+                "every instance solved",
+                "relax the constraints or bound the variable, or branch on `solution.status`",
+                where="Solution.check",
+            )
+        return self
+
+
+class Solution(Outcome, eqx.Module):
     """The solution of a linear or quadratic program; under `vmap` every field has the batch's leading axes.
 
     At a solution `P x + q + A' y + G' z - z_lower + z_upper = 0`. In the solution of a `Program` the
@@ -61,6 +114,7 @@ class Solution(eqx.Module):
           objective -0.5  iterations 2  largest residual 0
     """
 
+    shown: ClassVar[tuple[str, ...]] = ("x", "y", "z", "z_lower", "z_upper")
     x: jax.Array
     y: jax.Array
     z: jax.Array
@@ -72,50 +126,39 @@ class Solution(eqx.Module):
     residuals: Residuals
     regularity: jax.Array
 
-    @property
-    def solved(self) -> jax.Array:
-        """Booleans, one per instance: whether it was solved."""
-        return self.status == np.int32(Status.SOLVED)
 
-    def __repr__(self) -> str:
-        """Statuses, shapes of the fields, objective and residual; shapes alone while JAX is tracing."""
-        if not is_array(self.status):
-            return super().__repr__()
-        fields = [f"{name} {shapes}" for name in FIELDS if (shapes := _shapes(getattr(self, name)))]
-        if isinstance(self.status, Tracer):
-            return f"Solution({', '.join(fields)}, traced)"
-        codes, steps = np.asarray(self.status), np.asarray(self.iterations)
-        solved = codes == Status.SOLVED
-        judged = solved if solved.any() else ~solved
-        worst = max(np.max(np.asarray(r), where=judged, initial=0.0) for r in jax.tree.leaves(self.residuals))
-        numbers = f"objective {_range(self.objective, solved)}  iterations {_range(steps, steps >= 0)}"
-        lines = [_statuses(codes), "  ".join(fields), f"{numbers}  largest residual {worst:.2g}"]
-        return "\n  ".join(lines)
+class ConeSolution(Outcome, eqx.Module):
+    """The solution of a program over cones; under `vmap` every field has the batch's leading axes.
 
-    def check(self) -> "Solution":
-        """Return the solution itself if every instance was solved.
+    At a solution `P x + q + A' z = 0` and `A x + s = b`, s lies in the cones and z in their duals, and `s' z = 0`.
 
-        Raises:
-            ProgramError: naming the instances that were not, and why.
-            ArgumentError: inside `jit`, `vmap` or a derivative, where statuses are not known yet.
-        """
-        if isinstance(self.status, Tracer):
-            raise ArgumentError(
-                "a solution inside jit, vmap or a derivative",
-                "one whose statuses are known",
-                "call `check` on the result, outside; inside, branch on `solution.status`",
-                where="Solution.check",
-            )
-        codes = np.asarray(self.status)
-        failed = np.argwhere(codes != Status.SOLVED)
-        if len(failed):
-            raise ProgramError(
-                _describe(codes, failed),
-                "every instance solved",
-                "relax the constraints or bound the variable, or branch on `solution.status`",
-                where="Solution.check",
-            )
-        return self
+    Attributes:
+        x: the minimiser, `(n,)`.
+        s: slacks, `(m,)`, in the cones.
+        z: duals, `(m,)`, in the dual cones.
+        objective: `x' P x / 2 + q' x`.
+        status: int32 code, see `Status`.
+        iterations: int32, steps the solver took.
+        residuals: what is left of the optimality conditions.
+        regularity: int32 flags, see `Regularity`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from argflux.programs import cones, solve_cone
+        >>> s = solve_cone(None, jnp.ones(1), -jnp.eye(1), jnp.array([-2.0]), [cones.NonNegative(1)])
+        >>> s.check().x.tolist(), s.z.tolist()
+        ([2.0], [1.0])
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("x", "s", "z")
+    x: jax.Array
+    s: jax.Array
+    z: jax.Array
+    objective: jax.Array
+    status: jax.Array
+    iterations: jax.Array
+    residuals: Residuals
+    regularity: jax.Array
 
 
 def spoiled(values: jax.Array, where: jax.Array) -> jax.Array:
@@ -155,13 +198,13 @@ def check_start(start: Any, where: str, **wanted: Any) -> None:
             raise ShapeError(f"a start with {shown[0]}", shown[1], todo, where=where)
 
 
-def _statuses(codes: np.ndarray) -> str:
+def _statuses(name: str, codes: np.ndarray) -> str:
     if codes.ndim == 0:
         status = Status(int(codes))
-        return f"Solution: {status.name}" + (f" ({status.reason})" if status else "")
+        return f"{name}: {status.name}" + (f" ({status.reason})" if status else "")
     counts = Counter(Status(int(code)) for code in codes.ravel())
     each = ", ".join(f"{count} {status.name}" for status, count in sorted(counts.items()))
-    return f"Solution of {codes.size} programs: {each}"
+    return f"{name} of {codes.size} programs: {each}"
 
 
 def _shapes(tree: Any) -> str:

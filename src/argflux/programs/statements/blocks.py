@@ -31,7 +31,7 @@ def read_blocks(P, q, A, b, G, h, lower, upper, *, where: str) -> tuple[Form, Bl
         DtypeError: for blocks that are not real floating arrays.
         ArgumentError: for `A` without `b`, or `G` without `h`, or the reverse.
     """
-    q = _read("q", q, None, where)
+    q = read_block("q", q, None, where)
     if q.ndim != 1 or q.shape[0] == 0:
         raise ShapeError(
             f"q of shape {q.shape}",
@@ -81,13 +81,14 @@ def read_array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
     return array if dtype is None else array.astype(dtype)
 
 
-def _matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
+def read_matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
+    """A matrix, dense or on a pattern."""
     if isinstance(value, Sparse):
-        return Sparse(_read(name, value.values, dtype, where), value.pattern)
-    return _read(name, value, dtype, where)
+        return Sparse(read_block(name, value.values, dtype, where), value.pattern)
+    return read_block(name, value, dtype, where)
 
 
-def _read(name: str, value: Any, dtype: Any, where: str) -> Any:
+def read_block(name: str, value: Any, dtype: Any, where: str) -> Any:
     """The same, as NumPy's where the values lie here."""
     if lies_here(value) and np.issubdtype(value.dtype, np.floating) and value.dtype.itemsize >= 4:
         return np.asarray(value, dtype or jax.dtypes.canonicalize_dtype(value.dtype))
@@ -97,7 +98,7 @@ def _read(name: str, value: Any, dtype: Any, where: str) -> Any:
 def _curvature(P, n: int, dtype, where: str) -> tuple[Any, str]:
     if P is None:
         return np.zeros(0, dtype), "none"
-    P = _matrix("P", P, dtype, where)
+    P = read_matrix("P", P, dtype, where)
     if P.shape == (n,):
         return P, "diagonal"
     if P.shape == (n, n):
@@ -111,7 +112,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
         raise ArgumentError(f"{given} without {missing}", "both or neither", f"pass {missing} too", where=where)
     if M is None:
         return np.zeros((0, n), dtype), np.zeros(0, dtype)
-    M, v = _matrix(matrix, M, dtype, where), _read(right, v, dtype, where)
+    M, v = read_matrix(matrix, M, dtype, where), read_block(right, v, dtype, where)
     if M.ndim != 2 or M.shape[1] != n:
         todo = f"give {matrix} one column per entry of q"
         if M.shape == (n,):
@@ -132,7 +133,7 @@ def _rows(matrix: str, right: str, M, v, n: int, dtype, where: str) -> tuple[Any
 def _bound(name: str, value, n: int, dtype, where: str) -> Any:
     if value is None:
         return np.zeros(0, dtype)
-    value = _read(name, value, dtype, where)
+    value = read_block(name, value, dtype, where)
     if value.shape not in ((), (n,)):
         raise ShapeError(f"{name} of shape {value.shape}", f"({n},) or a number", f"match {name} to q", where=where)
     return namespace(value).broadcast_to(value, (n,))
@@ -146,7 +147,6 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
     """
     solver = "auto" if solver is None else solver
     _one_of("solver", solver, METHODS, where)
-    _one_of("on_failure", on_failure, FAILURES, where)
     if solver == "separable" and not is_separable(form):
         raise ArgumentError(
             f"solver='separable' for P {form.curvature} and {form.p + form.m} rows",
@@ -166,6 +166,20 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
         raise ArgumentError(
             f"solver={solver!r} for sparse matrices", "'highs', 'piqp' or 'clarabel'", "leave solver out", where=where
         )
+    check_limits(tolerance, max_iterations, on_failure, FAILURES, where=where)
+    failure = "zero" if on_failure == "closest" else on_failure
+    slack = np.inf if on_failure == "closest" else max(float(tolerance), ROUNDING * float(jnp.finfo(dtype).eps))
+    return Settings(solver, float(tolerance), int(max_iterations), failure, slack)
+
+
+def check_limits(tolerance: Any, max_iterations: Any, on_failure: Any, failures: tuple, *, where: str) -> None:
+    """Check the options that all classes of programs have.
+
+    Raises:
+        ArgumentError: naming the option and what it may be.
+        DtypeError: for what is no number.
+    """
+    _one_of("on_failure", on_failure, failures, where)
     for name, value in (("tolerance", tolerance), ("max_iterations", max_iterations)):
         if isinstance(value, Tracer):
             got, todo = f"a {name} that is being traced", "pass it as a Python number, or mark it static in `jit`"
@@ -179,9 +193,6 @@ def check_options(form: Form, solver, tolerance, max_iterations, on_failure, *, 
             "leave them out for the defaults",
             where=where,
         )
-    failure = "zero" if on_failure == "closest" else on_failure
-    slack = np.inf if on_failure == "closest" else max(float(tolerance), ROUNDING * float(jnp.finfo(dtype).eps))
-    return Settings(solver, float(tolerance), int(max_iterations), failure, slack)
 
 
 def _one_of(name: str, value, allowed: tuple, where: str) -> None:

@@ -1,0 +1,191 @@
+"""The matrices of the optimality conditions over cones, put together and solved on the host."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import block_array, csc_array, csr_array, diags_array
+from scipy.sparse.linalg import lsmr, splu
+
+from argflux.programs.cones.form import ConeForm
+from argflux.programs.forms.blas import one_thread
+from argflux.programs.forms.form import dense_curvature, times, transposed_times
+from argflux.programs.forms.pattern import Sparse
+
+CUT = 1e-10
+LARGE = 700
+BALANCES = 3
+EXACT = 1e-14
+
+
+class Balanced(NamedTuple):
+    """Matrices `rows K columns` whose entries are near one, a batch of them."""
+
+    K: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, K: np.ndarray) -> "Balanced":
+        """Divide rows and columns by the roots of their largest entries, a few times."""
+        rows, columns = np.ones(K.shape[:2]), np.ones(K.shape[:2])
+        size = np.abs(K)
+        for _ in range(BALANCES):
+            rows /= _root(size.max(2, initial=0.0))
+            size = np.abs(K) * rows[:, :, None] * columns[:, None]
+            columns /= _root(size.max(1, initial=0.0))
+            size = np.abs(K) * rows[:, :, None] * columns[:, None]
+        return cls(K * rows[:, :, None] * columns[:, None], rows, columns)
+
+    def solve(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
+        """Solve regular systems, refined once; those that are singular exactly give NaN."""
+        K, into, out = (self.K.mT, self.columns, self.rows) if transposed else (self.K, self.rows, self.columns)
+        known = (right * into)[:, :, None]
+        v = solved(K, known)
+        return (v + solved(K, known - K @ v))[:, :, 0] * out
+
+    def least(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
+        """The solutions of least norm, in balanced units."""
+        K, into, out = (self.K.mT, self.columns, self.rows) if transposed else (self.K, self.rows, self.columns)
+        return (np.linalg.pinv(K, CUT) @ (right * into)[:, :, None])[:, :, 0] * out
+
+
+def solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve systems with right-hand sides in columns; NaN where a matrix is singular exactly."""
+    try:
+        return np.linalg.solve(K, right)
+    except np.linalg.LinAlgError:
+        found = np.full(right.shape, np.nan)
+        for i, matrix in enumerate(K):
+            try:
+                found[i] = np.linalg.solve(matrix, right[i])
+            except np.linalg.LinAlgError:
+                continue
+        return found
+
+
+def _root(size: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.where(size > 0, size, 1.0))
+
+
+def dense_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray, by_z: np.ndarray) -> np.ndarray:
+    """The matrices `[[P, A'], [-by_s A, by_z]]` of changes of x and z, `(batch, n + m, n + m)`."""
+    n, m = form.n, form.m
+    if form.A_pattern is not None:
+        A = form.matrices(P, A)[1].dense()
+    if form.P_pattern is not None:
+        P = form.matrices(P, A)[0].dense()
+        P = (P + P.mT) / 2
+    else:
+        P = dense_curvature(form, P)  # type: ignore[arg-type]
+    K = np.zeros((len(by_s), n + m, n + m))
+    K[:, :n, :n], K[:, :n, n:] = P, A.mT
+    for cone, rows, entries in form.product.groups:
+        i, j = cone.places()
+        if cone.copies:
+            K[:, n + rows[:, 0], :n] = -by_s[:, entries] * A[:, rows[:, 0]]
+            K[:, n + rows[:, 0], n + rows[:, 0]] = by_z[:, entries[:, 0]]
+            continue
+        block = np.zeros((len(by_s), *rows.shape, rows.shape[1]))
+        block[:, :, i, j] = by_s[:, entries]
+        K[:, n + rows, :n] = -block @ A[:, rows]
+        K[:, n + rows[:, i], n + rows[:, j]] = by_z[:, entries]
+    return K
+
+
+def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transposed: bool) -> tuple:
+    """What `cone_kkt_p` asks for, all arrays with a leading axis 1 or batch."""
+    batch = max(map(len, (P, A, by_s, by_z, mode, r1, r2, r3)))
+    mode = np.broadcast_to(mode, (batch,))
+    right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
+    found = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
+    large = form.n + form.m > LARGE
+    for kind, least in ((1, False), (2, True)):
+        which = np.flatnonzero(mode == kind)
+        for part in [which[i : i + 1] for i in range(len(which))] if large else [which][: len(which)]:
+            given = [a[part] if len(a) > 1 else a for a in (P, A, by_s, by_z)]
+            with one_thread(form.n + form.m), np.errstate(all="ignore"):
+                solve = _solve_sparse if large else _solve_dense
+                steps = solve(form, given, [r[part] for r in right], least, transposed)
+            for values, step in zip(found, steps, strict=True):
+                values[part] = step
+    return found
+
+
+def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
+    system = Balanced.of(dense_system(form, *(np.broadcast_to(a, (len(right[0]), *a.shape[1:])) for a in given)))
+    def solve(r: np.ndarray) -> np.ndarray:
+        if least:
+            return system.least(r, transposed)
+        v = system.solve(r, transposed)
+        bad = ~np.isfinite(v).all(1)
+        return np.where(bad[:, None], system.least(r, transposed), v) if bad.any() else v
+
+    return _Dressed.of(form, given).completed(right, solve, transposed)
+
+
+def sparse_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray, by_z: np.ndarray) -> Any:
+    """The same matrix of one instance in SciPy's CSC form, and its rows' and columns' scales."""
+    pattern, n = form.product.pattern, form.n
+    on = lambda values, where: csr_array((values, (where.rows, where.columns)), shape=(where.height, where.width))
+    A = csr_array(A) if form.A_pattern is None else on(A, form.A_pattern)
+    if form.P_pattern is not None:
+        P = on(P, form.P_pattern)
+        P = (P + P.T) / 2
+    else:
+        P = csr_array((n, n)) if form.curvature == "none" else csr_array(np.diag(P) if P.ndim == 1 else (P + P.T) / 2)
+    by_s, by_z = on(by_s, pattern), on(by_z, pattern)
+    K = block_array([[P, A.T], [-(by_s @ A), by_z]], format="csc")
+    rows, columns = np.ones(K.shape[0]), np.ones(K.shape[0])
+    size = abs(K)
+    for _ in range(BALANCES):
+        rows /= _root((diags_array(rows) @ size @ diags_array(columns)).max(1).toarray().ravel())
+        columns /= _root((diags_array(rows) @ size @ diags_array(columns)).max(0).toarray().ravel())
+    return csc_array(diags_array(rows) @ K @ diags_array(columns)), rows, columns
+
+
+def _solve_sparse(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
+    """One instance whose matrix is large."""
+    K, rows, columns = sparse_system(form, *(a[0] for a in given))
+    matrix, into, out = (K.T, columns, rows) if transposed else (K, rows, columns)
+
+    def solve(r: np.ndarray) -> np.ndarray:
+        known = (r * into)[0]
+        v = np.full(len(known), np.nan) if least else _factored(K, known, transposed)
+        if not np.isfinite(v).all():
+            v = lsmr(matrix, known, atol=EXACT, btol=EXACT, conlim=0, maxiter=20 * len(known))[0]
+        return (v * out)[None]
+
+    return _Dressed.of(form, given).completed(right, solve, transposed)
+
+
+def _factored(K: Any, known: np.ndarray, transposed: bool) -> np.ndarray:
+    try:
+        factors = splu(K)
+    except RuntimeError:
+        return np.full(len(known), np.nan)
+    way = "T" if transposed else "N"
+    v = factors.solve(known, way)
+    return v + factors.solve(known - (K.T if transposed else K) @ v, way)
+
+
+class _Dressed(NamedTuple):
+    """The products of the matrices with vectors."""
+
+    A: Any
+    by_s: Any
+
+    @classmethod
+    def of(cls, form: ConeForm, given: list) -> "_Dressed":
+        return cls(form.matrices(given[0], given[1])[1], Sparse(given[2], form.product.pattern))
+
+    def completed(self, right: list, solve: Any, transposed: bool) -> tuple:
+        """Eliminate the slacks, solve for the rest, and complete the answer."""
+        r1, r2, r3 = right
+        n = r1.shape[1]
+        if transposed:
+            v = solve(np.concatenate([r1 - transposed_times(self.A, r2), r3], 1))
+            u, w = v[:, :n], v[:, n:]
+            return u, r2 - self.by_s.transposed_times(w), w
+        v = solve(np.concatenate([r1, r3 - self.by_s.times(r2)], 1))
+        x, z = v[:, :n], v[:, n:]
+        return x, r2 - times(self.A, x), z

@@ -1,0 +1,151 @@
+"""What the host makes of programs over cones: solved, refined, judged, and told how regular they are."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from argflux.programs.answers.conic import (
+    ConeAnswer,
+    cone_units,
+    proves_infeasible,
+    proves_unbounded,
+)
+from argflux.programs.answers.judge import curve
+from argflux.programs.answers.status import Regularity, Status
+from argflux.programs.cones.form import ConeBlocks, ConeForm
+from argflux.programs.derivatives.conesystem import LARGE, Balanced, dense_system, solve_systems, solved
+from argflux.programs.forms.blas import one_thread
+from argflux.programs.forms.form import dense_curvature
+from argflux.programs.solvers.conic import solve_conic
+from argflux.programs.solvers.conicnewton import Refined, refine
+
+SOLVED, FAILED = int(Status.SOLVED), int(Status.NUMERICAL_ERROR)
+WEAK = 1e-7
+SINGULAR = 1e9
+NULL, PART = 1e-9, 1e-5
+CONVEX = 1e-9
+
+
+class ConeJudged(NamedTuple):
+    """Points with what they are worth, an instance a row; `mode` as `cone_kkt_p` takes it."""
+
+    x: Any
+    s: Any
+    z: Any
+    objective: Any
+    status: Any
+    iterations: Any
+    residuals: Any
+    regularity: Any
+    faces: Any
+    mode: Any
+
+
+def solve_hosted_cones(P, q, A, b, *, form: ConeForm, settings: Any) -> ConeJudged:
+    """Solve a batch of programs over cones, given by their values."""
+    batch = max(map(len, (P, q, A, b)))
+    values = ConeBlocks(P, q, A, b)
+    with one_thread(form.n + form.m), np.errstate(all="ignore"):
+        blocks = ConeBlocks(*_dressed(form, values))
+        bad = np.broadcast_to(_is_bad(form, values), batch)
+        answer, status, iterations = solve_conic(form, settings, values, ~bad)
+        answer = ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in answer])
+        refined, status = _refined(form, settings, values, blocks, answer, status, bad)
+        return _finished(form, settings, values, blocks, refined, status, iterations)
+
+
+def _dressed(form: ConeForm, values: ConeBlocks) -> tuple:
+    P, A = form.matrices(values.P, values.A)
+    return P, values.q, A, values.b
+
+
+def _is_bad(form: ConeForm, values: ConeBlocks) -> np.ndarray:
+    """Which instances have data that are not numbers, or a P that is not positive semidefinite."""
+    finite = [np.isfinite(block).reshape(len(block), -1).all(1) for block in values]
+    good = np.logical_and.reduce(np.broadcast_arrays(*finite))
+    if form.curvature == "diagonal":
+        return ~(good & (values.P >= 0).all(1))
+    if form.curvature != "dense":
+        return ~good
+    P = np.where(np.isfinite(values.P), values.P, 0.0)
+    low = np.linalg.eigvalsh(dense_curvature(form, P))  # type: ignore[arg-type]
+    return ~(good & (low.min(1, initial=0.0) >= -CONVEX * np.abs(low).max(1, initial=0.0)))
+
+
+def _refined(form, settings, values, blocks, answer, status, bad) -> tuple[Refined, np.ndarray]:
+    """Points made exact where there is one, and statuses that are proved."""
+    status = np.where(bad, np.int32(Status.BAD_DATA), status)
+    for verdict, proof, vector in (
+        (Status.PRIMAL_INFEASIBLE, proves_infeasible, answer.z),
+        (Status.DUAL_INFEASIBLE, proves_unbounded, answer.x),
+    ):
+        said = status == int(verdict)
+        if said.any():
+            status = np.where(said & ~proof(form, blocks, vector), np.int32(FAILED), status)
+    tried = _is_any(status, (Status.SOLVED, Status.NUMERICAL_ERROR, Status.ITERATION_LIMIT))
+    answer = ConeAnswer(*[np.where(tried[:, None], a, 0.0) for a in answer])
+    best = refine(form, values, blocks, answer, tried)
+    exact = tried & (best.residuals.max(1) <= settings.tolerance)
+    failed = np.where(status == SOLVED, np.int32(FAILED), status)
+    return best, np.where(exact, np.int32(SOLVED), failed).astype(np.int32)
+
+
+def _finished(form, settings, values, blocks, refined: Refined, status, iterations) -> ConeJudged:
+    good = status == SOLVED
+    (x, s, z), faces = refined.answer, refined.faces
+    regularity, singular = _regularity(form, values, blocks, refined, good)
+    objective = (x * (curve(form, blocks.P, x) / 2 + blocks.q)).sum(1)
+    spoil = np.where(good | (settings.on_failure != "nan"), 0.0, np.nan)
+    x, s, z, objective = x + spoil[:, None], s + spoil[:, None], z + spoil[:, None], objective + spoil
+    failed = 3 if settings.on_failure == "nan" else 0
+    mode = np.where(good, np.where(singular, 2, 1), failed).astype(np.int32)
+    return ConeJudged(x, s, z, objective, status, iterations, refined.residuals, regularity, faces, mode)
+
+
+def _regularity(form, values, blocks, refined: Refined, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flags of `Regularity`, and which optimality systems are singular."""
+    flags, singular = np.zeros(len(good), np.int32), np.zeros(len(good), bool)
+    which = np.flatnonzero(good)
+    if not len(which):
+        return flags, singular
+    answer, faces = refined.answer.picked(which), refined.faces[which]
+    pick = lambda block: block[which] if len(block) > 1 else block
+    some = ConeBlocks(*map(pick, values))
+    units = cone_units(form, ConeBlocks(*_dressed(form, some)), answer)
+    strict = form.product.each("strictness", answer.s / units.reach, answer.z / units.force)
+    weak = strict.min(1, initial=np.inf) < WEAK
+    made = form.product.complementarity(answer.s, answer.z, faces)
+    given = some.P, some.A, made.by_s, made.by_z
+    found, kinds = _ranks(form, given, len(which)) if form.n + form.m <= LARGE else _large_ranks(form, given, answer)
+    flags[which] = np.where(weak, np.int32(Regularity.STRICT_COMPLEMENTARITY), 0) | kinds
+    singular[which] = found
+    return flags, singular
+
+
+def _ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    system = Balanced.of(dense_system(form, *(np.broadcast_to(a, (batch, *a.shape[1:])) for a in given)))
+    probe = np.random.default_rng(0).normal(size=(1, system.K.shape[1], 1))
+    size = np.abs(solved(system.K, np.broadcast_to(probe, (batch, *probe.shape[1:])))).max((1, 2), initial=0.0)
+    singular, kinds = ~(size < SINGULAR), np.zeros(batch, np.int32)
+    for i in np.flatnonzero(singular):
+        _, values, right = np.linalg.svd(system.K[i])
+        null = np.abs(right[values <= NULL * values[0]])
+        singular[i] = len(null) > 0
+        if null[:, : form.n].max(initial=0.0) > PART:
+            kinds[i] |= int(Regularity.NON_UNIQUE)
+        if null[:, form.n :].max(initial=0.0) > PART:
+            kinds[i] |= int(Regularity.LICQ)
+    return singular, kinds
+
+
+def _large_ranks(form: ConeForm, given: tuple, answer: ConeAnswer) -> tuple[np.ndarray, np.ndarray]:
+    """By the size of what random right-hand sides lead to."""
+    batch, r = len(answer.x), np.random.default_rng(0)
+    rights = [r.normal(size=(1, size)) for size in (form.n, form.m, form.m)]
+    found = solve_systems(*given, np.ones(batch, np.int32), *rights, form=form, transposed=False)
+    size = np.max([np.abs(part).max(1, initial=0.0) for part in found], 0)
+    return ~(size < SINGULAR), np.zeros(batch, np.int32)
+
+
+def _is_any(numbers: np.ndarray, of: tuple) -> np.ndarray:
+    return np.logical_or.reduce([numbers == int(one) for one in of])
