@@ -100,7 +100,7 @@ def draw(rows: list[dict[str, Any]]) -> None:
                 ax.text(j, i, f"{value:.2g}", ha="center", va="center", fontsize=8)
         ax.set_xticks(range(len(BATCHES)), [str(batch) for batch in BATCHES])
         ax.set_yticks(range(len(SHAPES)), [f"{n}, {m}" for n, m in SHAPES])
-        ax.set(xlabel="batch", title=f"P of {'full' if rank == 1 else 'half'} rank: {name} / argflux")
+        ax.set(xlabel="batch", title=f"P of {'full' if rank == 1 else 'half'} rank:\n{name} / argflux")
     axes[0].set_ylabel("unknowns, inequalities")
     figure.colorbar(shown, ax=axes, label="log2 of the ratio; above 0 argflux is faster")
     figure.savefig(RESULTS / "batches.png", dpi=150)

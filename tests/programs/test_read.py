@@ -167,6 +167,16 @@ def test_written_programs_hold_the_blocks_that_are_given(program, tmp_path):
     np.testing.assert_array_equal(again(), program(cost=jnp.array([1 / 3, 2.0, 0.1])))
 
 
+@pytest.mark.parametrize("x64", [False, True])
+def test_written_numbers_do_not_depend_on_the_x64_setting(x64, tmp_path):
+    text = "NAME t\nROWS\n N c\n E r\nCOLUMNS\n x c 0.1\n x r 1.8\nRHS\n R r 126.1\nENDATA\n"
+    (tmp_path / "t.mps").write_text(text)
+    with jax.enable_x64(x64):
+        read_program(tmp_path / "t.mps").write(tmp_path / "u.mps", cost=np.array([0.3]))
+    again = read_program(tmp_path / "u.mps").contents
+    assert (again.cost[0], again.matrix.values[0], again.rhs[0]) == (0.3, 1.8, 126.1)
+
+
 def test_programs_of_files_are_pickled(program):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(program))(), program())
 

@@ -181,7 +181,9 @@ class Program:
             OutputError: for a place that cannot be written to.
         """
         assert self.contents
-        write_contents(self._source.replaced(self._match(params, named)), Path(path))
+        self._match(params, named)
+        given = dict(zip(self.parameters, params, strict=False)) | named
+        write_contents(self._source.replaced(given), Path(path))
 
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.

@@ -149,11 +149,9 @@ class Filed:
         count = len(places) if constants is None else len(constants)
         return coo_array((values, (rows, columns)), shape=(count, starts[-1] + 1))
 
-    def replaced(self, params: tuple) -> Contents:
-        """The contents with these blocks in place of the file's."""
-        given: dict[str, Any] = {
-            name: np.asarray(value, np.float64) for name, value in zip(self.names, params, strict=True)
-        }
+    def replaced(self, blocks: dict[str, Any]) -> Contents:
+        """The contents with these blocks in place of the file's, to the last bit whatever the x64 setting."""
+        given: dict[str, Any] = {name: np.asarray(value, np.float64) for name, value in blocks.items()}
         if "matrix" in given:
             given["matrix"] = self.contents.matrix._replace(values=given["matrix"])
         if "quadratic" in given:
