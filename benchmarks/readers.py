@@ -134,7 +134,9 @@ def main() -> None:
         folder = Path(name)
         paths = [*sorted(FILES.glob("*.qps")), *(random_file(folder, *size) for size in SIZES)]
         rows = [measure(path, folder) for path in paths]
-    publish("readers", "numbers that readers of what we wrote find otherwise, and their times", rows, ("highspy", "swiglpk"))
+    publish(
+        "readers", "numbers that readers of what we wrote find otherwise, and their times", rows, ("highspy", "swiglpk")
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from argflux.programs.answers.ledger import leaves_its_status
 from argflux.programs.answers.solution import Solution, check_start
 from argflux.programs.boxed import solve_boxed
+from argflux.programs.coned import solve_coned
+from argflux.programs.cones.members import told_apart
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.parts import join, pick
 from argflux.programs.statements.extract import Blocks
@@ -50,6 +52,8 @@ class Plan(Formulation):
         return jax.vmap(self._solve_blocks)(blocks, pick(start, group))
 
     def _solve_blocks(self, blocks: Blocks, start: Any) -> Solution:
+        if self.cones:
+            return solve_coned(blocks, self.cones, self.options)
         if self._is_boxed(blocks):
             P = None if blocks.P is None else blocks.P.reshape(blocks.q.shape)
             return solve_boxed(P, blocks.q, blocks.lower, blocks.upper, **self.options)
@@ -69,7 +73,7 @@ class Plan(Formulation):
         return Solution(
             x=tree(flat.x),
             y=_tree(self.equality, flat.y),
-            z=_tree(self.inequality, flat.z),
+            z=told_apart(_tree(self.inequality, flat.z)),
             z_lower=None if self.canonical else tree(flat.z_lower),
             z_upper=None if self.canonical else tree(flat.z_upper),
             objective=_objective(self.sign, flat.objective, constant, flat.status),

@@ -30,4 +30,3 @@ def chosen(s: Any, z: Any, face: Any, others: dict[int, Equations]) -> Equations
         on = (face == code)[..., None]
         found = Equations(*[xp.where(on, new, old) for new, old in zip(equations, found, strict=True)])
     return found
-

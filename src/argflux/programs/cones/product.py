@@ -92,12 +92,16 @@ class Product:
 
     def complementarity(self, s: Any, z: Any, faces: Any) -> Complementarity:
         """The equations on the faces, `(batch, rows)` each."""
-        parts = [group.cone.equations(s[:, g], z[:, g], faces[:, g[:, 0]]) for group in self.groups for g in [group.rows]]
+        parts = [
+            group.cone.equations(s[:, g], z[:, g], faces[:, g[:, 0]]) for group in self.groups for g in [group.rows]
+        ]
         flat = lambda a: a.reshape(len(a), -1)
         rows = np.concatenate([group.rows.ravel() for group in self.groups] or [np.zeros(0, int)])
         entries = np.concatenate([group.entries.ravel() for group in self.groups] or [np.zeros(0, int)])
         values = lambda i: [flat(part[i]) for part in parts]
-        return Complementarity(_placed(values(0), rows, s), _placed(values(1), entries, s), _placed(values(2), entries, s))
+        return Complementarity(
+            _placed(values(0), rows, s), _placed(values(1), entries, s), _placed(values(2), entries, s)
+        )
 
     def spread(self, values: np.ndarray, combine: Callable = np.maximum) -> np.ndarray:
         """The largest of the rows of each block, in all of them."""

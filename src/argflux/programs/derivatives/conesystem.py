@@ -113,6 +113,7 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
 
 def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
     system = Balanced.of(dense_system(form, *(np.broadcast_to(a, (len(right[0]), *a.shape[1:])) for a in given)))
+
     def solve(r: np.ndarray) -> np.ndarray:
         if least:
             return system.least(r, transposed)

@@ -22,9 +22,7 @@ class Refined(NamedTuple):
     residuals: np.ndarray
 
 
-def refine(
-    form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, answer: ConeAnswer, wanted: np.ndarray
-) -> Refined:
+def refine(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, answer: ConeAnswer, wanted: np.ndarray) -> Refined:
     """Take steps as long as residuals fall; takes the blocks as values and dressed as matrices.
 
     Source:

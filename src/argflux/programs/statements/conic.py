@@ -92,7 +92,9 @@ def read_cone_blocks(P: Any, q: Any, A: Any, b: Any, cones: Any) -> tuple[ConeFo
     P, A = (read_sparse(name, M, WHERE) for name, M in (("P", P), ("A", A)))
     A, b = read_matrix("A", A, dtype, WHERE), read_block("b", b, dtype, WHERE)
     if A.ndim != 2 or A.shape[1] != n:
-        todo = "pass A.T: rows are constraints" if A.ndim == 2 and A.shape[0] == n else "give A one column per entry of q"
+        todo = (
+            "pass A.T: rows are constraints" if A.ndim == 2 and A.shape[0] == n else "give A one column per entry of q"
+        )
         raise ShapeError(f"A of shape {A.shape}", f"(rows, {n})", todo, where=WHERE)
     if b.shape != (A.shape[0],):
         todo = "give b one entry per row of A"

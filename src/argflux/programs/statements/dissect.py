@@ -49,15 +49,6 @@ def check_problem(problem: Any, parameters: Any, variables: Any) -> None:
             "make the product one parameter, or state the program with functions: `af.Program`",
             where=WHERE,
         )
-    _check_constraints(problem)
-    if not problem.is_qp():
-        bad = next(_offenders(problem, lambda e: e.is_qpwa(), lambda e: e.is_pwl()))
-        raise ArgumentError(
-            f"`{bad}`, which needs a cone that is not polyhedral",
-            "a linear or quadratic program",
-            "replace it by linear or piecewise linear expressions",
-            where=WHERE,
-        )
 
 
 def _check_leaves(problem: Any, parameters: Any, variables: Any) -> None:
@@ -68,22 +59,10 @@ def _check_leaves(problem: Any, parameters: Any, variables: Any) -> None:
         "relax them, as the solution of integers has no derivative",
     )
     _refuse(
-        [leaf for leaf in [*problem.variables(), *problem.parameters()] if leaf.is_complex()],
+        [leaf for leaf in problem.parameters() if leaf.is_complex()],
         "complex {}",
-        "real variables and parameters",
+        "real parameters",
         "make two of it, the real and the imaginary part",
-    )
-    _refuse(
-        [v for v in problem.variables() if any(v.attributes[name] for name in ("PSD", "NSD"))],
-        "the semidefinite variables {}",
-        "variables in a polyhedron",
-        "leave the attribute out: matrix inequalities need a cone that is not polyhedral",
-    )
-    _refuse(
-        [leaf for leaf in variables if any(_is_set(leaf.attributes[name]) for name in REDUCED)],
-        "{} with a matrix attribute",
-        "plain variables",
-        "state the attribute as constraints",
     )
     names = [parameter.name() for parameter in parameters]
     _refuse(
@@ -120,23 +99,6 @@ def _is_dpp(part: Any) -> bool:
 
     with getattr(scopes, "quad_form_dpp_scope", contextlib.nullcontext)():
         return part.is_dcp(dpp=True)
-
-
-def _check_constraints(problem: Any) -> None:
-    """Refuse constraints that are no equalities or inequalities of numbers."""
-    for constraint in problem.constraints:
-        if (kind := type(constraint).__name__) not in POLYHEDRAL:
-            words = "a matrix inequality" if kind == "PSD" else f"a constraint of class {kind}"
-            raise ArgumentError(
-                f"`{constraint}`, {words}, which needs a cone that is not polyhedral",
-                "a linear or quadratic program",
-                "bound entries in place of matrices" if kind == "PSD" else "replace it by linear inequalities",
-                where=WHERE,
-            )
-
-
-def _is_set(value: Any) -> bool:
-    return value is not None and value is not False and (not hasattr(value, "__len__") or len(value) > 0)
 
 
 def _refuse(leaves: list, got: str, expected: str, todo: str) -> None:

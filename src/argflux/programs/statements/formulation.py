@@ -7,6 +7,7 @@ from typing import Self
 
 import equinox as eqx
 
+from argflux.programs.cones import Cone
 from argflux.programs.statements.layout import Layout
 from argflux.programs.statements.sparsity import Group
 
@@ -24,6 +25,7 @@ class Formulation:
         extract: from the parameters to the constant of the objective and a tuple of `Blocks`.
         lasting: whether it may serve again, as it captured nothing that is being traced.
         sign: -1 where the user maximises.
+        cones: of the rows of G; empty if they are inequalities.
         canonical: whether the rows and bounds are those of a canonical program, which the user did not state.
     """
 
@@ -36,6 +38,7 @@ class Formulation:
     lasting: bool = True
     sign: int = 1
     canonical: bool = False
+    cones: tuple[Cone, ...] = ()
 
     def compiled(self) -> Self:
         """The same formulation, extracting its matrices in compiled code."""

@@ -12,6 +12,8 @@ from argflux.autodiff.questions import check_returned, explaining
 from argflux.autodiff.rules.sparse import without_sparse
 from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_like
+from argflux.programs.cones import Cone
+from argflux.programs.cones.members import cones_of
 from argflux.programs.statements import sparsity
 from argflux.programs.statements.colouring import Coloured
 from argflux.programs.statements.degree import Kind, degrees
@@ -117,11 +119,12 @@ class Statement:
         objective = found["objective"].kind
         curvature = "none" if objective.degree < 2 else "diagonal" if objective.diagonal else "dense"
         groups, colours, lasting = (), Colours(), not any(f.captured for f in found.values())
-        entries = _entries(variable, layouts, curvature)
+        entries, cones = _entries(variable, layouts, curvature), _cones(layouts)
         if entries > sparsity.WORTHWHILE:
             plain = lasting and not any(f.kind.custom for f in found.values())
             looked = self._look(variable, layouts, curvature, params) if plain and sparsity.available() else None
             groups, curvature, colours = looked or ((), curvature, colours)
+            groups = () if cones else groups
             if entries > sparsity.MOST_DENSE and not groups and colours == Colours():
                 refuse_dense(variable.size, entries, lasting)
         captured = [x for f in found.values() for x in f.captured]
@@ -131,7 +134,9 @@ class Statement:
             zero = vary_like(jnp.zeros(variable.size, variable.dtype), *met, *captured)
             return extract(self.flat(variable, params), zero, curvature, groups, colours)
 
-        return Formulation(curvature, variable, layouts["equality"], layouts["inequality"], groups, run, lasting)
+        return Formulation(
+            curvature, variable, layouts["equality"], layouts["inequality"], groups, run, lasting, cones=cones
+        )
 
     def flat(self, variable: Layout, params: tuple) -> Functions:
         """Write the functions in terms of the variable's vector."""
@@ -179,6 +184,15 @@ class Statement:
             return groups, curvature, Colours()
         colours = Colours(P and Coloured.hessian(P), *(M and Coloured.jacobian(M) for M in (A, G)))
         return (), "sparse" if P else curvature, colours
+
+
+def _cones(layouts: dict[str, Layout | None]) -> tuple[Cone, ...]:
+    """The cones that the inequalities name; equalities name none."""
+    trees = {what: layout and layout.treedef.unflatten(layout.leaves) for what, layout in layouts.items()}
+    if cones_of(trees["equality"]):
+        todo = "put it into `inequality`"
+        raise ArgumentError("a cone in equalities", "arrays that are to be zero", todo, where="Program equality")
+    return cones_of(trees["inequality"])
 
 
 def _entries(variable: Layout, layouts: dict[str, Layout | None], curvature: str) -> int:

@@ -12,13 +12,17 @@ import numpy as np
 from argflux.errors import ArgumentError, DtypeError, MissingDependencyError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.programs.answers.solution import spoiled
+from argflux.programs.cones import Cone, NonNegative
 from argflux.programs.statements.attributes import Declared
 from argflux.programs.statements.blocks import read_array
+from argflux.programs.statements.conic import DENSE
 from argflux.programs.statements.canonical import Canonical, Tensor
 from argflux.programs.statements.dissect import check_problem, read_leaves
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout, widest
-from argflux.programs.statements.multipliers import Multiplier, Multipliers, find_multipliers
+from argflux.programs.statements.modelledcones import cone_order, read_cones
+from argflux.programs.statements.multipliers import Multiplier, Multipliers, Wayback
+from argflux.programs.statements.sparsity import Structure
 
 OLDEST = (1, 9)
 
@@ -27,7 +31,7 @@ OLDEST = (1, 9)
 class Selection(Layout):
     """Where the variables that the user asked for lie in the vector of the canonical program."""
 
-    places: tuple[Any, ...] = ()
+    places: tuple[Multiplier, ...] = ()
     width: int = 0
 
     @property
@@ -37,13 +41,13 @@ class Selection(Layout):
 
     def tree(self, vector: jax.Array) -> Any:
         """Pick the user's variables."""
-        return self.treedef.unflatten([vector[place] for place in self.places])
+        return self.treedef.unflatten([place.read(vector) for place in self.places])
 
     def vector(self, tree: Any) -> jax.Array:
         """Put values of the user's variables in their places, zeros elsewhere."""
         found = jnp.zeros(self.width, self.dtype)
         for place, leaf in zip(self.places, self.treedef.flatten_up_to(tree), strict=True):
-            found = found.at[place].set(leaf)
+            found = place.put(found, leaf)
         return found
 
 
@@ -56,6 +60,7 @@ class Modelled:
         declared: what they are and where they stand in the vector of all, which ends with a one.
         width: length of that vector.
         canonical: the matrices.
+        cones: of the rows of G, empty if all of them are inequalities.
         places: where each variable lies among the unknowns, an array of its shape.
         multipliers: where the dual of each constraint lies among those of the canonical program.
         single: whether one variable alone was asked for.
@@ -66,8 +71,9 @@ class Modelled:
     declared: tuple[Declared, ...]
     width: int
     canonical: Canonical
-    places: tuple[np.ndarray, ...]
-    multipliers: tuple[Multiplier | None, ...]
+    cones: tuple[Cone, ...]
+    places: tuple[Multiplier, ...]
+    multipliers: tuple[Any, ...]
     single: bool
     sign: int
     label: str = "CVXPY problem"
@@ -98,13 +104,17 @@ class Modelled:
         check_problem(problem, parameters, variables)
         data, chain, inverse = problem.get_problem_data(cvxpy.CLARABEL, solver_opts={})
         program = data["param_prob"]
+        way, cones = Wayback(problem, data, chain, inverse), read_cones(program.cone_dims)
+        order = cone_order(program.cone_dims.zero, cones)
+        moved = lambda tree: [m.moved(order) for m in tree] if isinstance(tree, list) else tree and tree.moved(order)
         return cls(
             tuple(parameter.name() for parameter in parameters),
             tuple(Declared.of(parameter, _start(program, chain, parameter)) for parameter in parameters),
             program.total_param_size + 1,
-            _read(program),
-            tuple(_place(program, inverse, variable) for variable in variables),
-            find_multipliers(problem, data, chain, inverse),
+            _read(program, order),
+            () if all(isinstance(cone, NonNegative) for cone in cones) else cones,
+            tuple(map(way.variable, variables)),
+            tuple(map(moved, way.duals())),
             len(variables) == 1,
             -1 if isinstance(problem.objective, cvxpy.Maximize) else 1,
         )
@@ -136,7 +146,7 @@ class Modelled:
     def formulate(self, params: tuple) -> Formulation:
         """Lay the canonical program out for parameters of these dtypes."""
         dtype = widest([dtype for value in params if jnp.issubdtype(dtype := jnp.asarray(value).dtype, jnp.floating)])
-        structure, curvature = self.canonical.structure(), self.canonical.curvature
+        structure, curvature = self._structure(), self.canonical.curvature
         equalities, rows = self.canonical.A.height, self.canonical.A.height + self.canonical.G.height
         return Formulation(
             "sparse" if structure.sparse and curvature == "dense" else curvature,
@@ -147,10 +157,17 @@ class Modelled:
             lambda params: self._blocks(params, dtype, structure),
             sign=self.sign,
             canonical=True,
+            cones=self.cones,
         )
 
+    def _structure(self) -> Structure:
+        """Independent parts, and whether the matrices are best left sparse; cones are not taken apart."""
+        if not self.cones:
+            return self.canonical.structure()
+        return Structure((), self.canonical.size + self.canonical.A.height + self.canonical.G.height > DENSE)
+
     def _variable(self, dtype: Any) -> Selection:
-        shapes = [jax.ShapeDtypeStruct(place.shape, dtype) for place in self.places]
+        shapes = [jax.ShapeDtypeStruct(place.places.shape, dtype) for place in self.places]
         picked = Layout.of(shapes[0] if self.single else tuple(shapes))
         return Selection(picked.treedef, picked.leaves, picked.names, self.places, self.canonical.size)
 
@@ -176,8 +193,11 @@ class Modelled:
         return vector
 
 
-def _read(program: Any) -> Canonical:
-    """Read CVXPY's tensors: equalities are the first rows, inequalities the rest, `rows @ x + offset` in a cone."""
+def _read(program: Any, order: np.ndarray) -> Canonical:
+    """Read CVXPY's tensors: equalities are the first rows, the other cones the rest, `rows @ x + offset` in a cone.
+
+    Row k becomes row `order[k]`.
+    """
     size, equalities = program.x.size, program.cone_dims.zero
     q = program.q.tocsr()
     linear = Tensor(q[:size], np.arange(size), None, size)
@@ -185,6 +205,7 @@ def _read(program: Any) -> Canonical:
     curvature, rows, columns = _entries(program.reduced_P)
     P = Tensor(curvature, rows, columns, size, size)
     stacked, rows, columns = _entries(program.reduced_A)
+    rows = order[rows] if len(order) else rows
     A, b = _rows(stacked, rows, columns, 0, equalities, size)
     G, h = _rows(stacked, rows, columns, equalities, program.constr_size, size)
     return Canonical(P, linear, constant, A, b, G, h)
@@ -217,13 +238,3 @@ def _start(program: Any, chain: Any, parameter: Any) -> int:
         reduced = getattr(step, "_parameters", None) or {}
         number = next((new.id for old, new in reduced.items() if old.id == number), number)
     return program.param_id_to_col[number]
-
-
-def _place(program: Any, inverse: list, variable: Any) -> np.ndarray:
-    """Where a variable lies among the unknowns; CVXPY replaces variables with attributes by plain ones."""
-    renamed = {}
-    for step in inverse:
-        if isinstance(step, tuple) and step and isinstance(step[0], dict):
-            renamed |= {old: new.id for old, new in step[0].items()}
-    start = program.var_id_to_col[renamed.get(variable.id, variable.id)] if variable.size else 0
-    return start + np.arange(variable.size).reshape(variable.shape, order="F")

@@ -1,0 +1,56 @@
+"""Programs some of whose rows are in cones, in the fields of all programs."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from argflux.errors import ArgumentError
+from argflux.programs.answers.solution import Solution
+from argflux.programs.cones import Cone, NonNegative, Zero
+from argflux.programs.conicmatrices import solve_cone
+from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.statements.extract import Blocks
+
+KNOWN = ("tolerance", "max_iterations", "on_failure")
+
+
+def solve_coned(blocks: Blocks, cones: tuple[Cone, ...], options: dict[str, Any]) -> Solution:
+    """Solve `min x'Px/2 + q'x` with `A x = b`, `h - G x` in cones, `lower <= x <= upper`."""
+    if unknown := [name for name, value in options.items() if name not in KNOWN and value is not None]:
+        got = f"{unknown[0]}={options[unknown[0]]!r} for a program over cones"
+        raise ArgumentError(got, f"options among {', '.join(KNOWN)}", f"leave {unknown[0]} out", where="Program")
+    q = jnp.asarray(blocks.q)
+    n, eye = q.shape[0], np.arange(q.shape[0])
+    parts: list[tuple] = [] if blocks.A is None else [(blocks.A, blocks.b, [Zero(blocks.b.shape[0])])]
+    parts += [] if blocks.G is None else [(blocks.G, blocks.h, list(cones))]
+    for bound, sign in ((blocks.lower, -1.0), (blocks.upper, 1.0)):
+        if bound is not None:
+            side = Sparse(jnp.full(n, sign, q.dtype), Pattern.of(eye, eye, (n, n)))
+            parts.append((side, sign * bound, [NonNegative(n)]))
+    found = solve_cone(
+        blocks.P,
+        q,
+        _stacked([part[0] for part in parts], n),
+        jnp.concatenate([jnp.asarray(part[1]) for part in parts]),
+        [cone for part in parts for cone in part[2]],
+        **{name: value for name, value in options.items() if value is not None},
+    )
+    ends = np.cumsum([0, *(part[1].shape[0] for part in parts)])
+    duals = iter([found.z[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)])
+    none = lambda size: jnp.zeros(size, q.dtype)
+    given = (blocks.A, blocks.G, blocks.lower, blocks.upper)
+    y, z, low, high = (none(0 if k < 2 else n) if block is None else next(duals) for k, block in enumerate(given))
+    told = found.objective, found.status, found.iterations, found.residuals, found.regularity
+    return Solution(found.x, y, z, low, high, *told)
+
+
+def _stacked(matrices: list, n: int) -> Any:
+    """One matrix below the other, dense if any large one of them is."""
+    if all(isinstance(M, Sparse) for M in matrices):
+        heights = np.cumsum([0, *(M.pattern.height for M in matrices)])
+        rows = np.concatenate([M.pattern.rows + top for M, top in zip(matrices, heights, strict=False)])
+        columns = np.concatenate([M.pattern.columns for M in matrices])
+        values = jnp.concatenate([M.values for M in matrices])
+        return Sparse(values, Pattern.of(rows, columns, (int(heights[-1]), n)))
+    return jnp.concatenate([M.dense() if isinstance(M, Sparse) else jnp.asarray(M) for M in matrices])
