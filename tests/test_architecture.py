@@ -30,7 +30,7 @@ LAYERS = [
 LAYERS += ["autodiff", "data"]
 LAYERS += ["programs", "nn", "training", "patterns", "plots", "cli"]
 ROOMS = {  # "" are the files of the folder itself
-    "programs": ["forms", "derivatives", "answers", "solvers", "files", "statements", "", "sets"],
+    "programs": ["forms", "cones", "derivatives", "answers", "solvers", "files", "statements", "", "sets"],
     "patterns": ["sites", "regions", "design", "study"],
 }
 FORBIDDEN = {

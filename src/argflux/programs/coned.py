@@ -1,5 +1,6 @@
 """Programs some of whose rows are in cones, in the fields of all programs."""
 
+import itertools
 from typing import Any
 
 import jax.numpy as jnp
@@ -37,7 +38,7 @@ def solve_coned(blocks: Blocks, cones: tuple[Cone, ...], options: dict[str, Any]
         **{name: value for name, value in options.items() if value is not None},
     )
     ends = np.cumsum([0, *(part[1].shape[0] for part in parts)])
-    duals = iter([found.z[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)])
+    duals = iter([found.z[start:end] for start, end in itertools.pairwise(ends)])
     none = lambda size: jnp.zeros(size, q.dtype)
     given = (blocks.A, blocks.G, blocks.lower, blocks.upper)
     y, z, low, high = (none(0 if k < 2 else n) if block is None else next(duals) for k, block in enumerate(given))

@@ -6,11 +6,9 @@ import numpy as np
 
 from argflux.programs.answers.judge import curve
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.forms.form import times, transposed_times
-from argflux.programs.forms.form import magnitude
+from argflux.programs.forms.form import magnitude, times, transposed_times
 
 NOTHING = 1e-300
-FLOOR = 1e-12
 PROOF = 1e-7
 
 
@@ -44,10 +42,9 @@ def cone_units(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> ConeUn
     width = np.abs(answer.x).max(1, initial=0.0, keepdims=True)
     norm = np.broadcast_to(_row_norms(A), (batch, form.m))
     spread = form.product.spread
-    terms = np.maximum(np.maximum(times(A, np.abs(answer.x)), norm * width * FLOOR), np.abs(blocks.b))
-    reach = spread(np.maximum(terms, np.abs(answer.s)))
+    reach = spread(np.maximum(norm * width + np.abs(blocks.b), np.abs(answer.s)))
     pull = np.abs(transposed_times(A, np.abs(answer.z)))
-    push = np.maximum(np.maximum(pull, np.abs(curve(form, blocks.P, answer.x))), np.abs(blocks.q))  # type: ignore[arg-type]
+    push = np.maximum(np.maximum(pull, np.abs(curve(form, blocks.P, answer.x))), np.abs(blocks.q))
     push = push.max(1, initial=0.0, keepdims=True)
     push = np.where(push > 0, push, 1.0)
     norm = spread(norm)
@@ -72,7 +69,7 @@ def cone_residuals(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer, units
     x, s, z = answer
     row = np.abs(times(blocks.A, x) + s - blocks.b) / units.reach
     outside = form.product.each("violation", s) / units.reach
-    slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)  # type: ignore[arg-type]
+    slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)
     wrong = form.product.each("dual_violation", z) / units.force
     gap = np.abs(form.product.spread(s * z, np.add)) / (units.reach * units.force)
     largest = lambda *parts: np.max([p.max(1, initial=0.0) for p in parts], 0)
@@ -94,9 +91,10 @@ def proves_unbounded(form: ConeForm, blocks: ConeBlocks, x: np.ndarray) -> np.nd
     """Which objectives fall without bound along x: `P x = 0`, `q'x < 0` and `-A x` in the cones."""
     size = np.abs(x).max(1, initial=0.0)
     s = -times(blocks.A, x)
-    reach = form.product.spread(np.maximum(times(magnitude(blocks.A), np.abs(x)), NOTHING))
+    norm = np.broadcast_to(_row_norms(magnitude(blocks.A)), s.shape)
+    reach = form.product.spread(np.maximum(norm * size[:, None], NOTHING))
     outside = (form.product.each("violation", s) / reach).max(1, initial=0.0)
-    bent = np.abs(curve(form, blocks.P, x)).max(1, initial=0.0)  # type: ignore[arg-type]
+    bent = np.abs(curve(form, blocks.P, x)).max(1, initial=0.0)
     falls = (blocks.q * x).sum(1)
     good = (outside <= PROOF) & (falls < -PROOF * np.abs(blocks.q * x).sum(1)) & (bent * size <= PROOF * np.abs(falls))
     return good & np.isfinite(x).all(1) & (size > 0)

@@ -9,7 +9,7 @@ import numpy as np
 from argflux.programs.answers.ranks import dense_ranks, sparse_ranks
 from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.forms.arrays import joined, namespace
-from argflux.programs.forms.form import Blocks, Form, bounds, times, transposed_times
+from argflux.programs.forms.form import Blocks, Curved, Form, bounds, times, transposed_times
 from argflux.programs.forms.units import Frame, Sizes, is_far, largest, sizes_of
 
 WEAK = 1e-7
@@ -53,7 +53,7 @@ class Judged(NamedTuple):
     mode: Any
 
 
-def curve(form: Form, P, x):
+def curve(form: Curved, P, x):
     """`P x`."""
     if form.curvature == "none":
         return namespace(x).zeros_like(x)

@@ -76,7 +76,7 @@ def dense_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray,
         P = form.matrices(P, A)[0].dense()
         P = (P + P.mT) / 2
     else:
-        P = dense_curvature(form, P)  # type: ignore[arg-type]
+        P = dense_curvature(form, P)
     K = np.zeros((len(by_s), n + m, n + m))
     K[:, :n, :n], K[:, :n, n:] = P, A.mT
     for cone, rows, entries in form.product.groups:
@@ -101,7 +101,8 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     large = form.n + form.m > LARGE
     for kind, least in ((1, False), (2, True)):
         which = np.flatnonzero(mode == kind)
-        for part in [which[i : i + 1] for i in range(len(which))] if large else [which][: len(which)]:
+        parts = np.split(which, len(which)) if large and len(which) else [which]
+        for part in parts[: len(which)]:
             given = [a[part] if len(a) > 1 else a for a in (P, A, by_s, by_z)]
             with one_thread(form.n + form.m), np.errstate(all="ignore"):
                 solve = _solve_sparse if large else _solve_dense
@@ -124,7 +125,7 @@ def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transpos
     return _Dressed.of(form, given).completed(right, solve, transposed)
 
 
-def sparse_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray, by_z: np.ndarray) -> Any:
+def sparse_system(form: ConeForm, P: Any, A: Any, by_s: Any, by_z: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """The same matrix of one instance in SciPy's CSC form, and its rows' and columns' scales."""
     pattern, n = form.product.pattern, form.n
     on = lambda values, where: csr_array((values, (where.rows, where.columns)), shape=(where.height, where.width))
@@ -135,7 +136,7 @@ def sparse_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray
     else:
         P = csr_array((n, n)) if form.curvature == "none" else csr_array(np.diag(P) if P.ndim == 1 else (P + P.T) / 2)
     by_s, by_z = on(by_s, pattern), on(by_z, pattern)
-    K = block_array([[P, A.T], [-(by_s @ A), by_z]], format="csc")
+    K: Any = block_array([[P, A.T], [-(by_s @ A), by_z]], format="csc")
     rows, columns = np.ones(K.shape[0]), np.ones(K.shape[0])
     size = abs(K)
     for _ in range(BALANCES):
@@ -146,7 +147,8 @@ def sparse_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray
 
 def _solve_sparse(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
     """One instance whose matrix is large."""
-    K, rows, columns = sparse_system(form, *(a[0] for a in given))
+    P, A, by_s, by_z = (a[0] for a in given)
+    K, rows, columns = sparse_system(form, P, A, by_s, by_z)
     matrix, into, out = (K.T, columns, rows) if transposed else (K, rows, columns)
 
     def solve(r: np.ndarray) -> np.ndarray:

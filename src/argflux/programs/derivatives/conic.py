@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 
 from argflux.autodiff.registry import pulls_back
 from argflux.jaxpr import ad

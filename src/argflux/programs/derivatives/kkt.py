@@ -13,7 +13,7 @@ from argflux.programs.derivatives.reduced import solve_reduced
 from argflux.programs.derivatives.sparsekkt import solve_long, solve_sparse_system
 from argflux.programs.forms.arrays import either, joined, namespace
 from argflux.programs.forms.double import double_primitive, uncarry
-from argflux.programs.forms.form import Form, dense_curvature, times, transposed_times
+from argflux.programs.forms.form import Curved, Form, dense_curvature, times, transposed_times
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Sparse
 
@@ -185,7 +185,7 @@ def _products(form: Form, P, A, G, active, fixed, step: Step) -> Step:
     return Step(r1 + step.bound * fixed, r2, step.x * fixed)
 
 
-def curve(form: Form, P, x):
+def curve(form: Curved, P, x):
     """`P x` for a symmetric P of any kind."""
     if form.curvature == "none":
         return jnp.zeros_like(x)
@@ -234,7 +234,7 @@ def kkt_back(dys, ys, *operands, form: Form):
     return [dP, dA, dG, *[None] * (len(operands) - 6), *dr]
 
 
-def curvature_cotangent(form: Form, P, w, x):
+def curvature_cotangent(form: Curved, P, w, x):
     """Cotangent of P in `w' P x`, summed where the batch shares P."""
     xp = namespace(P, w, x)
     if form.curvature == "none":

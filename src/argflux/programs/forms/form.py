@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,20 @@ class Patterns(NamedTuple):
     P: Pattern | None
     A: Pattern
     G: Pattern
+
+
+class Curved(Protocol):
+    """A form of any class of programs: the number of unknowns, and what kind of matrix P is."""
+
+    @property
+    def n(self) -> int:
+        """Number of unknowns."""
+        ...
+
+    @property
+    def curvature(self) -> str:
+        """Kind of P."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,7 @@ def dense_rows(form: Form, blocks: Blocks) -> Rows:
     return Rows(dense_curvature(form, blocks.P), blocks.q, joined(*C), joined(*lo), joined(*hi))
 
 
-def dense_curvature(form: Form, P: jax.Array) -> jax.Array:
+def dense_curvature(form: Curved, P: Any) -> Any:
     """P as a symmetric matrix."""
     xp = namespace(P)
     if form.curvature == "none":

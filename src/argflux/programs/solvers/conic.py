@@ -103,7 +103,7 @@ def _curvatures(form: ConeForm, P: np.ndarray) -> Upper:
         low, high = np.minimum(rows, columns), np.maximum(rows, columns)
         return Upper.of(np.where(rows == columns, P, P / 2), low, high, (n, n))
     if form.curvature == "dense":
-        whole = dense_curvature(form, P)  # type: ignore[arg-type]
+        whole = dense_curvature(form, P)
         rows, columns = np.nonzero(np.triu((whole != 0).any(0)))
         return Upper.of(whole[:, rows, columns], rows, columns, (n, n))
     every = np.arange(n if form.curvature == "diagonal" else 0)

@@ -17,7 +17,7 @@ from argflux.programs.derivatives.conesystem import LARGE, Balanced, dense_syste
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature
 from argflux.programs.solvers.conic import solve_conic
-from argflux.programs.solvers.conicnewton import Refined, refine
+from argflux.programs.solvers.conicnewton import Refined, dressed_blocks, refine
 
 SOLVED, FAILED = int(Status.SOLVED), int(Status.NUMERICAL_ERROR)
 WEAK = 1e-7
@@ -46,17 +46,12 @@ def solve_hosted_cones(P, q, A, b, *, form: ConeForm, settings: Any) -> ConeJudg
     batch = max(map(len, (P, q, A, b)))
     values = ConeBlocks(P, q, A, b)
     with one_thread(form.n + form.m), np.errstate(all="ignore"):
-        blocks = ConeBlocks(*_dressed(form, values))
+        blocks = dressed_blocks(form, values)
         bad = np.broadcast_to(_is_bad(form, values), batch)
         answer, status, iterations = solve_conic(form, settings, values, ~bad)
         answer = ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in answer])
         refined, status = _refined(form, settings, values, blocks, answer, status, bad)
         return _finished(form, settings, values, blocks, refined, status, iterations)
-
-
-def _dressed(form: ConeForm, values: ConeBlocks) -> tuple:
-    P, A = form.matrices(values.P, values.A)
-    return P, values.q, A, values.b
 
 
 def _is_bad(form: ConeForm, values: ConeBlocks) -> np.ndarray:
@@ -68,7 +63,7 @@ def _is_bad(form: ConeForm, values: ConeBlocks) -> np.ndarray:
     if form.curvature != "dense":
         return ~good
     P = np.where(np.isfinite(values.P), values.P, 0.0)
-    low = np.linalg.eigvalsh(dense_curvature(form, P))  # type: ignore[arg-type]
+    low = np.linalg.eigvalsh(dense_curvature(form, P))
     return ~(good & (low.min(1, initial=0.0) >= -CONVEX * np.abs(low).max(1, initial=0.0)))
 
 
@@ -84,7 +79,7 @@ def _refined(form, settings, values, blocks, answer, status, bad) -> tuple[Refin
             status = np.where(said & ~proof(form, blocks, vector), np.int32(FAILED), status)
     tried = _is_any(status, (Status.SOLVED, Status.NUMERICAL_ERROR, Status.ITERATION_LIMIT))
     answer = ConeAnswer(*[np.where(tried[:, None], a, 0.0) for a in answer])
-    best = refine(form, values, blocks, answer, tried)
+    best = refine(form, values, answer, tried)
     exact = tried & (best.residuals.max(1) <= settings.tolerance)
     failed = np.where(status == SOLVED, np.int32(FAILED), status)
     return best, np.where(exact, np.int32(SOLVED), failed).astype(np.int32)
@@ -111,12 +106,13 @@ def _regularity(form, values, blocks, refined: Refined, good: np.ndarray) -> tup
     answer, faces = refined.answer.picked(which), refined.faces[which]
     pick = lambda block: block[which] if len(block) > 1 else block
     some = ConeBlocks(*map(pick, values))
-    units = cone_units(form, ConeBlocks(*_dressed(form, some)), answer)
+    units = cone_units(form, dressed_blocks(form, some), answer)
     strict = form.product.each("strictness", answer.s / units.reach, answer.z / units.force)
     weak = strict.min(1, initial=np.inf) < WEAK
     made = form.product.complementarity(answer.s, answer.z, faces)
     given = some.P, some.A, made.by_s, made.by_z
-    found, kinds = _ranks(form, given, len(which)) if form.n + form.m <= LARGE else _large_ranks(form, given, answer)
+    small = form.n + form.m <= LARGE
+    found, kinds = _ranks(form, given, len(which)) if small else _large_ranks(form, given, len(which))
     flags[which] = np.where(weak, np.int32(Regularity.STRICT_COMPLEMENTARITY), 0) | kinds
     singular[which] = found
     return flags, singular
@@ -138,11 +134,12 @@ def _ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.nda
     return singular, kinds
 
 
-def _large_ranks(form: ConeForm, given: tuple, answer: ConeAnswer) -> tuple[np.ndarray, np.ndarray]:
+def _large_ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """By the size of what random right-hand sides lead to."""
-    batch, r = len(answer.x), np.random.default_rng(0)
-    rights = [r.normal(size=(1, size)) for size in (form.n, form.m, form.m)]
-    found = solve_systems(*given, np.ones(batch, np.int32), *rights, form=form, transposed=False)
+    r = np.random.default_rng(0)
+    r1, r2, r3 = (r.normal(size=(1, size)) for size in (form.n, form.m, form.m))
+    P, A, by_s, by_z = given
+    found = solve_systems(P, A, by_s, by_z, np.ones(batch, np.int32), r1, r2, r3, form=form, transposed=False)
     size = np.max([np.abs(part).max(1, initial=0.0) for part in found], 0)
     return ~(size < SINGULAR), np.zeros(batch, np.int32)
 

@@ -1,6 +1,6 @@
 """Newton's method on the optimality conditions over cones, on faces that are read off the point and read again."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,52 +11,63 @@ from argflux.programs.derivatives.conesystem import solve_systems
 from argflux.programs.forms.form import times, transposed_times
 
 STEPS = 8
-GOOD = 1e-13
+GOOD, PATIENT = 1e-13, 10.0
 
 
 class Refined(NamedTuple):
-    """The best points, the faces on which they lie, their residuals, and which of their systems are regular."""
+    """Points, the faces on which they lie, and their residuals."""
 
     answer: ConeAnswer
     faces: np.ndarray
     residuals: np.ndarray
 
+    @property
+    def error(self) -> np.ndarray:
+        """The largest residual of each."""
+        return self.residuals.max(1)
 
-def refine(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, answer: ConeAnswer, wanted: np.ndarray) -> Refined:
-    """Take steps as long as residuals fall; takes the blocks as values and dressed as matrices.
+    def picked(self, which: np.ndarray) -> "Refined":
+        """Some of the instances."""
+        return Refined(self.answer.picked(which), self.faces[which], self.residuals[which])
+
+    def put(self, which: np.ndarray, others: "Refined") -> None:
+        """Write others in the places of some."""
+        for old, new in zip(self._arrays(), others._arrays(), strict=True):
+            old[which] = new
+
+    def _arrays(self) -> list[np.ndarray]:
+        return [*self.answer, self.faces, self.residuals]
+
+
+def refine(form: ConeForm, values: ConeBlocks, answer: ConeAnswer, wanted: np.ndarray) -> Refined:
+    """The best of the points that steps lead to, as long as residuals fall; takes the blocks as values.
 
     Source:
         Ali, Wong and Kolter, "A semismooth Newton method for fast, generic convex programming" (2017).
     """
-    best = judged(form, blocks, answer)
-    now, going = best, wanted & (best.residuals.max(1) > GOOD)
+    best = judged(form, dressed_blocks(form, values), answer)
+    now, going = best.picked(np.arange(len(wanted))), np.flatnonzero(wanted & (best.error > GOOD))
     for _ in range(STEPS):
-        which = np.flatnonzero(going)
-        if not len(which):
+        if not len(going):
             break
-        pick = lambda block: block[which] if len(block) > 1 else block
-        some, dressed = ConeBlocks(*map(pick, values)), _picked(form, values, which)
-        step = _step(form, some, dressed, now.answer.picked(which), now.faces[which])
-        fresh = judged(form, dressed, step)
-        error, before = fresh.residuals.max(1), best.residuals[which].max(1)
-        better = error < before
-        for old, new in zip(_leaves(best), _leaves(fresh), strict=True):
-            old[which[better]] = new[better]
-        now = Refined(ConeAnswer(*map(np.array, now.answer)), now.faces.copy(), now.residuals.copy())
-        for old, new in zip(_leaves(now), _leaves(fresh), strict=True):
-            old[which] = new
-        going[which] = np.isfinite(error) & (best.residuals[which].max(1) > GOOD) & (error < 10 * before)
+        some = ConeBlocks(*_picked(values, going))
+        before, dressed = best.error[going], dressed_blocks(form, some)
+        fresh = judged(form, dressed, _step(form, some, dressed, now.picked(going)))
+        now.put(going, fresh)
+        better = fresh.error < before
+        best.put(going[better], fresh.picked(better))
+        going = going[np.isfinite(fresh.error) & (best.error[going] > GOOD) & (fresh.error < PATIENT * before)]
     return best
 
 
-def _leaves(refined: Refined) -> list:
-    return [*refined.answer, refined.faces, refined.residuals]
+def _picked(values: ConeBlocks, which: np.ndarray) -> list[np.ndarray]:
+    return [block[which] if len(block) > 1 else block for block in values]
 
 
-def _picked(form: ConeForm, values: ConeBlocks, which: np.ndarray) -> ConeBlocks:
-    pick = lambda block: block[which] if len(block) > 1 else block
-    P, A = form.matrices(pick(values.P), pick(values.A))
-    return ConeBlocks(P, pick(values.q), A, pick(values.b))
+def dressed_blocks(form: ConeForm, values: ConeBlocks) -> ConeBlocks:
+    """The blocks with their matrices as `ConeForm.matrices` gives them."""
+    P, A = form.matrices(values.P, values.A)
+    return values._replace(P=P, A=A)
 
 
 def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
@@ -67,10 +78,10 @@ def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
     return Refined(ConeAnswer(*map(np.array, answer)), faces, cone_residuals(form, blocks, answer, units))
 
 
-def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, point: ConeAnswer, faces: np.ndarray) -> ConeAnswer:
-    x, s, z = point
-    made = form.product.complementarity(s, z, faces)
-    slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)  # type: ignore[arg-type]
+def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> ConeAnswer:
+    x, s, z = at.answer
+    made = form.product.complementarity(s, z, at.faces)
+    slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)
     row = times(blocks.A, x) + s - blocks.b
     mode = np.ones(len(x), np.int32)
     given = values.P, values.A, made.by_s, made.by_z, mode, -slope, -row, -made.residual

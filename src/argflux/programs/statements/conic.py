@@ -167,7 +167,7 @@ def _check_convex(form: ConeForm, P: np.ndarray, slack: float) -> None:
             if not np.tril(P, -1).any() or not np.triu(P, 1).any():
                 todo = "pass both triangles"
             raise ArgumentError(got, "a symmetric P", todo, where=WHERE)
-    values = P if form.curvature == "diagonal" else np.linalg.eigvalsh(dense_curvature(form, P[None])[0])  # type: ignore[arg-type]
+    values = P if form.curvature == "diagonal" else np.linalg.eigvalsh(dense_curvature(form, P[None])[0])
     if values.min() < -slack * np.abs(values).max():
         got, todo = f"P with smallest eigenvalue {values.min():.6g}", "add to its diagonal, or check its sign"
         raise ArgumentError(got, "a positive semidefinite P, for a convex program", todo, where=WHERE)

@@ -15,8 +15,8 @@ from argflux.programs.answers.solution import spoiled
 from argflux.programs.cones import Cone, NonNegative
 from argflux.programs.statements.attributes import Declared
 from argflux.programs.statements.blocks import read_array
-from argflux.programs.statements.conic import DENSE
 from argflux.programs.statements.canonical import Canonical, Tensor
+from argflux.programs.statements.conic import DENSE
 from argflux.programs.statements.dissect import check_problem, read_leaves
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout, widest
