@@ -64,7 +64,7 @@ def solve_conic(form: ConeForm, settings: Any, blocks: Any, usable: np.ndarray) 
             status[i], iterations[i] = int(STATUSES.get(str(answer.status), FAILED)), answer.iterations
 
     share(work, len(chosen), cores())
-    short = (status == int(Status.ITERATION_LIMIT)) & (settings.max_iterations > LIMIT)
+    short = (status == int(Status.ITERATION_LIMIT)) & (settings.max_iterations >= LIMIT)
     status[short] = FAILED  # the limit is ours, not the user's
     return found, status, iterations
 

@@ -18,6 +18,7 @@ from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature
 from argflux.programs.solvers.conic import solve_conic
 from argflux.programs.solvers.conicnewton import Refined, dressed_blocks, refine
+from argflux.programs.solvers.conicrescue import proved
 
 SOLVED, FAILED = int(Status.SOLVED), int(Status.NUMERICAL_ERROR)
 WEAK = 1e-7
@@ -51,6 +52,7 @@ def solve_hosted_cones(P, q, A, b, *, form: ConeForm, settings: Any) -> ConeJudg
         answer, status, iterations = solve_conic(form, settings, values, ~bad)
         answer = ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in answer])
         refined, status = _refined(form, settings, values, blocks, answer, status, bad)
+        status = proved(form, settings, values, status, _is_any(status, (Status.NUMERICAL_ERROR,)))
         return _finished(form, settings, values, blocks, refined, status, iterations)
 
 

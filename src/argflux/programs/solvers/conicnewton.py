@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from argflux.programs.answers.conic import ConeAnswer, cone_residuals, cone_units
+from argflux.programs.answers.conic import NOTHING, ConeAnswer, cone_residuals, cone_units
 from argflux.programs.answers.judge import curve
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conesystem import solve_systems
 from argflux.programs.forms.form import times, transposed_times
 
 STEPS = 8
-GOOD, PATIENT = 1e-13, 10.0
+GOOD, PATIENT, FAR = 1e-13, 10.0, 1.0
 
 
 class Refined(NamedTuple):
@@ -79,11 +79,20 @@ def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
 
 
 def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> ConeAnswer:
+    """A step of Newton's method, of least norm where the system is singular and would lead far away."""
     x, s, z = at.answer
     made = form.product.complementarity(s, z, at.faces)
     slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)
     row = times(blocks.A, x) + s - blocks.b
-    mode = np.ones(len(x), np.int32)
-    given = values.P, values.A, made.by_s, made.by_z, mode, -slope, -row, -made.residual
-    dx, ds, dz = solve_systems(*given, form=form, transposed=False)
-    return ConeAnswer(x + dx, s + ds, z + dz)
+    given = values.P, values.A, made.by_s, made.by_z
+    right = -slope, -row, -made.residual
+    steps = solve_systems(*given, np.ones(len(x), np.int32), *right, form=form, transposed=False)
+    far = ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, at.answer, strict=True)])
+    if far.any():
+        least = solve_systems(*given, np.where(far, 2, 0), *right, form=form, transposed=False)
+        steps = [np.where(far[:, None], new, old) for new, old in zip(least, steps, strict=True)]
+    return ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)])
+
+
+def _size(v: np.ndarray) -> np.ndarray:
+    return np.abs(v).max(1, initial=NOTHING)
