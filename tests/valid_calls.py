@@ -219,10 +219,16 @@ DATA = [
 ]
 MATRICES = {"A": UNIT[:1], "b": ONES[:1], "G": UNIT, "h": 9 * ONES, "lower": -ONES, "upper": 9 * ONES}
 OPTIONS = {"start": None, "solver": None, "tolerance": 1e-6, "max_iterations": 100, "on_failure": "zero"}
+CONE_OPTIONS = {"tolerance": 1e-6, "max_iterations": 100, "on_failure": "zero"}
 DECISIONS = {"cost": ROWS, "maximise": False, "axes": 1, "agg": jnp.mean}
 PROGRAMS = [
     call(programs.solve_qp, P=UNIT, q=ONES, **MATRICES, **OPTIONS),
     call(programs.solve_lp, c=ONES, **MATRICES, smoothing=None, **OPTIONS),
+    call(programs.solve_cone, P=UNIT, q=ONES, A=-UNIT, b=ONES, cones=[programs.cones.NonNegative(2)], **CONE_OPTIONS),
+    call(programs.cones.second_order, t=1.0, v=ONES),
+    call(programs.cones.semidefinite, M=UNIT),
+    call(programs.cones.exponential, x=1.0, y=1.0, z=ONES),
+    call(programs.cones.power, x=1.0, y=1.0, z=ONES, a=0.5),
     call(programs.Polyhedron, **MATRICES),
     call(programs.read_program, path="nowhere.mps", relax=False),
     of("Program.write", lambda path: PROGRAM.write(path), path="program.mps"),

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.errors import ArgumentError, DtypeError, ShapeError
+from argflux.keywords import explained
 from argflux.kinds import shortened
 from argflux.programs.cones.cone import Cone
 from argflux.programs.cones.exponential import Exponential
@@ -37,6 +38,7 @@ class Member(eqx.Module):
         return (self.cone,) * int(np.prod(self.rows.shape[:-1]))
 
 
+@explained
 def second_order(t: Any, v: Any) -> Member:
     """State `|v| <= t` in the inequalities of a program, t and v affine in its variable.
 
@@ -64,6 +66,7 @@ def second_order(t: Any, v: Any) -> Member:
     return Member(-rows, SecondOrder(v.shape[-1] + 1), _head_and_rest)
 
 
+@explained
 def semidefinite(M: Any) -> Member:
     """State that the symmetric part of M is positive semidefinite, M affine in a program's variable.
 
@@ -90,6 +93,7 @@ def semidefinite(M: Any) -> Member:
     return Member(-vector_of(symmetric), Semidefinite(M.shape[-1]), _Matrix(M.shape[-1]))
 
 
+@explained
 def exponential(x: Any, y: Any, z: Any) -> Member:
     """State `y exp(x / y) <= z` with `y > 0`, or a limit of such points, all affine in a program's variable.
 
@@ -112,6 +116,7 @@ def exponential(x: Any, y: Any, z: Any) -> Member:
     return Member(-_stacked("exponential", x=x, y=y, z=z), Exponential(), _three)
 
 
+@explained
 def power(x: Any, y: Any, z: Any, a: float) -> Member:
     """State `x^a y^(1 - a) >= |z|` with `x, y >= 0`, all affine in a program's variable.
 

@@ -46,7 +46,10 @@ class Balanced(NamedTuple):
     def least(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
         """The solutions of least norm, in balanced units."""
         K, into, out = (self.K.mT, self.columns, self.rows) if transposed else (self.K, self.rows, self.columns)
-        return (np.linalg.pinv(K, CUT) @ (right * into)[:, :, None])[:, :, 0] * out
+        found = np.full(right.shape, np.nan)
+        for i in np.flatnonzero(np.isfinite(K).all((1, 2))):
+            found[i] = np.linalg.lstsq(K[i], right[i] * into[i], CUT)[0] * out[i]
+        return found
 
 
 def solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -120,7 +123,9 @@ def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transpos
             return system.least(r, transposed)
         v = system.solve(r, transposed)
         bad = ~np.isfinite(v).all(1)
-        return np.where(bad[:, None], system.least(r, transposed), v) if bad.any() else v
+        if bad.any():
+            v[bad] = Balanced(*(part[bad] for part in system)).least(r[bad], transposed)
+        return v
 
     return _Dressed.of(form, given).completed(right, solve, transposed)
 
