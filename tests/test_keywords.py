@@ -156,9 +156,9 @@ def test_their_name_is_ours_wherever_ours_is_known():
 
 PACKAGES = (autodiff, nn, data, training, programs, patterns, plots)
 RETURNED = (
-    "Params RuleCheck WithGradient Buffer History OptimiserState Record Coefficients ConeSolution Directions Regularity Residuals "
-    "Sensitivities Solution Status Comparison Correlation DesignReport Family GapIdentity LayerReport LineRegions "
-    "PatternCounts PlaneRegions Site Sites Study ZeroCounts"
+    "Params RuleCheck WithGradient Buffer History OptimiserState Record Coefficients ConeSolution Directions "
+    "Regularity Residuals Sensitivities Solution Status Comparison Correlation DesignReport Family "
+    "GapIdentity LayerReport LineRegions PatternCounts PlaneRegions Site Sites Study ZeroCounts"
 )
 
 

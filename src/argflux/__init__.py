@@ -48,8 +48,9 @@ _NAMES = {
         study_initialisations
     """,
     "programs": """
-        ConeSolution Polyhedron Program ProgramLayer Solution Status affine box cones fenchel_young_loss halfspace increasing
-        perturbed_loss project read_program regret simplex soft_rank soft_sort solve_cone solve_lp solve_qp spo_plus_loss
+        ConeSolution Polyhedron Program ProgramLayer Solution Status affine box cones fenchel_young_loss halfspace
+        increasing perturbed_loss project read_program regret simplex soft_rank soft_sort solve_cone solve_lp solve_qp
+        spo_plus_loss
     """,
     "training": """
         AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov OptimiserChain

@@ -34,7 +34,7 @@ def test_membership(name, seed):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", KINDS)
 def test_projections_split_a_point_in_two_that_are_orthogonal(name, seed, x64):
-    """Moreau: `v = s - z` with s in the cone, z in its dual, `s'z = 0`; the derivative is symmetric, between 0 and I."""
+    """Moreau: `v = s - z` with s in the cone, z in its dual, `s'z = 0`; the derivative lies between 0 and I."""
     r = np.random.default_rng(seed)
     cone = KINDS[name](r)
     v = jnp.asarray(2 * r.normal(size=cone.rows))
