@@ -1,5 +1,7 @@
 """The matrices of the optimality conditions over cones, put together and solved on the host."""
 
+import contextlib
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,61 +15,77 @@ from argflux.programs.forms.pattern import Sparse
 
 CUT = 1e-10
 LARGE = 700
-BALANCES = 3
-EXACT = 1e-14
+EXACT, ROUNDING = 1e-14, 1e-14
 
 
-class Balanced(NamedTuple):
-    """Matrices `rows K columns` whose entries are near one, a batch of them."""
+class Systems(NamedTuple):
+    """Matrices, the largest entry of each row one, a batch of them, and what the rows were multiplied by."""
 
     K: np.ndarray
     rows: np.ndarray
-    columns: np.ndarray
 
     @classmethod
-    def of(cls, K: np.ndarray) -> "Balanced":
-        """Divide rows and columns by the roots of their largest entries, a few times."""
-        rows, columns = np.ones(K.shape[:2]), np.ones(K.shape[:2])
-        size = np.abs(K)
-        for _ in range(BALANCES):
-            rows /= _root(size.max(2, initial=0.0))
-            size = np.abs(K) * rows[:, :, None] * columns[:, None]
-            columns /= _root(size.max(1, initial=0.0))
-            size = np.abs(K) * rows[:, :, None] * columns[:, None]
-        return cls(K * rows[:, :, None] * columns[:, None], rows, columns)
+    def of(cls, K: np.ndarray) -> "Systems":
+        """Takes the matrices over."""
+        rows = _inverse(np.maximum(K.max(2, initial=0.0), -K.min(2, initial=0.0)))
+        K *= rows[:, :, None]
+        return cls(K, rows)
+
+    def picked(self, which: np.ndarray) -> "Systems":
+        """Some of the systems."""
+        return Systems(self.K[which], self.rows[which])
+
+    def columns(self) -> np.ndarray:
+        """What makes the largest entry of each column one."""
+        return _inverse(np.maximum(self.K.max(1, initial=0.0), -self.K.min(1, initial=0.0)))
 
     def solve(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
-        """Solve regular systems, refined once; those that are singular exactly give NaN."""
-        K, into, out = (self.K.mT, self.columns, self.rows) if transposed else (self.K, self.rows, self.columns)
-        known = (right * into)[:, :, None]
-        v = solved(K, known)
-        return (v + solved(K, known - K @ v))[:, :, 0] * out
+        """Solve regular systems, again for what is left where that is not rounding; NaN where they are singular."""
+        K, known = (self.K.mT, right) if transposed else (self.K, right * self.rows)
+        v = _solved(K, known[:, :, None])[:, :, 0]
+        left = known - (K @ v[:, :, None])[:, :, 0]
+        rough = ~(np.abs(left).max(1, initial=0.0) <= ROUNDING * np.abs(v).max(1, initial=0.0))
+        if rough.any():
+            v[rough] += _solved(K[rough], left[rough, :, None])[:, :, 0]
+        return v * self.rows if transposed else v
+
+    def probed(self, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, not refined, and how large the answer to a random right-hand side is in balanced units."""
+        probe = np.broadcast_to(_probe(self.K.shape[1]), right.shape)
+        v = _solved(self.K, np.stack([right * self.rows, probe], 2))
+        return v[:, :, 0], np.abs(v[:, :, 1] / self.columns()).max(1, initial=0.0)
 
     def least(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
         """The solutions of least norm, in balanced units."""
-        K, into, out = (self.K.mT, self.columns, self.rows) if transposed else (self.K, self.rows, self.columns)
+        columns = self.columns()
+        K, into, out = self.K * columns[:, None], self.rows, columns
+        if transposed:
+            K, into, out = K.mT, out, into
         found = np.full(right.shape, np.nan)
         for i in np.flatnonzero(np.isfinite(K).all((1, 2))):
             found[i] = np.linalg.lstsq(K[i], right[i] * into[i], CUT)[0] * out[i]
         return found
 
 
-def solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
+@functools.cache
+def _probe(size: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=size)
+
+
+def _solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve systems with right-hand sides in columns; NaN where a matrix is singular exactly."""
     try:
         return np.linalg.solve(K, right)
     except np.linalg.LinAlgError:
         found = np.full(right.shape, np.nan)
         for i, matrix in enumerate(K):
-            try:
+            with contextlib.suppress(np.linalg.LinAlgError):
                 found[i] = np.linalg.solve(matrix, right[i])
-            except np.linalg.LinAlgError:
-                continue
         return found
 
 
-def _root(size: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.where(size > 0, size, 1.0))
+def _inverse(size: np.ndarray) -> np.ndarray:
+    return 1 / np.where(size > 0, size, 1.0)
 
 
 def dense_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray, by_z: np.ndarray) -> np.ndarray:
@@ -116,18 +134,46 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
 
 
 def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
-    system = Balanced.of(dense_system(form, *(np.broadcast_to(a, (len(right[0]), *a.shape[1:])) for a in given)))
+    system = Systems.of(dense_system(form, *_whole(given, len(right[0]))))
 
     def solve(r: np.ndarray) -> np.ndarray:
         if least:
             return system.least(r, transposed)
         v = system.solve(r, transposed)
-        bad = ~np.isfinite(v).all(1)
-        if bad.any():
-            v[bad] = Balanced(*(part[bad] for part in system)).least(r[bad], transposed)
+        bad = np.flatnonzero(~np.isfinite(v).all(1))
+        if len(bad):
+            v[bad] = system.picked(bad).least(r[bad], transposed)
         return v
 
     return _Dressed.of(form, given).completed(right, solve, transposed)
+
+
+def _whole(given: Any, batch: int) -> list[np.ndarray]:
+    return [np.broadcast_to(a, (batch, *a.shape[1:])) for a in given]
+
+
+def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.ndarray]:
+    """Steps of Newton's method, and how large the answers to a random right-hand side are; huge if singular."""
+    batch, sizes = len(right[0]), []
+
+    def dense(r: np.ndarray) -> np.ndarray:
+        v, size = Systems.of(dense_system(form, *_whole(given, batch))).probed(r)
+        sizes.append(size)
+        return v
+
+    def sparse(r: np.ndarray) -> np.ndarray:
+        found = np.full(r.shape, np.nan)
+        for i in range(batch):
+            K, rows, columns = sparse_system(form, *(a[i % len(a)] for a in given))
+            v = _factored(K, np.stack([r[i] * rows, _probe(len(rows))], 1), False)
+            found[i] = v[:, 0] * columns
+            sizes.append(np.abs(v[:, 1]).max(keepdims=True))
+        return found
+
+    large = form.n + form.m > LARGE
+    with one_thread(form.n + form.m), np.errstate(all="ignore"):
+        steps = _Dressed.of(form, list(given)).completed(list(right), sparse if large else dense, False)
+    return steps, np.concatenate(sizes)
 
 
 def sparse_system(form: ConeForm, P: Any, A: Any, by_s: Any, by_z: Any) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -142,12 +188,10 @@ def sparse_system(form: ConeForm, P: Any, A: Any, by_s: Any, by_z: Any) -> tuple
         P = csr_array((n, n)) if form.curvature == "none" else csr_array(np.diag(P) if P.ndim == 1 else (P + P.T) / 2)
     by_s, by_z = on(by_s, pattern), on(by_z, pattern)
     K: Any = block_array([[P, A.T], [-(by_s @ A), by_z]], format="csc")
-    rows, columns = np.ones(K.shape[0]), np.ones(K.shape[0])
-    size = abs(K)
-    for _ in range(BALANCES):
-        rows /= _root((diags_array(rows) @ size @ diags_array(columns)).max(1).toarray().ravel())
-        columns /= _root((diags_array(rows) @ size @ diags_array(columns)).max(0).toarray().ravel())
-    return csc_array(diags_array(rows) @ K @ diags_array(columns)), rows, columns
+    rows = _inverse(abs(K).max(1).toarray().ravel())
+    K = diags_array(rows) @ K
+    columns = _inverse(abs(K).max(0).toarray().ravel())
+    return csc_array(K @ diags_array(columns)), rows, columns
 
 
 def _solve_sparse(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
@@ -170,7 +214,7 @@ def _factored(K: Any, known: np.ndarray, transposed: bool) -> np.ndarray:
     try:
         factors = splu(K)
     except RuntimeError:
-        return np.full(len(known), np.nan)
+        return np.full(known.shape, np.nan)
     way = "T" if transposed else "N"
     v = factors.solve(known, way)
     return v + factors.solve(known - (K.T if transposed else K) @ v, way)

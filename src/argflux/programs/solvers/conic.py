@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from argflux.programs.cones.form import ConeForm
 from argflux.programs.cones.product import Product
 from argflux.programs.cones.semidefinite import places_of
 from argflux.programs.forms.form import dense_curvature
-from argflux.programs.forms.hostcall import cores, share
+from argflux.programs.forms.hostcall import share
 from argflux.programs.solvers.clarabel import FAILED, LIMIT, STATUSES
 
 ACCURACY = 1e-9
@@ -37,13 +37,23 @@ class Upper(NamedTuple):
         starts = np.searchsorted(columns[order], np.arange(shape[1] + 1))
         return cls(values[:, order], rows[order], starts, shape)
 
-    def matrix(self, i: int) -> Any:
-        """The matrix of an instance."""
-        return csc_array((self.values[i % len(self.values)], self.indices, self.starts), shape=self.shape)
+    def matrices(self) -> Callable[[int], Any]:
+        """A function to the matrix of an instance, good until it is called again: SciPy takes long to make one."""
+        made = csc_array((self.values[0].copy(), self.indices, self.starts), shape=self.shape)
+
+        def of(i: int) -> Any:
+            made.data = self.values[i % len(self.values)]
+            return made
+
+        return of
 
 
-def solve_conic(form: ConeForm, settings: Any, blocks: Any, usable: np.ndarray) -> tuple[ConeAnswer, Any, Any]:
+def solve_conic(
+    form: ConeForm, settings: Any, blocks: Any, usable: np.ndarray, threads: int, gentle: bool = False
+) -> tuple[ConeAnswer, Any, Any]:
     """Points, statuses and iterations of programs given by their values; certificates in the places of points.
+
+    Where that ends short of a solution, a `gentle` run, in the user's units and with longer line searches, may find it.
 
     Source:
         Goulart and Chen, "Clarabel: an interior-point solver for conic programs with quadratic objectives" (2024).
@@ -53,17 +63,18 @@ def solve_conic(form: ConeForm, settings: Any, blocks: Any, usable: np.ndarray) 
     status, iterations = np.full(batch, FAILED, np.int32), np.zeros(batch, np.int32)
     order = clarabel_rows(form.product)
     P, A = _curvatures(form, blocks.P), _rows(form, blocks.A, order)
-    cones, options, chosen = _cones(form.product), _options(settings), np.flatnonzero(usable)
+    cones, options, chosen = _cones(form.product), _options(settings, gentle), np.flatnonzero(usable)
     solver: Any = importlib.import_module("clarabel").DefaultSolver
 
     def work(left: Iterator[int]) -> None:
+        curvature, rows = P.matrices(), A.matrices()
         for i in map(chosen.__getitem__, left):
             pick = lambda a, i=i: a[i % len(a)]
-            answer = solver(P.matrix(i), pick(blocks.q), A.matrix(i), pick(blocks.b)[order], cones, options).solve()
+            answer = solver(curvature(i), pick(blocks.q), rows(i), pick(blocks.b)[order], cones, options).solve()
             found.x[i], found.s[i, order], found.z[i, order] = answer.x, answer.s, answer.z
             status[i], iterations[i] = int(STATUSES.get(str(answer.status), FAILED)), answer.iterations
 
-    share(work, len(chosen), cores())
+    share(work, len(chosen), threads)
     short = (status == int(Status.ITERATION_LIMIT)) & (settings.max_iterations >= LIMIT)
     status[short] = FAILED  # the limit is ours, not the user's
     return found, status, iterations
@@ -118,11 +129,13 @@ def _rows(form: ConeForm, A: np.ndarray, order: np.ndarray) -> Upper:
     return Upper.of(A[:, rows, columns], place[rows], columns, (form.m, form.n))
 
 
-def _options(settings: Any) -> Any:
+def _options(settings: Any, gentle: bool) -> Any:
     options = importlib.import_module("clarabel").DefaultSettings()
     options.verbose = False
     options.max_threads = 1
     options.chordal_decomposition_enable = False
+    options.equilibrate_enable = not gentle
+    options.linesearch_backtrack_step = 0.5 if gentle else options.linesearch_backtrack_step
     options.max_iter = min(settings.max_iterations, LIMIT)
     options.tol_feas = options.tol_gap_abs = options.tol_gap_rel = min(settings.tolerance, ACCURACY)
     return options

@@ -13,9 +13,10 @@ from argflux.programs.answers.conic import (
 from argflux.programs.answers.judge import curve
 from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import LARGE, Balanced, dense_system, solve_systems, solved
+from argflux.programs.derivatives.conesystem import LARGE, Systems, dense_system, probed_steps
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature
+from argflux.programs.forms.hostcall import cores
 from argflux.programs.solvers.conic import solve_conic
 from argflux.programs.solvers.conicnewton import Refined, dressed_blocks, refine
 from argflux.programs.solvers.conicrescue import proved
@@ -49,7 +50,7 @@ def solve_hosted_cones(P, q, A, b, *, form: ConeForm, settings: Any) -> ConeJudg
     with one_thread(form.n + form.m), np.errstate(all="ignore"):
         blocks = dressed_blocks(form, values)
         bad = np.broadcast_to(_is_bad(form, values), batch)
-        answer, status, iterations = solve_conic(form, settings, values, ~bad)
+        answer, status, iterations = solve_conic(form, settings, values, ~bad, cores())
         answer = ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in answer])
         refined, status = _refined(form, settings, values, blocks, answer, status, bad)
         status = proved(form, settings, values, status, _is_any(status, (Status.NUMERICAL_ERROR,)))
@@ -82,7 +83,13 @@ def _refined(form, settings, values, blocks, answer, status, bad) -> tuple[Refin
     tried = _is_any(status, (Status.SOLVED, Status.NUMERICAL_ERROR, Status.ITERATION_LIMIT))
     answer = ConeAnswer(*[np.where(tried[:, None], a, 0.0) for a in answer])
     best = refine(form, values, answer, tried)
-    exact = tried & (best.residuals.max(1) <= settings.tolerance)
+    left = tried & ~(best.error <= settings.tolerance)
+    if left.any():
+        again, _, _ = solve_conic(form, settings, values, left, cores(), gentle=True)
+        fresh = refine(form, values, ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in again]), left)
+        better = left & (fresh.error < best.error)
+        best.put(better, fresh.picked(better))
+    exact = tried & (best.error <= settings.tolerance)
     failed = np.where(status == SOLVED, np.int32(FAILED), status)
     return best, np.where(exact, np.int32(SOLVED), failed).astype(np.int32)
 
@@ -111,22 +118,27 @@ def _regularity(form, values, blocks, refined: Refined, good: np.ndarray) -> tup
     units = cone_units(form, dressed_blocks(form, some), answer)
     strict = form.product.each("strictness", answer.s / units.reach, answer.z / units.force)
     weak = strict.min(1, initial=np.inf) < WEAK
-    made = form.product.complementarity(answer.s, answer.z, faces)
-    given = some.P, some.A, made.by_s, made.by_z
-    small = form.n + form.m <= LARGE
-    found, kinds = _ranks(form, given, len(which)) if small else _large_ranks(form, given, len(which))
-    flags[which] = np.where(weak, np.int32(Regularity.STRICT_COMPLEMENTARITY), 0) | kinds
-    singular[which] = found
+    flags[which] = np.where(weak, np.int32(Regularity.STRICT_COMPLEMENTARITY), 0)
+    strain = refined.strain[which]
+    doubtful = np.flatnonzero(weak | (strain == 0) | ~(strain < SINGULAR))
+    if len(doubtful):
+        made = form.product.complementarity(*(a[doubtful] for a in (answer.s, answer.z, faces)))
+        pick = lambda block: block[doubtful] if len(block) > 1 else block
+        found, kinds = _ranks(form, (pick(some.P), pick(some.A), made.by_s, made.by_z), len(doubtful))
+        singular[which[doubtful]] = found
+        flags[which[doubtful]] |= kinds
     return flags, singular
 
 
 def _ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    system = Balanced.of(dense_system(form, *(np.broadcast_to(a, (batch, *a.shape[1:])) for a in given)))
-    probe = np.random.default_rng(0).normal(size=(1, system.K.shape[1], 1))
-    size = np.abs(solved(system.K, np.broadcast_to(probe, (batch, *probe.shape[1:])))).max((1, 2), initial=0.0)
-    singular, kinds = ~(size < SINGULAR), np.zeros(batch, np.int32)
+    """Which systems are singular, and in small ones what moves without effect."""
+    nothing = tuple(np.zeros((batch, size)) for size in (form.n, form.m, form.m))
+    singular, kinds = ~(probed_steps(form, given, nothing)[1] < SINGULAR), np.zeros(batch, np.int32)
+    if form.n + form.m > LARGE:
+        return singular, kinds
     for i in np.flatnonzero(singular):
-        _, values, right = np.linalg.svd(system.K[i])
+        system = Systems.of(dense_system(form, *(a[i % len(a)][None] for a in given)))
+        _, values, right = np.linalg.svd((system.K * system.columns()[:, None])[0])
         null = np.abs(right[values <= NULL * values[0]])
         singular[i] = len(null) > 0
         if null[:, : form.n].max(initial=0.0) > PART:
@@ -134,16 +146,6 @@ def _ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.nda
         if null[:, form.n :].max(initial=0.0) > PART:
             kinds[i] |= int(Regularity.LICQ)
     return singular, kinds
-
-
-def _large_ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """By the size of what random right-hand sides lead to."""
-    r = np.random.default_rng(0)
-    r1, r2, r3 = (r.normal(size=(1, size)) for size in (form.n, form.m, form.m))
-    P, A, by_s, by_z = given
-    found = solve_systems(P, A, by_s, by_z, np.ones(batch, np.int32), r1, r2, r3, form=form, transposed=False)
-    size = np.max([np.abs(part).max(1, initial=0.0) for part in found], 0)
-    return ~(size < SINGULAR), np.zeros(batch, np.int32)
 
 
 def _is_any(numbers: np.ndarray, of: tuple) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from argflux.programs.answers.conic import NOTHING, ConeAnswer, cone_residuals, cone_units
 from argflux.programs.answers.judge import curve
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import solve_systems
+from argflux.programs.derivatives.conesystem import probed_steps, solve_systems
 from argflux.programs.forms.form import times, transposed_times
 
 STEPS = 8
@@ -15,11 +15,15 @@ GOOD, PATIENT, FAR = 1e-13, 10.0, 1.0
 
 
 class Refined(NamedTuple):
-    """Points, the faces on which they lie, and their residuals."""
+    """Points, the faces on which they lie, their residuals, and how near to singular the system before them was.
+
+    `strain` is the size of the answer to a random right-hand side, zero where no system was solved.
+    """
 
     answer: ConeAnswer
     faces: np.ndarray
     residuals: np.ndarray
+    strain: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
@@ -28,7 +32,7 @@ class Refined(NamedTuple):
 
     def picked(self, which: np.ndarray) -> "Refined":
         """Some of the instances."""
-        return Refined(self.answer.picked(which), self.faces[which], self.residuals[which])
+        return Refined(self.answer.picked(which), *(a[which] for a in self[1:]))
 
     def put(self, which: np.ndarray, others: "Refined") -> None:
         """Write others in the places of some."""
@@ -36,7 +40,7 @@ class Refined(NamedTuple):
             old[which] = new
 
     def _arrays(self) -> list[np.ndarray]:
-        return [*self.answer, self.faces, self.residuals]
+        return [*self.answer, *self[1:]]
 
 
 def refine(form: ConeForm, values: ConeBlocks, answer: ConeAnswer, wanted: np.ndarray) -> Refined:
@@ -52,7 +56,8 @@ def refine(form: ConeForm, values: ConeBlocks, answer: ConeAnswer, wanted: np.nd
             break
         some = ConeBlocks(*_picked(values, going))
         before, dressed = best.error[going], dressed_blocks(form, some)
-        fresh = judged(form, dressed, _step(form, some, dressed, now.picked(going)))
+        step, strain = _step(form, some, dressed, now.picked(going))
+        fresh = judged(form, dressed, step)._replace(strain=strain)
         now.put(going, fresh)
         better = fresh.error < before
         best.put(going[better], fresh.picked(better))
@@ -75,23 +80,23 @@ def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
     units = cone_units(form, blocks, answer)
     ratio = form.product.spread(units.reach / units.force, np.minimum)
     faces = form.product.each("faces", answer.s, answer.z * ratio)
-    return Refined(ConeAnswer(*map(np.array, answer)), faces, cone_residuals(form, blocks, answer, units))
+    residuals = cone_residuals(form, blocks, answer, units)
+    return Refined(ConeAnswer(*map(np.array, answer)), faces, residuals, np.zeros(len(residuals)))
 
 
-def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> ConeAnswer:
-    """A step of Newton's method, of least norm where the system is singular and would lead far away."""
+def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> tuple[ConeAnswer, np.ndarray]:
+    """A step of Newton's method, of least norm where the system is singular and would lead far away; the strain."""
     x, s, z = at.answer
     made = form.product.complementarity(s, z, at.faces)
     slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)
     row = times(blocks.A, x) + s - blocks.b
-    given = values.P, values.A, made.by_s, made.by_z
-    right = -slope, -row, -made.residual
-    steps = solve_systems(*given, np.ones(len(x), np.int32), *right, form=form, transposed=False)
+    given, right = (values.P, values.A, made.by_s, made.by_z), (-slope, -row, -made.residual)
+    steps, strain = probed_steps(form, given, right)
     far = ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, at.answer, strict=True)])
     if far.any():
         least = solve_systems(*given, np.where(far, 2, 0), *right, form=form, transposed=False)
         steps = [np.where(far[:, None], new, old) for new, old in zip(least, steps, strict=True)]
-    return ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)])
+    return ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)]), strain
 
 
 def _size(v: np.ndarray) -> np.ndarray:
