@@ -243,6 +243,11 @@ PROGRAMS = [
     call(programs.halfspace, normal=ONES, offset=1.0),
     call(programs.increasing, n=3),
     call(programs.simplex, n=3, total=1.0),
+    call(programs.birkhoff, n=2),
+    call(programs.transport, rows=ONES, columns=ONES),
+    call(programs.box_section, lower=-ONES, upper=ONES, total=1.0, normal=ONES),
+    call(programs.NormBall, norm=2, radius=1.0),
+    call(programs.nearest_correlation, M=UNIT, diagonal=1.0),
     call(programs.soft_rank, x=ONES, strength=1.0),
     of(
         "Program",

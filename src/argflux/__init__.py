@@ -48,9 +48,9 @@ _NAMES = {
         study_initialisations
     """,
     "programs": """
-        ConeSolution Polyhedron Program ProgramLayer Solution Status affine box cones fenchel_young_loss halfspace
-        increasing perturbed_loss project read_program regret simplex soft_rank soft_sort solve_cone solve_lp solve_qp
-        spo_plus_loss
+        ConeSolution NormBall Polyhedron Program ProgramLayer Solution Status affine birkhoff box box_section cones
+        fenchel_young_loss halfspace increasing nearest_correlation perturbed_loss project read_program regret simplex
+        soft_rank soft_sort solve_cone solve_lp solve_qp spo_plus_loss transport
     """,
     "training": """
         AdaBelief AdaGrad Adam AdamW ClipGrad ClipNorm Descent History Lion Momentum NAdam Nesterov OptimiserChain

@@ -15,7 +15,10 @@ from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.program import Program
 from argflux.programs.read import read_program
 from argflux.programs.sensitivities import Coefficients, Directions, Sensitivities
-from argflux.programs.sets.polyhedron import Polyhedron, affine, box, halfspace, increasing, project, simplex
+from argflux.programs.sets.balls import NormBall, nearest_correlation
+from argflux.programs.sets.families import birkhoff, box_section, transport
+from argflux.programs.sets.polyhedron import Polyhedron, affine, box, halfspace, increasing, simplex
+from argflux.programs.sets.projection import project
 from argflux.programs.sets.ranking import soft_rank, soft_sort
 from argflux.programs.statements.wellformed import NonlinearError
 
@@ -24,6 +27,7 @@ __all__ = [
     "ConeSolution",
     "Directions",
     "NonlinearError",
+    "NormBall",
     "Polyhedron",
     "Program",
     "ProgramError",
@@ -34,11 +38,14 @@ __all__ = [
     "Solution",
     "Status",
     "affine",
+    "birkhoff",
     "box",
+    "box_section",
     "cones",
     "fenchel_young_loss",
     "halfspace",
     "increasing",
+    "nearest_correlation",
     "perturbed_loss",
     "project",
     "read_program",
@@ -50,4 +57,5 @@ __all__ = [
     "solve_lp",
     "solve_qp",
     "spo_plus_loss",
+    "transport",
 ]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.errors import ArgumentError, DataError, DtypeError, ShapeError
+from argflux.errors import ArgumentError, DataError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.keywords import explained
 from argflux.kinds import Number
@@ -19,8 +19,6 @@ from argflux.programs.boxed import solve_boxed
 from argflux.programs.matrices import solve_qp
 from argflux.programs.statements.blocks import read_array
 from argflux.programs.statements.wellformed import called
-
-FAILURES = ("nan", "closest")
 
 
 @explained
@@ -53,41 +51,6 @@ class Polyhedron(eqx.Module):
     def __check_init__(self):
         if all(block is None for block in (self.A, self.G, self.lower, self.upper)):
             raise ArgumentError("no constraints", "A, G, lower or upper", "give at least one", where="Polyhedron")
-
-
-@explained
-def project(polyhedron: Polyhedron, on_failure: str = "nan") -> Callable[[jax.Array], jax.Array]:
-    """Return the function to the nearest point of a polyhedron: `argmin |z - x|²` over z in it.
-
-    Args:
-        polyhedron: a `Polyhedron`, or one made by `simplex`, `box`, `halfspace`, `affine` or `increasing`.
-        on_failure: what becomes of rows of an empty polyhedron inside `jit` and `vmap`: "nan", or "closest" for the
-            nearest point of the polyhedron with its rows moved as little as possible, as in `solve_qp`.
-
-    Returns:
-        A function from `(…, n)` to `(…, n)`, each row projected; a layer of a `Chain`, with nothing to learn (a
-        `ProgramLayer` learns constraints).
-
-    Raises:
-        ShapeError: when called on rows whose length does not fit the polyhedron.
-        DataError: when called, outside `jit`, on points that are not finite.
-        ProgramError: when called, outside `jit`, with an empty polyhedron, unless `on_failure` is "closest".
-        ArgumentError: for another `on_failure`.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from argflux.programs import project, simplex
-        >>> project(simplex(3))(jnp.array([[1.0, 0.5, -1.0], [0.0, 0.0, 3.0]])).tolist()
-        [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]]
-    """
-
-    if not isinstance(polyhedron, Polyhedron):
-        got, todo = f"a {type(polyhedron).__name__}", "make one with `simplex`, `box`, `halfspace` or `Polyhedron(A=…)`"
-        raise DtypeError(got, "a Polyhedron", todo, where="project")
-    if on_failure not in FAILURES:
-        raise ArgumentError(f"on_failure={on_failure!r}", '"nan" or "closest"', "pick one", where="project")
-
-    return functools.partial(nearest, polyhedron=polyhedron, on_failure=on_failure)
 
 
 def nearest(x: jax.Array, polyhedron: Polyhedron, on_failure: str) -> jax.Array:

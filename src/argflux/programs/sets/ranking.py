@@ -9,7 +9,8 @@ from argflux.errors import ArgumentError, ShapeError
 from argflux.jaxpr import Tracer
 from argflux.keywords import explained
 from argflux.kinds import Number
-from argflux.programs.sets.polyhedron import increasing, project
+from argflux.programs.sets.polyhedron import increasing
+from argflux.programs.sets.projection import project
 from argflux.programs.statements.blocks import read_array
 
 

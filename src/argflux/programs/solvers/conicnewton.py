@@ -6,12 +6,14 @@ import numpy as np
 
 from argflux.programs.answers.conic import NOTHING, ConeAnswer, cone_residuals, cone_units
 from argflux.programs.answers.judge import curve
+from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conesystem import probed_steps, solve_systems
 from argflux.programs.forms.form import times, transposed_times
 
 STEPS = 8
 GOOD, PATIENT, FAR = 1e-13, 10.0, 1.0
+ROUGH, SLIGHT = 1e-12, 1e-3
 
 
 class Refined(NamedTuple):
@@ -62,7 +64,25 @@ def refine(form: ConeForm, values: ConeBlocks, answer: ConeAnswer, wanted: np.nd
         better = fresh.error < before
         best.put(going[better], fresh.picked(better))
         going = going[np.isfinite(fresh.error) & (best.error[going] > GOOD) & (fresh.error < PATIENT * before)]
+    _settle(form, values, best, np.flatnonzero(wanted & (best.error > ROUGH)))
     return best
+
+
+def _settle(form: ConeForm, values: ConeBlocks, best: Refined, which: np.ndarray) -> None:
+    """Where the boundary of a cone is doubtful, as slack or dual is slight there, a step as if that were nothing."""
+    if not len(which):
+        return
+    some = ConeBlocks(*_picked(values, which))
+    dressed, at = dressed_blocks(form, some), best.picked(which)
+    units, largest = cone_units(form, dressed, at.answer), form.product.spread
+    slight_s, slight_z = (
+        largest(np.abs(v) / unit) < SLIGHT for v, unit in zip(at.answer[1:], (units.reach, units.force), strict=True)
+    )
+    faces = np.where(slight_z, INTERIOR, np.where(slight_s, ACTIVE, at.faces)).astype(np.int32)
+    step, strain = _step(form, some, dressed, at._replace(faces=np.where(at.faces == BOUNDARY, faces, at.faces)))
+    fresh = judged(form, dressed, step)._replace(strain=strain)
+    better = fresh.error < at.error
+    best.put(which[better], fresh.picked(better))
 
 
 def _picked(values: ConeBlocks, which: np.ndarray) -> list[np.ndarray]:
