@@ -34,6 +34,14 @@ def test_structured_programs():
     assert cell("projection onto a simplex") == f"{largest['peer / argflux']:.0f}"
 
 
+def test_real_programs():
+    text = (ROOT / "benchmarks" / "results" / "real_programs.json").read_text(encoding="utf-8")
+    forward, gradient = (float(part.split()[0]) for part in json.loads(text)["title"].split(": ")[1:])
+    assert cell("69 programs of Maros") == f"{1 / forward:.1f}"
+    assert cell("such programs") == f"{1 / gradient:.1f}"
+    assert len(rows("real_programs")) == 69
+
+
 def test_starts():
     moons, by_index, _ = rows("starts")
     assert cell("500 starts on the moons") == f"{moons['ratio']:.0f}"

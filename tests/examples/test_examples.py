@@ -235,6 +235,17 @@ def test_predict_then_optimise(tmp_path):
 
 
 @pytest.mark.slow
+def test_robust_portfolio(tmp_path):
+    """The learned size of the ellipsoid pays on universes that it was not learned on."""
+    found = run("robust_portfolio", tmp_path)
+    assert 1.0 < np.exp(found["trust"]) < 8.0
+    assert found["losses"][-1] < found["losses"][0]
+    assert found["robust"].mean() > 1.1 * found["plain"].mean()
+    assert np.mean(found["robust"] > found["plain"]) > 0.6
+    assert is_picture(tmp_path / "robust_portfolio/robust_portfolio.png")
+
+
+@pytest.mark.slow
 def test_decision_losses(tmp_path):
     """Where the predictor is right least squares is best; where it is far from right the decision losses are."""
     module = load("decision_losses")

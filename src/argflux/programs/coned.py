@@ -27,8 +27,9 @@ def solve_coned(blocks: Blocks, cones: tuple[Cone, ...], options: dict[str, Any]
     parts += [] if blocks.G is None else [(blocks.G, blocks.h, list(cones))]
     for bound, sign in ((blocks.lower, -1.0), (blocks.upper, 1.0)):
         if bound is not None:
-            side = Sparse(jnp.full(n, sign, q.dtype), Pattern.of(eye, eye, (n, n)))
-            parts.append((side, sign * bound, [NonNegative(n)]))
+            there = jnp.isfinite(bound)  # a bound that is not there becomes a row of zeros
+            side = Sparse(jnp.where(there, sign, 0.0).astype(q.dtype), Pattern.of(eye, eye, (n, n)))
+            parts.append((side, jnp.where(there, sign * bound, 1.0).astype(q.dtype), [NonNegative(n)]))
     found = solve_cone(
         blocks.P,
         q,

@@ -146,6 +146,8 @@ def power(x: Any, y: Any, z: Any, a: float) -> Member:
 
 def _read(name: str, value: Any) -> jax.Array:
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError("text")
         array = jnp.asarray(value)
         if not jnp.issubdtype(array.dtype, jnp.complexfloating) and array.dtype != bool:
             return array.astype(jnp.result_type(float)) if jnp.issubdtype(array.dtype, jnp.integer) else array
