@@ -102,8 +102,12 @@ def _solve_block(P: Any, rows: Any, active: Any, doubtful: Any, r1: Array, r2: A
     except np.linalg.LinAlgError:
         return np.zeros(r1.shape), y, np.zeros(len(r1), bool)
     terms = np.einsum("bij,bj->bi", abs(system.K), abs(v)) + abs(right)
-    left = abs(right - np.einsum("bij,bj->bi", system.K, v))
-    done = np.all(left <= ACCURATE * terms, 1)
+    left = right - np.einsum("bij,bj->bi", system.K, v)
+    done = np.all(abs(left) <= ACCURATE * terms, 1)
+    if not done.all():
+        v[~done] += np.linalg.solve(system.K[~done], left[~done, :, None])[:, :, 0]
+        left = right - np.einsum("bij,bj->bi", system.K, v)
+        done = np.all(abs(left) <= ACCURATE * terms, 1)
     if doubtful.any():
         done &= system.regular() | ~doubtful
     np.put_along_axis(y, system.order, v[:, n:] * system.on, 1)
