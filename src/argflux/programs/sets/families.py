@@ -65,8 +65,8 @@ def box_section(lower: Any, upper: Any, total: Number, normal: Any = None) -> Po
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux.programs import box_section, project
-        >>> project(box_section(jnp.zeros(3), 1.0, 2.0))(jnp.array([5.0, 0.5, 0.1])).round(5).tolist()
-        [1.0, 0.7, 0.3]
+        >>> project(box_section(jnp.zeros(3), 1.0, 2.0))(jnp.array([5.0, 0.5, 0.25])).tolist()
+        [1.0, 0.625, 0.375]
     """
     given = [read_array("box_section", v, None, "box_section") for v in (lower, upper, normal) if v is not None]
     sizes = {v.shape[0] for v in given if v.ndim == 1}
