@@ -71,8 +71,8 @@ def solve_cone(
         >>> def longest(radius):  # of the vectors of this length, the one that points most to (3, 4)
         ...     A, b = jnp.array([[0.0, 0.0], [-1.0, 0.0], [0.0, -1.0]]), jnp.array([1.0, 0.0, 0.0]) * radius
         ...     return solve_cone(None, -jnp.array([3.0, 4.0]), A, b, [cones.SecondOrder(3)]).x
-        >>> longest(5.0).round(3).tolist(), (5 * jax.jacobian(longest)(5.0)).round(3).tolist()
-        ([3.0, 4.0], [3.0, 4.0])
+        >>> print(longest(1.0).round(3), jax.jacobian(longest)(1.0).round(3))
+        [0.6 0.8] [0.6 0.8]
     """
     form, blocks = read_cone_blocks(P, q, A, b, cones)
     check_limits(tolerance, max_iterations, on_failure, ("zero", "nan"), where="solve_cone")

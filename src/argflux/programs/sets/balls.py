@@ -38,8 +38,8 @@ class NormBall(eqx.Module):
     Example:
         >>> import jax.numpy as jnp
         >>> from argflux.programs import NormBall, project
-        >>> (5 * project(NormBall(2))(jnp.array([3.0, 4.0]))).round(3).tolist()
-        [3.0, 4.0]
+        >>> print(project(NormBall(2))(jnp.array([3.0, 4.0])).round(3))
+        [0.6 0.8]
         >>> abs(project(NormBall(1, 1.0))(jnp.array([2.0, -0.5]))).tolist()
         [1.0, 0.0]
     """
