@@ -14,7 +14,7 @@ from argflux.programs.forms.form import dense_curvature, times, transposed_times
 from argflux.programs.forms.pattern import Sparse
 
 CUT = 1e-10
-LARGE = 700
+LARGE, MOST, ENTRIES = 700, 1500, 8_000_000
 EXACT, ROUNDING = 1e-14, 1e-14
 
 
@@ -119,11 +119,9 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     mode = np.broadcast_to(mode, (batch,))
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     found = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
-    large = form.n + form.m > LARGE
+    large = is_large(form)
     for kind, least in ((1, False), (2, True)):
-        which = np.flatnonzero(mode == kind)
-        parts = np.split(which, len(which)) if large and len(which) else [which]
-        for part in parts[: len(which)]:
+        for part in _parts(form, np.flatnonzero(mode == kind)):
             given = [a[part] if len(a) > 1 else a for a in (P, A, by_s, by_z)]
             with one_thread(form.n + form.m), np.errstate(all="ignore"):
                 solve = _solve_sparse if large else _solve_dense
@@ -131,6 +129,17 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
             for values, step in zip(found, steps, strict=True):
                 values[part] = step
     return found
+
+
+def is_large(form: ConeForm) -> bool:
+    """Whether systems are factorised sparse, one by one."""
+    return form.n + form.m > (MOST if form.A_pattern is None else LARGE)
+
+
+def _parts(form: ConeForm, which: np.ndarray) -> list[np.ndarray]:
+    """Instances that are worked on at once, as memory allows."""
+    some = 1 if is_large(form) else max(1, ENTRIES // (form.n + form.m) ** 2)
+    return [which[i : i + some] for i in range(0, len(which), some)]
 
 
 def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
@@ -157,9 +166,12 @@ def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.
     batch, sizes = len(right[0]), []
 
     def dense(r: np.ndarray) -> np.ndarray:
-        v, size = Systems.of(dense_system(form, *_whole(given, batch))).probed(r)
-        sizes.append(size)
-        return v
+        found = np.full(r.shape, np.nan)
+        for part in _parts(form, np.arange(batch)):
+            some = [a[part] if len(a) > 1 else a for a in given]
+            found[part], size = Systems.of(dense_system(form, *_whole(some, len(part)))).probed(r[part])
+            sizes.append(size)
+        return found
 
     def sparse(r: np.ndarray) -> np.ndarray:
         found = np.full(r.shape, np.nan)
@@ -170,9 +182,8 @@ def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.
             sizes.append(np.abs(v[:, 1]).max(keepdims=True))
         return found
 
-    large = form.n + form.m > LARGE
     with one_thread(form.n + form.m), np.errstate(all="ignore"):
-        steps = _Dressed.of(form, list(given)).completed(list(right), sparse if large else dense, False)
+        steps = _Dressed.of(form, list(given)).completed(list(right), sparse if is_large(form) else dense, False)
     return steps, np.concatenate(sizes)
 
 

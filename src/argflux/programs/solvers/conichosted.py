@@ -13,7 +13,7 @@ from argflux.programs.answers.conic import (
 from argflux.programs.answers.judge import curve
 from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import LARGE, Systems, dense_system, probed_steps
+from argflux.programs.derivatives.conesystem import Systems, dense_system, is_large, probed_steps
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature
 from argflux.programs.forms.hostcall import cores
@@ -134,7 +134,7 @@ def _ranks(form: ConeForm, given: tuple, batch: int) -> tuple[np.ndarray, np.nda
     """Which systems are singular, and in small ones what moves without effect."""
     nothing = tuple(np.zeros((batch, size)) for size in (form.n, form.m, form.m))
     singular, kinds = ~(probed_steps(form, given, nothing)[1] < SINGULAR), np.zeros(batch, np.int32)
-    if form.n + form.m > LARGE:
+    if is_large(form):
         return singular, kinds
     for i in np.flatnonzero(singular):
         system = Systems.of(dense_system(form, *(a[i % len(a)][None] for a in given)))
