@@ -1,11 +1,8 @@
 """The primitive `cone_p`: optimal points of a batch of programs over cones, and their derivatives."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.autodiff.registry import runs
-from argflux.jaxpr import Tracer, ad
 from argflux.programs.answers.solution import spoiled
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conic import ConeStep, cone_kkt_p
@@ -13,6 +10,7 @@ from argflux.programs.derivatives.kkt import curvature_cotangent, curve, row_cot
 from argflux.programs.forms.double import double_primitive
 from argflux.programs.forms.form import times, transposed_times
 from argflux.programs.forms.hostcall import host_call
+from argflux.programs.linearised import fold, linearised, zeros
 from argflux.programs.solvers import Settings
 from argflux.programs.solvers.conichosted import ConeJudged, solve_hosted_cones
 
@@ -34,9 +32,10 @@ cone_p = double_primitive("argflux_cone", _run, _outputs, lambda *_, **__: True)
 """Operands: P, q, A, b; outputs: the fields of `ConeJudged`, of which the first four have derivatives."""
 
 
-def cone_tangent(form: ConeForm, blocks: ConeBlocks, tangents: ConeBlocks, best: ConeJudged) -> tuple:
-    """Derivative of x, s, z and the objective in the direction `tangents` of the blocks."""
-    moved = ConeBlocks(*_dressed(form, tangents))
+def _tangent(operands, outputs, directions, *, form: ConeForm, settings: Settings) -> tuple:
+    """Derivative of x, s, z and the objective in the directions of the blocks."""
+    blocks, best = ConeBlocks(*operands), ConeJudged(*outputs)
+    moved = ConeBlocks(*_dressed(form, ConeBlocks(*directions)))
     bent, row = curve(form, moved.P, best.x), times(moved.A, best.x) - moved.b
     r1 = -(bent + moved.q + transposed_times(moved.A, best.z))
     step = _solve(form, blocks, best, (r1, -row, jnp.zeros_like(best.s)), False)
@@ -56,34 +55,10 @@ def _dressed(form: ConeForm, blocks: ConeBlocks) -> tuple:
     return P, blocks.q, A, blocks.b
 
 
-def _instantiate(tangent, primal):
-    if not isinstance(tangent, ad.Zero):
-        return tangent
-    return jnp.zeros_like(primal) if isinstance(primal, Tracer) else np.zeros(primal.shape, primal.dtype)
-
-
-def _jvp(primals, tangents, *, form: ConeForm, settings: Settings):
-    best = ConeJudged(*cone_p.bind(*primals, form=form, settings=settings))
-    directions = ConeBlocks(*[_instantiate(t, b) for t, b in zip(tangents, primals, strict=True)])
-    dots = cone_tangent(form, ConeBlocks(*primals), directions, best)
-    return list(best), [*dots, *[ad.Zero(jax.typeof(y).to_tangent_aval()) for y in best[4:]]]
-
-
-ad.primitive_jvps[cone_p] = _jvp
-
-
-@runs("argflux_cone")
-def solve(tape, eqn, nodes):
-    """Pull back the tangent map, which is linear in the tangents of the blocks."""
-    form, settings = eqn.params["form"], eqn.params["settings"]
-    values = [node.value for node in nodes]
-    ys = cone_p.bind(*values, form=form, settings=settings)
-    return tape.record(eqn, None, nodes, ys, lambda dys: _pull(form, ConeBlocks(*values), ConeJudged(*ys), dys, nodes))
-
-
-def _pull(form: ConeForm, blocks: ConeBlocks, best: ConeJudged, dys, nodes) -> list:
+def _pull(operands, outputs, seeds, wanted, *, form: ConeForm, settings: Settings) -> list:
     """One transposed solve, then the outer products of its answer with the solution."""
-    seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], best[:4], strict=True)]
+    blocks, best = ConeBlocks(*operands), ConeJudged(*outputs)
+    seeds = [zeros(y) if dy is None else dy for dy, y in zip(seeds, outputs[:4], strict=True)]
     w = _solve(form, blocks, best, tuple(seeds[:3]), True)
     solved = spoiled((best.mode > 0).astype(w.x.dtype), best.mode == 3)
     cost, x, z = (seeds[3] * solved)[:, None], best.x, best.z
@@ -94,11 +69,7 @@ def _pull(form: ConeForm, blocks: ConeBlocks, best: ConeJudged, dys, nodes) -> l
         lambda: row_cotangent(A, cost * x - w.x, z) - row_cotangent(A, x, w.s),
         lambda: w.s - cost * z,
     ]
-    wanted = zip(nodes, blocks, given, strict=True)
-    return [_fold(block, make()) if node.slot is not None else None for node, block, make in wanted]
+    return [fold(block, make()) if on else None for on, block, make in zip(wanted, blocks, given, strict=True)]
 
 
-def _fold(block, cotangent):
-    if cotangent.shape[0] > 1 and block.shape[0] == 1:
-        cotangent = jnp.sum(cotangent, 0, keepdims=True)
-    return jnp.broadcast_to(cotangent, block.shape).astype(block.dtype)
+linearised(cone_p, _tangent, _pull)

@@ -184,13 +184,13 @@ def _solve(form: Form, settings: Settings, blocks: Blocks, start: Solution | Non
     if on_host(*operands):
         best = solve_p.bind(*[operand[None] for operand in operands], form=form, settings=settings)
         return placed(_first(form, best))
-    return _only(form, solve_p.bind(*vary_together(_alone(operands)), form=form, settings=settings))
+    alone = [_alone(operand) for operand in operands]
+    return _only(form, solve_p.bind(*vary_together(alone), form=form, settings=settings))
 
 
-@functools.partial(jax.jit, inline=True)
-def _alone(operands: list) -> list:
+def _alone(operand: Any) -> Any:
     """A batch of one."""
-    return [operand[None] for operand in operands]
+    return operand[None] if on_host(operand) else jax.lax.expand_dims(operand, (0,))
 
 
 def _first(form: Form, batch: list) -> Solution:

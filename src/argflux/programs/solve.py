@@ -5,15 +5,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from argflux.autodiff.registry import runs
-from argflux.jaxpr import Tracer, ad
 from argflux.programs.answers.solution import spoiled
 from argflux.programs.derivatives.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
 from argflux.programs.forms.arrays import known, namespace, on_host, placed
 from argflux.programs.forms.double import double_primitive
 from argflux.programs.forms.form import Blocks, Form, dressed, times, transposed_times
+from argflux.programs.linearised import fold, linearised, zeros
 from argflux.programs.solvers import Settings, solve_blocks
 
 
@@ -66,8 +64,9 @@ def _known(*operands, form: Form, settings: Settings) -> bool:
 solve_p = double_primitive("argflux_solve", _run, _outputs, _known)
 
 
-def optimum_tangent(form: Form, blocks: Blocks, tangents: Blocks, best: Optimum) -> tuple[Any, Any, Any, Any]:
-    """Derivative of x, the duals and the objective in the direction `tangents` of the blocks."""
+def _tangent(operands, outputs, directions, *, form: Form, settings: Settings) -> tuple[Any, Any, Any, Any]:
+    """Derivative of x, the duals and the objective in the directions of the blocks."""
+    blocks, best, tangents = Blocks(*operands[:8]), Optimum(*outputs), Blocks(*directions[:8])
     right = _right_sides(form, tangents, best)
     matrices = (blocks.P, blocks.A, blocks.G, best.active, abs(best.fixed), best.mode, best.inverse, best.schur)
     step = Step(*kkt_p.bind(*matrices, *right, form=form))
@@ -98,44 +97,17 @@ def _objective_tangent(form: Form, tangents: Blocks, best: Optimum, right: tuple
     return spoiled(along * (best.mode > 0).astype(x.dtype), best.mode == 3)
 
 
-def _jvp(primals, tangents, *, form: Form, settings: Settings):
-    best = Optimum(*solve_p.bind(*primals, form=form, settings=settings))
-    blocks = Blocks(*primals[:8])
-    directions = Blocks(*[_instantiate(t, b) for t, b in zip(tangents[:8], blocks, strict=True)])
-    dots = optimum_tangent(form, blocks, directions, best)
-    return list(best), [*dots, *[ad.Zero(jax.typeof(y).to_tangent_aval()) for y in best[4:]]]
-
-
-def _instantiate(tangent, primal):
-    if not isinstance(tangent, ad.Zero):
-        return tangent
-    return jnp.zeros_like(primal) if isinstance(primal, Tracer) else np.zeros(primal.shape, primal.dtype)
-
-
-ad.primitive_jvps[solve_p] = _jvp
-
-
-@runs("argflux_solve")
-def solve(tape, eqn, nodes):
-    """Pull back the tangent map, which is linear in the tangents of the blocks."""
-    form, settings = eqn.params["form"], eqn.params["settings"]
-    values = [node.value for node in nodes]
-    ys = solve_p.bind(*values, form=form, settings=settings)
-    return tape.record(eqn, None, nodes, ys, lambda dys: _pull(form, values, ys, dys, nodes))
-
-
-def _pull(form: Form, values, ys, dys, nodes):
+def _pull(operands, outputs, seeds, wanted, *, form: Form, settings: Settings) -> list:
     """One self-adjoint solve, then the outer products of its answer with the solution."""
-    seeds = [jnp.zeros_like(y) if dy is None else dy for dy, y in zip(dys[:4], ys[:4], strict=True)]
-    arrays = known([*values[:8], *ys, *seeds])
+    seeds = [zeros(y) if dy is None else dy for dy, y in zip(seeds, outputs[:4], strict=True)]
+    arrays = known([*operands[:8], *outputs, *seeds])
     blocks, best, seeds = Blocks(*arrays[:8]), Optimum(*arrays[8:-4]), arrays[-4:]
     matrices = (blocks.P, blocks.A, blocks.G, best.active, abs(best.fixed), best.mode, best.inverse, best.schur)
     w = Step(*kkt_p.bind(*matrices, *seeds[:3], form=form))
-    wanted = tuple(node.slot is not None for node in nodes[:8])
     if on_host(*arrays):
-        pulled = placed(_cotangents(form, wanted, blocks, best, w, seeds[3]))
+        pulled = placed(_cotangents(form, wanted[:8], blocks, best, w, seeds[3]))
     else:
-        pulled = _compiled_cotangents(form, wanted, blocks, best, w, seeds[3])
+        pulled = _compiled_cotangents(form, wanted[:8], blocks, best, w, seeds[3])
     return [*pulled, None]
 
 
@@ -165,14 +137,10 @@ def _cotangents(form: Form, wanted: tuple[bool, ...], blocks: Blocks, best: Opti
         lambda: xp.where(best.fixed < 0, to_bound, 0.0) if form.lower else xp.zeros_like(blocks.lower),
         lambda: xp.where(best.fixed > 0, to_bound, 0.0) if form.upper else xp.zeros_like(blocks.upper),
     ]
-    return [_fold(v, make()) if on else None for on, v, make in zip(wanted, blocks, given, strict=True)]
+    return [fold(v, make()) if on else None for on, v, make in zip(wanted, blocks, given, strict=True)]
 
 
 _compiled_cotangents = jax.jit(_cotangents, static_argnums=(0, 1), inline=True)
 
 
-def _fold(block, cotangent):
-    xp = namespace(block, cotangent)
-    if cotangent.shape[0] > 1 and block.shape[0] == 1:
-        cotangent = xp.sum(cotangent, 0, keepdims=True)
-    return xp.broadcast_to(cotangent, block.shape).astype(block.dtype)
+linearised(solve_p, _tangent, _pull)
