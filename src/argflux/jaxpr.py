@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax import lax
 from jax.core import ShapedArray, Tracer
 from jax.extend.core import (
@@ -203,6 +204,8 @@ def varying_axes(x: Any) -> frozenset:
         >>> sorted(varying_axes(jnp.ones(2)))
         []
     """
+    if isinstance(x, np.ndarray):
+        return frozenset()
     kind = getattr(_aval(x), "manual_axis_type", None)
     return frozenset() if kind is None else kind.varying
 
@@ -220,6 +223,8 @@ def vary_like(x: Any, *others: Any) -> Any:
 
 def vary_together(operands: Sequence) -> list:
     """Inside `shard_map`, let operands differ along the axes that any of them does; their cotangents are summed."""
+    if not any(map(varying_axes, operands)):
+        return list(operands)
     return [vary_like(x, *operands) for x in operands]
 
 

@@ -54,10 +54,13 @@ def _tangent_primitive(name: str, tangent: Callable, pull: Callable) -> Primitiv
     primitive.multiple_results = True
 
     def parts(operands: Sequence, moved: Sequence[bool]) -> tuple[list, list, list]:
-        known, given = len(operands) - sum(moved), iter(operands[len(operands) - sum(moved) :])
-        values = list(operands[: len(moved)])
-        directions = [next(given) if on else _zero(x) for on, x in zip(moved, values, strict=True)]
-        return values, list(operands[len(moved) : known]), directions
+        known = len(operands) - sum(moved)
+        values, outputs, given = operands[: len(moved)], operands[len(moved) : known], iter(operands[known:])
+        return (
+            list(values),
+            list(outputs),
+            [next(given) if on else _zero(x) for on, x in zip(moved, values, strict=True)],
+        )
 
     def run(*operands, moved, **params):
         return list(tangent(*parts(operands, moved), **params))
@@ -66,11 +69,8 @@ def _tangent_primitive(name: str, tangent: Callable, pull: Callable) -> Primitiv
         return [aval_like(avals, y.shape, y.dtype) for y in avals[len(moved) :][:SMOOTH]]
 
     def jvp(primals, tangents, **params):
-        dots = [
-            _float0(x) if isinstance(t, ad.Zero) and not _is_real(x) else _instantiate(t, x)
-            for t, x in zip(tangents, primals, strict=True)
-        ]
-        return jax.jvp(lambda *operands: run(*operands, **params), primals, dots)
+        dots = [_zero_tangent(x) if isinstance(t, ad.Zero) else t for t, x in zip(tangents, primals, strict=True)]
+        return jax.jvp(lambda *operands: run(*operands, **params), primals, tuple(dots))
 
     def transpose(cotangents, *operands, moved, **params):
         known = operands[: len(operands) - sum(moved)]
@@ -111,12 +111,9 @@ def zeros(x: Any) -> Any:
     return jnp.zeros_like(x) if isinstance(x, Tracer) else np.zeros(x.shape, x.dtype)
 
 
-def _instantiate(tangent: Any, x: Any) -> Any:
-    return _zero(x) if isinstance(tangent, ad.Zero) else tangent
-
-
-def _float0(x: Any) -> np.ndarray:
-    return np.zeros(x.shape, jax.dtypes.float0)
+def _zero_tangent(x: Any) -> Any:
+    """The same as JAX takes it, which has a dtype for what has no direction."""
+    return zeros(x) if _is_real(x) else np.zeros(x.shape, jax.dtypes.float0)
 
 
 def fold(block: Any, cotangent: Any) -> Any:
