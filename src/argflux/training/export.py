@@ -132,7 +132,8 @@ def _traced(call: Any, arrays: list[jax.Array]) -> Any:
 
 def _on_the_host(jaxpr: Any) -> set[str]:
     """Return the names of what calls Python in a program."""
-    names = {"argflux_solve": "an optimisation problem", "argflux_kkt": "an optimisation problem"}
+    ours = ("solve", "solve_tangent", "kkt", "cone", "cone_tangent", "cone_kkt")
+    names = {f"argflux_{name}": "an optimisation problem" for name in ours}
     names |= {name: name for name in ("pure_callback", "io_callback", "debug_callback", "argflux_host")}
     found = {names[eqn.primitive.name] for eqn in jaxpr.eqns if eqn.primitive.name in names}
     inside = [getattr(p, "jaxpr", p) for eqn in jaxpr.eqns for p in jaxprs_in_params(eqn.params)]

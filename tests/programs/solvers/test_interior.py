@@ -48,14 +48,14 @@ def solve(P, q, G, h, lower, upper, **options):
 
 
 def breaches(s, P, q, G, h, lower, upper):
-    """How far a solution is from each of its optimality conditions, beside the size of the data."""
+    """How far a solution is from each of its optimality conditions, beside the size of the terms."""
     x, z, low, high = (np.asarray(part) for part in (s.x, s.z, s.z_lower, s.z_upper))
     slacks = [(h - G @ x, z), (x - lower, low), (upper - x, high)]
     slope = P @ x + q + G.T @ z + high - low
     return {
-        "rows": max(float(-np.min(slack)) for slack, _ in slacks) / (1 + np.abs(h).max()),
+        "rows": max(float(-np.min(slack)) for slack, _ in slacks) / (1 + (abs(G) @ np.abs(x) + np.abs(h)).max()),
         "slope": float(np.abs(slope).max() / (1 + np.abs(q).max() + np.abs(z).max())),
-        "signs": max(float(-np.min(dual)) for _, dual in slacks),
+        "signs": max(float(-np.min(dual)) for _, dual in slacks) / (1 + np.abs(q).max()),
         "products": max(float(np.abs(np.where(dual > 0, slack, 0.0) * dual).max()) for slack, dual in slacks)
         / (1 + np.abs(q @ x)),
     }

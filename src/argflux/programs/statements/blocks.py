@@ -62,7 +62,7 @@ def read_array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
     try:
         if isinstance(value, str | bytes):
             raise TypeError("text")
-        array = value if isinstance(value, jax.Array) else jnp.asarray(value)
+        array = value if _is_ready(value) else jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise DtypeError(
             f"{name} of type {type(value).__name__}",
@@ -78,7 +78,11 @@ def read_array(name: str, value: Any, dtype: Any, where: str) -> jax.Array:
         array = array.astype(jnp.result_type(float))
     if dtype is None and jnp.finfo(array.dtype).bits < 32:
         array = array.astype(jnp.float32)
-    return array if dtype in (None, array.dtype) else array.astype(dtype)
+    return array if dtype is None or dtype == array.dtype else array.astype(dtype)
+
+
+def _is_ready(value: Any) -> bool:
+    return isinstance(value, jax.Array) and value.dtype == jax.dtypes.canonicalize_dtype(value.dtype)
 
 
 def read_matrix(name: str, value: Any, dtype: Any, where: str) -> Any:
