@@ -90,6 +90,17 @@ def test_nearest_correlation(x64):
     np.testing.assert_array_equal(af.nearest_correlation(jnp.full((1, 1), 5.0)), [[1.0]])
 
 
+def test_nearest_correlation_is_stated_once_for_all_calls():
+    """What the first call of a size keeps serves later ones: outside `jit`, and with 64-bit types on or off."""
+    M = np.eye(5) + 0.9 * np.eye(5, k=1) + 0.9 * np.eye(5, k=-1)  # no other test has matrices of five rows
+    with jax.enable_x64(True):
+        inside = jax.jit(lambda M: af.nearest_correlation(M))(jnp.asarray(M))
+        np.testing.assert_allclose(af.nearest_correlation(jnp.asarray(M)), inside, atol=1e-8)
+    single = af.nearest_correlation(jnp.asarray(M, jnp.float32))
+    assert single.dtype == jnp.float32
+    np.testing.assert_allclose(single, inside, atol=1e-5)
+
+
 def test_doubly_stochastic_matrices(x64):
     """Beside Dykstra's alternating projections on the sums and on what is not negative."""
     x = np.random.default_rng(0).normal(size=(4, 4))

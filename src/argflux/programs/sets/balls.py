@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from argflux.errors import ArgumentError, ShapeError
 from argflux.jaxpr import Tracer
@@ -167,8 +168,8 @@ def nearest_correlation(M: Any, diagonal: Number = 1.0) -> jax.Array:
 @functools.cache
 def _elliptope(n: int) -> Callable:
     """Its unknowns are the entries below the diagonal."""
-    rows, columns = jnp.tril_indices(n, -1)
-    every = jnp.arange(n)
+    rows, columns = (place.astype(np.int32) for place in np.tril_indices(n, -1))  # known, and alike with x64 on and off
+    every = np.arange(n, dtype=np.int32)
 
     def whole(x: jax.Array, diagonal: jax.Array) -> jax.Array:
         lower = jnp.zeros((n, n), x.dtype).at[rows, columns].set(x)
