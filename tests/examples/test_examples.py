@@ -6,6 +6,8 @@ import importlib.util
 import pathlib
 import struct
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -243,6 +245,27 @@ def test_robust_portfolio(tmp_path):
     assert found["robust"].mean() > 1.1 * found["plain"].mean()
     assert np.mean(found["robust"] > found["plain"]) > 0.6
     assert is_picture(tmp_path / "robust_portfolio/robust_portfolio.png")
+
+
+@pytest.mark.slow
+def test_nearest_correlation(tmp_path):
+    """What is learned through the projection is better on unseen tables, and alone the projection is not."""
+    module = load("nearest_correlation")
+    found = module.main(tmp_path)
+    error = {name: np.asarray(each) for name, each in found["errors"].items()}
+    mean = {name: each.mean() for name, each in error.items()}
+    assert mean["pairs alone"] > mean["nearest"] > mean["clipped"] > mean["shrunk pairs"]
+    assert mean["shrunk pairs"] > mean["nearest of shrunk"] > 1.02 * mean["weighted of shrunk"]
+    assert np.mean(error["weighted of shrunk"] < error["clipped"]) > 0.7
+    lowest = {name: np.linalg.eigvalsh(M)[:, 0] for name, M in found["found"].items()}
+    assert (lowest.pop("pairs alone") < -1e-4).mean() > 0.99
+    assert 0.3 < (lowest.pop("shrunk pairs") < -1e-4).mean() < 0.7
+    assert all((each > -1e-4).all() for each in lowest.values())
+    true, raw, count = jax.vmap(module.table)(jax.random.split(jax.random.key(1), 400))
+    learned = found["learned"]["weighted of shrunk"]
+    powers = [jnp.sum((module.believed({**learned, "power": p}, raw, count) - true) ** 2) for p in (3.0, 9.0)]
+    assert 1 < powers[0] / powers[1] < 1.03
+    assert is_picture(tmp_path / "eigenvalues.png")
 
 
 @pytest.mark.slow
