@@ -98,3 +98,21 @@ def test_cones_are_inequalities():
     with pytest.raises(ArgumentError, match="solver='daqp' for a program over cones"):
         Program(lambda x: jnp.sum(x), (2,), inequality=lambda x: cones.second_order(1.0, x), solver="daqp")()
     assert programs.cones is cones
+
+
+@pytest.mark.parametrize("gap", [15.0, 23.0, 30.0, 40.0])
+def test_exponentials_that_are_lost_to_rounding_have_derivatives(gap):
+    """The smallest terms are below the accuracy of the solver, and negative at what it returns for some of the gaps."""
+
+    def members(x, c):
+        return {"each": cones.exponential(c - x["t"], 1.0, x["u"]), "sum": jnp.sum(x["u"]) - 1}
+
+    log_sum_exp = Program(
+        lambda x, c: x["t"], lambda c: {"t": jnp.zeros_like(c[0]), "u": jnp.zeros_like(c)}, inequality=members
+    )
+    c = jnp.array([0.0, 0.3, -gap / 2, -gap])
+    value, slope = jax.value_and_grad(lambda c: log_sum_exp(c)["t"])(c)
+    np.testing.assert_allclose(value, jax.nn.logsumexp(c), atol=1e-6)
+    np.testing.assert_allclose(slope, jax.nn.softmax(c), rtol=1e-4, atol=1e-9)
+    bent = jax.hessian(lambda c: log_sum_exp(c)["t"])(c)
+    np.testing.assert_allclose(bent, jax.jacobian(jax.nn.softmax)(c), rtol=1e-4, atol=1e-6)

@@ -13,7 +13,7 @@ CUBE = np.repeat(np.arange(3), 3), np.tile(np.arange(3), 3)
 def safe_log(v: Any) -> Any:
     """The logarithm of what is positive, a very negative number for what is not."""
     xp = namespace(v)
-    return xp.log(xp.maximum(v, np.finfo(np.float64).tiny))
+    return xp.log(xp.maximum(v, np.finfo(v.dtype).tiny))
 
 
 def picks(like: Any, which: tuple[int, ...]) -> Any:

@@ -11,6 +11,7 @@ from argflux.programs.forms.arrays import namespace
 
 RAY, EDGE = 3, 4
 NEAR = 1e-3
+LOST = 1e-30  # what is less than this, beside what it is compared with, single precision cannot divide by
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,24 @@ class Exponential(Cone):
         return np.maximum(np.minimum(size_s, size_z), np.maximum(depth_s, depth_z))
 
     def equations(self, s: Any, z: Any, face: Any) -> Equations:
-        """On the curved boundary `u y + w z = 0`, `v y = u (y - x)` and `x = y log(z / y)`."""
+        """On the curved boundary `u y + w z = 0`, `v y = u (y - x)` and `x = y log(z / y)`.
+
+        Where z is lost to rounding the last one is `z = y exp(x / y)`.
+        """
         xp = namespace(s, z)
         (x, y, t), (u, v, w) = (xp.moveaxis(a, -1, 0) for a in (s, z))
         none, one = xp.zeros_like(x), xp.ones_like(x)
         curved = face == BOUNDARY
-        slope = safe_log(xp.where(curved, t, 1.0)) - safe_log(xp.where(curved, y, 1.0))
-        steep = xp.where(curved, y, 1.0) / xp.where(curved, t, 1.0)
+        lost = curved & (t <= LOST * y)
+        slope = safe_log(xp.where(curved & ~lost, t, 1.0)) - safe_log(xp.where(curved & ~lost, y, 1.0))
+        steep = xp.where(curved & ~lost, y, 1.0) / xp.where(curved & ~lost, t, 1.0)
+        depth = xp.minimum(xp.where(lost, x, 0.0) / xp.where(lost & (y > 0), y, 1.0), 0.0)
+        flat = xp.exp(depth)
+        last = [xp.where(lost, a, b) for a, b in ((y * flat - t, x - y * slope), (flat, one))]
+        last += [xp.where(lost, a, b) for a, b in ((flat * (1 - depth), one - slope), (-one, -steep))]
         both = Equations(
-            xp.stack([u * y + w * t, v * y - u * y + u * x, x - y * slope], -1),
-            xp.stack([none, u, w, u, v - u, none, one, one - slope, -steep], -1),
+            xp.stack([u * y + w * t, v * y - u * y + u * x, last[0]], -1),
+            xp.stack([none, u, w, u, v - u, none, *last[1:]], -1),
             xp.stack([y, none, t, x - y, y, none, none, none, none], -1),
         )
         ray = Equations(xp.stack([u, y, w], -1), picks(none, (1,)), picks(none, (0, 2)))
