@@ -269,6 +269,33 @@ def test_nearest_correlation(tmp_path):
 
 
 @pytest.mark.slow
+def test_logistic_hyperparameters(tmp_path):
+    """A penalty a feature pays where half of the features are shuffled, and its validation loss flatters it."""
+    found = run("logistic_hyperparameters", tmp_path)
+    for each in found.values():
+        assert (each["each"][0] < each["one"][0]).all()
+    few, many = found[0], found[10]
+    assert few["each"][1].mean() < few["one"][1].mean()
+    assert (many["each"][1] < many["one"][1]).all()
+    gain = (many["one"] - many["each"]).mean(1)
+    assert gain[0] > gain[1] + 0.02 > 0.05
+    assert is_picture(tmp_path / "logistic_hyperparameters/losses.png")
+
+
+@pytest.mark.slow
+def test_entropic_transport(tmp_path):
+    """Plans are Sinkhorn's, and costs are found from them up to potentials, which plans do not tell."""
+    found = run("entropic_transport", tmp_path)
+    assert found["sinkhorn"] < 1e-14
+    exact, noisy = found["exact"], found["noisy"]
+    assert exact["centred"] < 1e-3 < 0.1 < exact["off"]
+    assert exact["unseen"] < 1e-4
+    assert exact["centred"] < noisy["centred"] < 0.1
+    assert noisy["unseen"] < 0.2 * found["no cost"]
+    assert is_picture(tmp_path / "entropic_transport/costs.png")
+
+
+@pytest.mark.slow
 def test_decision_losses(tmp_path):
     """Where the predictor is right least squares is best; where it is far from right the decision losses are."""
     module = load("decision_losses")
