@@ -99,9 +99,10 @@ class Program:
 
     @classmethod
     def from_cvxpy(cls, problem: Any, parameters: Any, variables: Any, **options: Any) -> "Program":
-        """Make a program of a CVXPY problem that canonicalises to a linear or quadratic program.
+        """Make a program of a CVXPY problem that canonicalises to a linear, quadratic or cone program.
 
-        The problem is canonicalised once, here; solving touches CVXPY no more.
+        The problem is canonicalised once, here; solving touches CVXPY no more. Complex parameters take complex arrays;
+        derivatives with respect to them are JAX's: the slope along d is the real part of `sum(gradient * d)`.
 
         The solution's `y` and `z` are tuples with an entry for every constraint of `problem.constraints`, in their
         order: `y[k]` is the dual of constraint k if it is an equality, `z[k]` if it is an inequality, of its shape and
@@ -118,8 +119,8 @@ class Program:
         Raises:
             MissingDependencyError: if CVXPY is not installed.
             DtypeError: for what is no CVXPY problem.
-            ArgumentError: for integer variables, cones that are not polyhedral, an expression that is not DPP, or
-                parameters of the problem that are not listed, naming them.
+            ArgumentError: for integer variables, an expression that is not DPP, or parameters of the problem that are
+                not listed, naming them.
 
         Example:
             >>> import cvxpy as cp, jax.numpy as jnp

@@ -14,7 +14,7 @@ from argflux.kinds import shortened
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.plan import Plan
 from argflux.programs.statements.extract import Blocks
-from argflux.tree import is_differentiable
+from argflux.tree import is_complex, is_differentiable
 
 FIELDS = ("x", "y", "z", "z_lower", "z_upper", "objective")
 
@@ -92,6 +92,10 @@ def forward(
 def reverse(plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[str, Any]) -> Sensitivities:
     """Pull cotangents of a solution's fields back to the coefficients, and from these to the parameters."""
     _check_names(cotangents, FIELDS, "cotangents")
+    for name, value in zip(names, params, strict=True):
+        if any(is_complex(leaf) for leaf in jax.tree.leaves(value)):
+            todo = "take `jax.vjp` of `program.solve`"
+            raise DtypeError(f"a complex parameter {name}", "real ones", todo, where="reverse_differentiate")
     (constant, parts), to_params = pullback(lambda *params: plan.extract(params), *params)
 
     def run(constant: jax.Array, parts: tuple) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.errors import ArgumentError
 from argflux.programs import Program, Status
 
 r = np.random.default_rng(0)
@@ -78,6 +77,16 @@ def power_cone():
     return cp.Minimize(cp.sum_squares(x - p)), [cp.PowCone3D(x[0], x[1], x[2], 0.3)], p, x
 
 
+def long_power_cone():
+    x, p = vector()
+    return cp.Minimize(cp.sum_squares(x - p)), [cp.PowConeND(x, 0.6 + p[0], np.array([0.2, 0.3, 0.5])), x <= 2], p, x
+
+
+def exact_geometric_mean():
+    x, p = vector()
+    return cp.Maximize(cp.geo_mean(x, (0.2, 0.3, 0.5), approx=False)), [cp.multiply(p, x) <= 1, cp.sum(x) <= 3], p, x
+
+
 def exponential_cone():
     x, p = vector()
     return cp.Minimize(cp.sum_squares(x - p)), [cp.ExpCone(x[0], x[1], x[2])], p, x
@@ -116,7 +125,8 @@ def hermitian():
 
 CASES = [
     norm, one_and_infinity, quotient, second_order, log_sum_exp, entropy, divergence, determinant, largest_eigenvalue,
-    geometric_mean, power, power_cone, exponential_cone, semidefinite_variable, matrix_inequality, diagonal,
+    geometric_mean, power, power_cone, long_power_cone, exact_geometric_mean, exponential_cone,
+    semidefinite_variable, matrix_inequality, diagonal,
     nonnegative, bounded, hermitian,
 ]  # fmt: skip
 
@@ -199,8 +209,19 @@ def test_one_instance_without_a_solution(name, x64):
     assert not np.any(slopes[3])
 
 
-def test_power_cones_of_more_coordinates_are_refused():
-    x, p = vector()
-    problem = cp.Problem(cp.Maximize(cp.geo_mean(x, approx=False)), [x <= p])
-    with pytest.raises(ArgumentError, match=r"power cone of more than three coordinates.*approx=False"):
-        Program.from_cvxpy(problem, [p], [x])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_power_cones_side_by_side(axis, x64):
+    """Beside Clarabel's own cones of more than three coordinates; the duals have CVXPY's shapes."""
+    turned = np.transpose if axis else np.asarray
+    exponents = turned(np.array([[0.2, 0.6], [0.3, 0.2], [0.4, 0.1], [0.1, 0.1]]))
+    X, z, p = cp.Variable(exponents.shape), cp.Variable(2), cp.Parameter(exponents.shape)
+    constraint = cp.PowConeND(X, z, exponents, axis=axis)
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(X - p) - 2 * cp.sum(z)), [constraint, X <= 2])
+    p.value = np.abs(np.random.default_rng(0).normal(size=exponents.shape)) + 0.2
+    problem.solve(solver=cp.CLARABEL)
+    solution = Program.from_cvxpy(problem, [p], [X, z]).solve(jnp.asarray(p.value))
+    for ours, theirs in zip(solution.x, (X.value, z.value), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for ours, theirs in zip(solution.z[0], constraint.dual_value, strict=True):
+        assert ours.shape == np.shape(theirs)
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)

@@ -130,9 +130,7 @@ def named(name, *shape, **attributes):
     return cp.Parameter(shape, name=name, **attributes)
 
 
-W = named("w", 2, complex=True)
 NAMED = {
-    "complex parameter": (cp.sum_squares(X - cp.real(W)), [], [W], [X], "got complex w; expected real"),
     "expression as variable": (cp.sum_squares(X - P), [], [P], [X[0]], r"`x\[0\]`, an expression.*list x itself"),
     "expression as parameter": (cp.sum_squares(X - P), [], [2 * P], [X], r"an expression among the parameters"),
     "value as parameter": (cp.sum_squares(X - P), [], [np.ones(2)], [X], "a ndarray among the parameters"),

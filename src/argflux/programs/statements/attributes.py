@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-SYMMETRIC = ("symmetric", "PSD", "NSD")
+SYMMETRIC, HERMITIAN = ("symmetric", "PSD", "NSD"), ("hermitian", "PSD", "NSD")
 _WORDS = {
     "nonneg": "nonnegative",
     "pos": "positive",
@@ -16,9 +16,32 @@ _WORDS = {
     "PSD": "positive semidefinite",
     "NSD": "negative semidefinite",
     "diag": "diagonal",
+    "hermitian": "Hermitian",
+    "imag": "imaginary",
     "sparsity": "zero outside its sparsity pattern",
     "bounds": "within its bounds",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The real or the imaginary part of a parameter, among the numbers of all parameters.
+
+    Attributes:
+        start: where it starts in their vector.
+        picked: numbers of the entries, column after column, that stand in that vector; `None` for all.
+        imaginary: whether it is the imaginary part.
+    """
+
+    start: int
+    picked: np.ndarray | None
+    imaginary: bool = False
+
+    def put(self, vector: jax.Array, value: jax.Array) -> jax.Array:
+        """The vector of all parameters with the entries of a value in their places."""
+        flat = jnp.ravel(jnp.transpose(jnp.imag(value) if self.imaginary else jnp.real(value)))
+        flat = flat if self.picked is None else flat[self.picked]
+        return vector.at[self.start : self.start + flat.size].set(flat.astype(vector.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,36 +50,30 @@ class Declared:
 
     Attributes:
         shape: of its values.
-        start: where it starts in the vector of all parameters.
-        picked: numbers of the entries, column after column, that stand in that vector; `None` for all.
+        parts: where its entries stand in the vector of all parameters.
+        is_complex: whether its values are complex.
         names: the attributes it was declared with.
         limits: lower and upper bounds of its entries, where declared.
         places: the entries, as booleans, that a declared pattern, or integers among real numbers, are about; else all.
     """
 
     shape: tuple[int, ...]
-    start: int
-    picked: np.ndarray | None
+    parts: tuple[Part, ...]
+    is_complex: bool
     names: tuple[str, ...]
     limits: tuple[np.ndarray, np.ndarray] | None
     places: np.ndarray
 
     @classmethod
-    def of(cls, parameter: Any, start: int) -> "Declared":
-        """Read a `cvxpy.Parameter` whose reduced form starts at `start`."""
+    def of(cls, parameter: Any, starts: tuple[int | None, int | None]) -> "Declared":
+        """Read a `cvxpy.Parameter`, the reduced forms of whose real and imaginary parts start at `starts`."""
         given = parameter.attributes
         names = tuple(name for name in given if name in _CHECKS and _is_set(given[name]))
-        shape, picked, limits = parameter.shape, None, None
-        places = np.ones(parameter.shape, bool)
-        numbers = np.arange(parameter.size).reshape(shape, order="F")
-        if any(name in names for name in SYMMETRIC):
-            picked = numbers[np.triu_indices(shape[-1])]
-        elif "diag" in names:
-            picked = np.diag(numbers)
-        elif "sparsity" in names:
+        shape, limits = parameter.shape, None
+        places = np.ones(shape, bool)
+        if "sparsity" in names:
             places = np.zeros(shape, bool)
             places[parameter.sparse_idx] = True
-            picked = numbers[parameter.sparse_idx]
         for name in ("integer", "boolean"):
             if name in names:
                 places = np.zeros(shape, bool)
@@ -67,14 +84,27 @@ class Declared:
             else:
                 low, high = (np.broadcast_to(np.asarray(bound, float), shape) for bound in parameter.bounds)
                 limits = low, high
-        return cls(shape, start, picked, names, limits, places)
+        sides = enumerate(zip(starts, _picked(parameter), strict=True))
+        parts = tuple(Part(start, picked, bool(k)) for k, (start, picked) in sides if start is not None)
+        return cls(shape, parts, parameter.is_complex(), names, limits, places)
 
-    def entries(self, value: jax.Array) -> jax.Array:
-        """The entries of a value that stand in the vector of all parameters, in order."""
-        if any(name in self.names for name in SYMMETRIC):
-            value = (value + jnp.swapaxes(value, -1, -2)) / 2
-        flat = jnp.ravel(jnp.transpose(value))
-        return flat if self.picked is None else flat[self.picked]
+    def cast(self, value: Any, dtype: Any) -> jax.Array:
+        """A value in a floating dtype, or the complex one of its size."""
+        wide = np.dtype(dtype).itemsize == 8
+        return jnp.asarray(value).astype((jnp.complex128 if wide else jnp.complex64) if self.is_complex else dtype)
+
+    def put(self, vector: jax.Array, value: jax.Array) -> jax.Array:
+        """The vector of all parameters with a value of this one in its places."""
+        if any(name in self.names for name in (*SYMMETRIC, *HERMITIAN)):
+            value = (value + self.turned(value)) / 2
+        for part in self.parts:
+            vector = part.put(vector, value)
+        return vector
+
+    def turned(self, value: jax.Array) -> jax.Array:
+        """The transpose, or the adjoint, which a symmetric or Hermitian value is equal to."""
+        turned = jnp.swapaxes(value, -1, -2)
+        return jnp.conj(turned) if any(name in self.names for name in HERMITIAN) else turned
 
     def kept(self, value: jax.Array) -> jax.Array:
         """Whether a value is, up to rounding, what was declared."""
@@ -95,14 +125,29 @@ class Declared:
         return None
 
 
+def _picked(parameter: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Numbers of the entries that CVXPY keeps of the real and of the imaginary part; `None` for all."""
+    given, numbers = parameter.attributes, np.arange(parameter.size).reshape(parameter.shape, order="F")
+    if parameter.is_complex():
+        if not parameter.is_hermitian() or parameter.is_imag():
+            return None, None
+        upper, strict = (numbers[np.triu_indices(parameter.shape[-1], k)] for k in (0, 1))
+        return upper, strict
+    if any(_is_set(given[name]) for name in SYMMETRIC):
+        return numbers[np.triu_indices(parameter.shape[-1])], None
+    if _is_set(given["diag"]):
+        return np.diag(numbers), None
+    return numbers[parameter.sparse_idx] if _is_set(given["sparsity"]) else None, None
+
+
 def rounding(value: jax.Array) -> jax.Array:
     """CVXPY's tolerance, or what rounding leaves in the dtype of a value of this size."""
     size = jnp.max(jnp.abs(jnp.where(jnp.isfinite(value), value, jnp.zeros_like(value))), initial=0.0)
-    return jnp.maximum(size * 16 * float(jnp.finfo(value.dtype).eps), jnp.asarray(1e-10, value.dtype))
+    return jnp.maximum(size * 16 * float(jnp.finfo(value.dtype).eps), jnp.asarray(1e-10, size.dtype))
 
 
 def _asymmetry(declared: Declared, value: jax.Array) -> jax.Array:
-    return jnp.abs(value - jnp.swapaxes(value, -1, -2))
+    return jnp.abs(value - declared.turned(value))
 
 
 def _off_diagonal(declared: Declared, value: jax.Array) -> jax.Array:
@@ -112,8 +157,8 @@ def _off_diagonal(declared: Declared, value: jax.Array) -> jax.Array:
 def _least_eigenvalue(sign: int) -> Any:
     def check(declared: Declared, value: jax.Array) -> jax.Array:
         usable = jnp.where(jnp.isfinite(value), value, jnp.zeros_like(value))
-        low = jnp.min(jnp.linalg.eigvalsh(sign * (usable + jnp.swapaxes(usable, -1, -2)) / 2), initial=jnp.inf)
-        slack = jnp.maximum(jnp.asarray(1e-8, value.dtype) - rounding(value), jnp.zeros((), value.dtype))
+        low = jnp.min(jnp.linalg.eigvalsh(sign * (usable + declared.turned(usable)) / 2), initial=jnp.inf)
+        slack = jnp.maximum(jnp.asarray(1e-8, low.dtype) - rounding(value), jnp.zeros((), low.dtype))
         return jnp.maximum(jnp.max(_asymmetry(declared, value), initial=0.0), -low - slack)
 
     return check
@@ -143,6 +188,8 @@ _CHECKS = {
     "neg": lambda declared, value: value,
     "symmetric": _asymmetry,
     "diag": _off_diagonal,
+    "hermitian": _asymmetry,
+    "imag": lambda declared, value: jnp.abs(jnp.real(value)),
     "PSD": _least_eigenvalue(1),
     "NSD": _least_eigenvalue(-1),
     "integer": _fraction,

@@ -58,12 +58,6 @@ def _check_leaves(problem: Any, parameters: Any, variables: Any) -> None:
         "continuous variables",
         "relax them, as the solution of integers has no derivative",
     )
-    _refuse(
-        [leaf for leaf in problem.parameters() if leaf.is_complex()],
-        "complex {}",
-        "real parameters",
-        "make two of it, the real and the imaginary part",
-    )
     names = [parameter.name() for parameter in parameters]
     _refuse(
         [parameter for k, parameter in enumerate(parameters) if parameter.name() in names[:k]],

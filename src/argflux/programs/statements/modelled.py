@@ -20,7 +20,7 @@ from argflux.programs.statements.conic import DENSE
 from argflux.programs.statements.dissect import check_problem, read_leaves
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout, widest
-from argflux.programs.statements.modelledcones import cone_order, read_cones
+from argflux.programs.statements.modelledcones import cone_order, interface, read_cones
 from argflux.programs.statements.multipliers import Multiplier, Multipliers, Wayback
 from argflux.programs.statements.sparsity import Structure
 
@@ -102,14 +102,14 @@ class Modelled:
         parameters = read_leaves(parameters, cvxpy.Parameter, "parameters")
         variables = read_leaves(variables, cvxpy.Variable, "variables")
         check_problem(problem, parameters, variables)
-        data, chain, inverse = problem.get_problem_data(cvxpy.CLARABEL, solver_opts={})
+        data, chain, inverse = problem.get_problem_data(interface(), solver_opts={})
         program = data["param_prob"]
         way, cones = Wayback(problem, data, chain, inverse), read_cones(program.cone_dims)
         order = cone_order(program.cone_dims.zero, cones)
         moved = lambda tree: [m.moved(order) for m in tree] if isinstance(tree, list) else tree and tree.moved(order)
         return cls(
             tuple(parameter.name() for parameter in parameters),
-            tuple(Declared.of(parameter, _start(program, chain, parameter)) for parameter in parameters),
+            tuple(Declared.of(parameter, _starts(program, chain, parameter)) for parameter in parameters),
             program.total_param_size + 1,
             _read(program, order),
             () if all(isinstance(cone, NonNegative) for cone in cones) else cones,
@@ -133,7 +133,9 @@ class Modelled:
     def check(self, params: tuple) -> None:
         """Hold parameters to their shapes and, where their values are known, to what they were declared."""
         for name, declared, value in zip(self.names, self.declared, params, strict=True):
-            where, value = f"Program parameter {name}", read_array(name, value, None, f"Program parameter {name}")
+            where = f"Program parameter {name}"
+            if not (declared.is_complex and jnp.iscomplexobj(value)):
+                value = read_array(name, value, None, where)
             if value.shape != declared.shape:
                 todo = "use `jax.vmap` for a batch"
                 if value.shape == declared.shape[::-1]:
@@ -145,7 +147,8 @@ class Modelled:
 
     def formulate(self, params: tuple) -> Formulation:
         """Lay the canonical program out for parameters of these dtypes."""
-        dtype = widest([dtype for value in params if jnp.issubdtype(dtype := jnp.asarray(value).dtype, jnp.floating)])
+        kinds = [jnp.asarray(value).dtype for value in params]
+        dtype = widest([jnp.finfo(kind).dtype for kind in kinds if jnp.issubdtype(kind, jnp.inexact)])
         structure, curvature = self._structure(), self.canonical.curvature
         equalities, rows = self.canonical.A.height, self.canonical.A.height + self.canonical.G.height
         return Formulation(
@@ -174,9 +177,7 @@ class Modelled:
     def _blocks(self, params: tuple, dtype: Any, structure: Any) -> tuple:
         """The matrices, with a linear term that is no number where a parameter is not what it was declared."""
         constant, parts = self.canonical.blocks(self._vector(params, dtype), structure)
-        kept = [
-            d.kept(jnp.asarray(value).astype(dtype)) for d, value in zip(self.declared, params, strict=True) if d.names
-        ]
+        kept = [d.kept(d.cast(value, dtype)) for d, value in zip(self.declared, params, strict=True) if d.names]
         if not kept:
             return constant, parts
         broken = ~jnp.all(jnp.stack(kept))
@@ -188,8 +189,7 @@ class Modelled:
         """All parameters in one vector, column after column, with a one at the end."""
         vector = jnp.zeros(self.width, dtype).at[-1].set(1)
         for declared, value in zip(self.declared, params, strict=True):
-            flat = declared.entries(jnp.asarray(value).astype(dtype))
-            vector = vector.at[declared.start : declared.start + flat.size].set(flat)
+            vector = declared.put(vector, declared.cast(value, dtype))
         return vector
 
 
@@ -229,12 +229,20 @@ def _rows(
     return matrix, Tensor(stacked[right], rows[right] - first, None, end - first)
 
 
-def _start(program: Any, chain: Any, parameter: Any) -> int:
-    """Where a parameter starts; CVXPY replaces those with matrix attributes by the entries that count."""
-    if not parameter.size:  # CVXPY leaves it out
-        return 0
-    number = parameter.id
+def _starts(program: Any, chain: Any, parameter: Any) -> tuple[int | None, int | None]:
+    """Where the real and the imaginary part of a parameter start, `None` for one that counts for nothing.
+
+    CVXPY replaces complex parameters by two, and those with matrix attributes by the entries that count.
+    """
+    parts: list[int | None] = [parameter.id, None]
     for step in chain.reductions:
+        halves = getattr(getattr(step, "canon_methods", None), "_parameters", None) or {}
+        found = next((new for old, new in halves.items() if old.id == parameter.id), None)
+        parts = [half and half.id for half in found] if found else parts
         reduced = getattr(step, "_parameters", None) or {}
-        number = next((new.id for old, new in reduced.items() if old.id == number), number)
-    return program.param_id_to_col[number]
+        parts = [next((new.id for old, new in reduced.items() if old.id == part), part) for part in parts]
+    columns = program.param_id_to_col
+    if parameter.is_complex():
+        real, imaginary = map(columns.get, parts)
+        return real, imaginary
+    return columns[parts[0]] if parameter.size else None, None  # CVXPY leaves out what is empty
