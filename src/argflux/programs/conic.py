@@ -29,13 +29,14 @@ def _outputs(batch, dtype, *, form: ConeForm, settings: Settings):
 
 
 cone_p = double_primitive("argflux_cone", _run, _outputs, lambda *_, **__: True)
-"""Operands: P, q, A, b; outputs: the fields of `ConeJudged`, of which the first four have derivatives."""
+"""Operands: P, q, A, b, and maybe x and z to start from; outputs: the fields of `ConeJudged`, of which the first four
+have derivatives."""
 
 
 def _tangent(operands, outputs, directions, *, form: ConeForm, settings: Settings) -> tuple:
     """Derivative of x, s, z and the objective in the directions of the blocks."""
-    blocks, best = ConeBlocks(*operands), ConeJudged(*outputs)
-    moved = ConeBlocks(*_dressed(form, ConeBlocks(*directions)))
+    blocks, best = ConeBlocks(*operands[:4]), ConeJudged(*outputs)
+    moved = ConeBlocks(*_dressed(form, ConeBlocks(*directions[:4])))
     bent, row = curve(form, moved.P, best.x), times(moved.A, best.x) - moved.b
     r1 = -(bent + moved.q + transposed_times(moved.A, best.z))
     step = _solve(form, blocks, best, (r1, -row, jnp.zeros_like(best.s)), False)
@@ -57,7 +58,7 @@ def _dressed(form: ConeForm, blocks: ConeBlocks) -> tuple:
 
 def _pull(operands, outputs, seeds, wanted, *, form: ConeForm, settings: Settings) -> list:
     """One transposed solve, then the outer products of its answer with the solution."""
-    blocks, best = ConeBlocks(*operands), ConeJudged(*outputs)
+    blocks, best = ConeBlocks(*operands[:4]), ConeJudged(*outputs)
     seeds = [zeros(y) if dy is None else dy for dy, y in zip(seeds, outputs[:4], strict=True)]
     w = _solve(form, blocks, best, tuple(seeds[:3]), True)
     solved = spoiled((best.mode > 0).astype(w.x.dtype), best.mode == 3)
@@ -69,7 +70,8 @@ def _pull(operands, outputs, seeds, wanted, *, form: ConeForm, settings: Setting
         lambda: row_cotangent(A, cost * x - w.x, z) - row_cotangent(A, x, w.s),
         lambda: w.s - cost * z,
     ]
-    return [fold(block, make()) if on else None for on, block, make in zip(wanted, blocks, given, strict=True)]
+    pulled = [fold(block, make()) if on else None for on, block, make in zip(wanted[:4], blocks, given, strict=True)]
+    return pulled + [None] * (len(operands) - 4)
 
 
-linearised(cone_p, _tangent, _pull)
+linearised(cone_p, 4, _tangent, _pull)

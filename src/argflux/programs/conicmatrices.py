@@ -1,15 +1,20 @@
 """`solve_cone`: programs over cones given by their matrices."""
 
+import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from argflux.jaxpr import Tracer
 from argflux.keywords import explained
 from argflux.programs.answers.ledger import leaves_its_status
-from argflux.programs.answers.solution import ConeSolution, Residuals
-from argflux.programs.cones.form import ConeForm
+from argflux.programs.answers.solution import ConeSolution, Residuals, check_start
+from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.conic import cone_p
-from argflux.programs.forms.arrays import known, on_host, placed
+from argflux.programs.conicclosest import is_unmet, solve_closest
+from argflux.programs.forms.arrays import either, known, on_host, placed
 from argflux.programs.solvers import Settings
 from argflux.programs.solvers.conichosted import ConeJudged
 from argflux.programs.statements.blocks import check_limits
@@ -28,6 +33,7 @@ def solve_cone(
     b: Any,
     cones: Any,
     *,
+    start: ConeSolution | None = None,
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
     on_failure: str = "zero",
@@ -47,16 +53,19 @@ def solve_cone(
         cones: which cone the slacks of each row are in: a list of `Zero(k)`, `NonNegative(k)`, `SecondOrder(k)`,
             `Semidefinite(k)`, `Exponential()`, `Power(a)` in the order of the rows, or a dict in SCS's words, such as
             `{"z": 1, "l": 2, "q": [3], "s": [2], "ep": 1, "p": [0.3]}`, whose rows come in this order.
+        start: a solution of a similar program. Where it is near, Newton's method alone leads to the new one.
         tolerance: largest relative residual of a solved instance.
         max_iterations: limit on the solver's steps.
-        on_failure: "zero" gives instances that fail zeros and zero derivatives, "nan" NaN for both.
+        on_failure: "zero" gives instances that fail zeros and zero derivatives, "nan" NaN for both, "closest" the
+            solution and derivatives of the program with b moved as little as possible.
 
     Returns:
         A `ConeSolution`.
 
     Raises:
-        ShapeError: for blocks that do not fit together, by name, or cones that do not add up to the rows.
-        DtypeError: for blocks that are not real numbers, or what is no list of cones.
+        ShapeError: for blocks that do not fit together, by name, cones that do not add up to the rows, or a start of
+            another program.
+        DtypeError: for blocks that are not real numbers, what is no list of cones, or a start that is no solution.
         ArgumentError: for unknown options or cones, and, outside `jit`, a P that is not symmetric or not convex.
         DataError: outside `jit`, for NaN or infinite entries.
 
@@ -74,11 +83,44 @@ def solve_cone(
         >>> print(longest(1.0).round(3), jax.jacobian(longest)(1.0).round(3))
         [0.6 0.8] [0.6 0.8]
     """
+    point = ()
+    if start is not None:
+        check_start(start, "solve_cone", ConeSolution, x=np.zeros(jnp.shape(q)), z=np.zeros(jnp.shape(b)))
+        point = start.x, start.z
+    options = {"tolerance": tolerance, "max_iterations": max_iterations, "on_failure": on_failure}
+    return solve_rows(P, q, A, b, cones, point, **options)
+
+
+def solve_rows(
+    P: Any,
+    q: Any,
+    A: Any,
+    b: Any,
+    cones: Any,
+    point: tuple = (),
+    *,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MAX_ITERATIONS,
+    on_failure: str = "zero",
+    movable: int | None = None,
+) -> ConeSolution:
+    """`solve_cone` from the x and z of a point, of whose right sides the first `movable` may move."""
     form, blocks = read_cone_blocks(P, q, A, b, cones)
-    check_limits(tolerance, max_iterations, on_failure, ("zero", "nan"), where="solve_cone")
-    settings = Settings("auto", float(tolerance), int(max_iterations), on_failure)
+    check_limits(tolerance, max_iterations, on_failure, ("zero", "nan", "closest"), where="solve_cone")
     check_cone_values(form, blocks)
-    operands = known(blocks)
+    point = tuple(jnp.asarray(part).astype(blocks.q.dtype) for part in point)
+    settings = Settings("auto", float(tolerance), int(max_iterations), "nan" if on_failure == "nan" else "zero")
+    found = _solve(settings, form, blocks, point)
+    if on_failure != "closest":
+        return found
+    rows = np.arange(form.m if movable is None else movable)
+    closest = lambda: solve_closest(form, blocks, rows, functools.partial(_solve, settings))
+    unmet = is_unmet(found.status)
+    return either(unmet if isinstance(unmet, Tracer) else np.bool_(unmet), closest, found)
+
+
+def _solve(settings: Settings, form: ConeForm, blocks: ConeBlocks, point: tuple) -> ConeSolution:
+    operands = known([*blocks, *point])
     best = cone_p.bind(*[operand[None] for operand in operands], form=form, settings=settings)
     return placed(_first(form, best)) if on_host(*operands) else _only(form, best)
 

@@ -11,7 +11,7 @@ from argflux.programs.answers.ledger import leaves_its_status
 from argflux.programs.answers.solution import Solution, check_start
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.coned import solve_coned
-from argflux.programs.cones.members import told_apart
+from argflux.programs.cones.members import put_together, told_apart
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.parts import join, pick
 from argflux.programs.statements.extract import Blocks
@@ -53,7 +53,7 @@ class Plan(Formulation):
 
     def _solve_blocks(self, blocks: Blocks, start: Any) -> Solution:
         if self.cones:
-            return solve_coned(blocks, self.cones, self.options)
+            return solve_coned(blocks, self.cones, self.options, start)
         if self._is_boxed(blocks):
             P = None if blocks.P is None else blocks.P.reshape(blocks.q.shape)
             return solve_boxed(P, blocks.q, blocks.lower, blocks.upper, **self.options)
@@ -88,14 +88,17 @@ class Plan(Formulation):
         if start is None:
             return None
         zeros = lambda layout: layout and layout.tree(jnp.zeros(layout.size, self.variable.dtype))
-        wanted = {"x": zeros(self.variable), "y": zeros(self.equality), "z": zeros(self.inequality)}
+        members = zeros(self.inequality)
+        wanted = {"x": zeros(self.variable), "y": zeros(self.equality), "z": told_apart(members)}
         check_start(start, "Program.solve", **wanted)
         vector = self.variable.vector
         bound = lambda duals: jnp.zeros(self.variable.size, self.variable.dtype) if duals is None else vector(duals)
         return Solution(
             x=vector(start.x),
             y=self.equality.vector(start.y) if self.equality else jnp.zeros(0, self.variable.dtype),
-            z=self.inequality.vector(start.z) if self.inequality else jnp.zeros(0, self.variable.dtype),
+            z=self.inequality.vector(put_together(start.z, members))
+            if self.inequality
+            else jnp.zeros(0, self.variable.dtype),
             z_lower=bound(start.z_lower),
             z_upper=bound(start.z_upper),
             objective=start.objective,

@@ -199,7 +199,8 @@ class Program:
 
         Args:
             *params: trees of arrays; Python numbers with a point are arrays too, everything else is fixed.
-            start: optional; an earlier solution of this program, to start from.
+            start: optional; an earlier solution of this program, to start from. Of a program over cones one that is
+                near saves the solver's iterations.
             **named: parameters by name.
 
         Returns:

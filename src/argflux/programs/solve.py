@@ -143,4 +143,4 @@ def _cotangents(form: Form, wanted: tuple[bool, ...], blocks: Blocks, best: Opti
 _compiled_cotangents = jax.jit(_cotangents, static_argnums=(0, 1), inline=True)
 
 
-linearised(solve_p, _tangent, _pull)
+linearised(solve_p, 8, _tangent, _pull)

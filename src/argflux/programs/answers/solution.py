@@ -174,12 +174,13 @@ def spoiled(values: jax.Array, where: jax.Array) -> jax.Array:
     return xp.where(where, zeros, values) / xp.where(where, zeros, zeros + 1)
 
 
-def check_start(start: Any, where: str, **wanted: Any) -> None:
+def check_start(start: Any, where: str, kind: type = Solution, /, **wanted: Any) -> None:
     """Refuse a warm start that is no solution of a program like this one.
 
     Args:
         start: what was given.
         where: the caller, for errors.
+        kind: the class of solutions of such programs.
         **wanted: fields of a solution of this program, for their shapes.
 
     Example:
@@ -189,8 +190,8 @@ def check_start(start: Any, where: str, **wanted: Any) -> None:
         >>> check_start(solve_qp(jnp.eye(2), jnp.ones(2)), "solve_qp", x=jnp.zeros(2))
     """
     todo = "pass a solution of the same program with other values"
-    if not isinstance(start, Solution):
-        raise DtypeError(f"start=… of type {type(start).__name__}", "a Solution", todo, where=where)
+    if not isinstance(start, kind):
+        raise DtypeError(f"start=… of type {type(start).__name__}", f"a {kind.__name__}", todo, where=where)
     for name, fields in wanted.items():
         got, expected = _shapes(getattr(start, name)), _shapes(fields)
         if got != expected:

@@ -203,3 +203,16 @@ def told_apart(tree: Any) -> Any:
     """A tree of duals with the parts of each member's expressions in the place of its rows."""
     apart = lambda node: node.parts(node.rows) if isinstance(node, Member) else node
     return jax.tree.map(apart, tree, is_leaf=lambda node: isinstance(node, Member))
+
+
+def put_together(tree: Any, like: Any) -> Any:
+    """What `told_apart` took apart, as arrays of rows; `like` is a tree that has the members."""
+    return jax.tree.map(_rows, like, tree, is_leaf=lambda node: isinstance(node, Member))
+
+
+def _rows(member: Any, duals: Any) -> Any:
+    if not isinstance(member, Member):
+        return duals
+    if isinstance(member.cone, Semidefinite):
+        return vector_of(duals)
+    return jnp.concatenate([part if part.ndim == member.rows.ndim else part[..., None] for part in duals], -1)

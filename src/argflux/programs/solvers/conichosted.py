@@ -20,6 +20,7 @@ from argflux.programs.forms.hostcall import cores
 from argflux.programs.solvers.conic import solve_conic
 from argflux.programs.solvers.conicnewton import Refined, dressed_blocks, refine
 from argflux.programs.solvers.conicrescue import proved
+from argflux.programs.solvers.conicstart import continued
 
 SOLVED, FAILED = int(Status.SOLVED), int(Status.NUMERICAL_ERROR)
 WEAK = 1e-7
@@ -43,16 +44,20 @@ class ConeJudged(NamedTuple):
     mode: Any
 
 
-def solve_hosted_cones(P, q, A, b, *, form: ConeForm, settings: Any) -> ConeJudged:
-    """Solve a batch of programs over cones, given by their values."""
-    batch = max(map(len, (P, q, A, b)))
+def solve_hosted_cones(P, q, A, b, *start, form: ConeForm, settings: Any) -> ConeJudged:
+    """Solve a batch of programs over cones, given by their values, and maybe x and z of an earlier solution."""
+    batch = max(map(len, (P, q, A, b, *start)))
     values = ConeBlocks(P, q, A, b)
     with one_thread(form.n + form.m), np.errstate(all="ignore"):
         blocks = dressed_blocks(form, values)
         bad = np.broadcast_to(_is_bad(form, values), batch)
-        answer, status, iterations = solve_conic(form, settings, values, ~bad, cores())
+        done, known = continued(form, settings.tolerance, values, blocks, start, ~bad) if start else (bad & ~bad, None)
+        answer, status, iterations = solve_conic(form, settings, values, ~bad & ~done, cores())
         answer = ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in answer])
-        refined, status = _refined(form, settings, values, blocks, answer, status, bad)
+        refined, status = _refined(form, settings, values, blocks, answer, status, bad, done)
+        if known is not None and done.any():
+            refined.put(done, known.picked(done))
+            status = np.where(done, np.int32(SOLVED), status)
         status = proved(form, settings, values, status, _is_any(status, (Status.NUMERICAL_ERROR,)))
         return _finished(form, settings, values, blocks, refined, status, iterations)
 
@@ -70,8 +75,8 @@ def _is_bad(form: ConeForm, values: ConeBlocks) -> np.ndarray:
     return ~(good & (low.min(1, initial=0.0) >= -CONVEX * np.abs(low).max(1, initial=0.0)))
 
 
-def _refined(form, settings, values, blocks, answer, status, bad) -> tuple[Refined, np.ndarray]:
-    """Points made exact where there is one, and statuses that are proved."""
+def _refined(form, settings, values, blocks, answer, status, bad, done) -> tuple[Refined, np.ndarray]:
+    """Points made exact where there is one that is not done yet, and statuses that are proved."""
     status = np.where(bad, np.int32(Status.BAD_DATA), status)
     for verdict, proof, vector in (
         (Status.PRIMAL_INFEASIBLE, proves_infeasible, answer.z),
@@ -80,7 +85,7 @@ def _refined(form, settings, values, blocks, answer, status, bad) -> tuple[Refin
         said = status == int(verdict)
         if said.any():
             status = np.where(said & ~proof(form, blocks, vector), np.int32(FAILED), status)
-    tried = _is_any(status, (Status.SOLVED, Status.NUMERICAL_ERROR, Status.ITERATION_LIMIT))
+    tried = _is_any(status, (Status.SOLVED, Status.NUMERICAL_ERROR, Status.ITERATION_LIMIT)) & ~done
     answer = ConeAnswer(*[np.where(tried[:, None], a, 0.0) for a in answer])
     best = refine(form, values, answer, tried)
     left = tried & ~(best.error <= settings.tolerance)

@@ -56,7 +56,7 @@ def refine(form: ConeForm, values: ConeBlocks, answer: ConeAnswer, wanted: np.nd
     for _ in range(STEPS):
         if not len(going):
             break
-        some = ConeBlocks(*_picked(values, going))
+        some = picked_blocks(values, going)
         before, dressed = best.error[going], dressed_blocks(form, some)
         step, strain = _step(form, some, dressed, now.picked(going))
         fresh = judged(form, dressed, step)._replace(strain=strain)
@@ -72,7 +72,7 @@ def _settle(form: ConeForm, values: ConeBlocks, best: Refined, which: np.ndarray
     """Where the boundary of a cone is doubtful, as slack or dual is slight there, a step as if that were nothing."""
     if not len(which):
         return
-    some = ConeBlocks(*_picked(values, which))
+    some = picked_blocks(values, which)
     dressed, at = dressed_blocks(form, some), best.picked(which)
     units, largest = cone_units(form, dressed, at.answer), form.product.spread
     slight_s, slight_z = (
@@ -85,8 +85,9 @@ def _settle(form: ConeForm, values: ConeBlocks, best: Refined, which: np.ndarray
     best.put(which[better], fresh.picked(better))
 
 
-def _picked(values: ConeBlocks, which: np.ndarray) -> list[np.ndarray]:
-    return [block[which] if len(block) > 1 else block for block in values]
+def picked_blocks(values: ConeBlocks, which: np.ndarray) -> ConeBlocks:
+    """The blocks of some of the instances."""
+    return ConeBlocks(*[block[which] if len(block) > 1 else block for block in values])
 
 
 def dressed_blocks(form: ConeForm, values: ConeBlocks) -> ConeBlocks:
