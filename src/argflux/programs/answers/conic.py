@@ -23,6 +23,10 @@ class ConeAnswer(NamedTuple):
         """Some of the instances."""
         return ConeAnswer(*[a[which] for a in self])
 
+    def finite(self) -> "ConeAnswer":
+        """Zeros in the places of what are no numbers."""
+        return ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in self])
+
 
 class ConeUnits(NamedTuple):
     """What counts as one: slacks `reach` and duals `force`, `(batch, m)`, equal in the rows of a cone.

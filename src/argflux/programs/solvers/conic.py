@@ -1,8 +1,8 @@
-"""Clarabel on programs over cones, one instance after another on all cores."""
+"""Clarabel on programs over cones, one instance after another."""
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from argflux.programs.cones.form import ConeForm
 from argflux.programs.cones.product import Product
 from argflux.programs.cones.semidefinite import places_of
 from argflux.programs.forms.form import dense_curvature
-from argflux.programs.forms.hostcall import share
 from argflux.programs.solvers.clarabel import FAILED, LIMIT, STATUSES
 
 ACCURACY = 1e-9
@@ -49,7 +48,7 @@ class Upper(NamedTuple):
 
 
 def solve_conic(
-    form: ConeForm, settings: Any, blocks: Any, usable: np.ndarray, threads: int, gentle: bool = False
+    form: ConeForm, settings: Any, blocks: Any, usable: np.ndarray, gentle: bool = False
 ) -> tuple[ConeAnswer, Any, Any]:
     """Points, statuses and iterations of programs given by their values; certificates in the places of points.
 
@@ -66,15 +65,12 @@ def solve_conic(
     cones, options, chosen = _cones(form.product), _options(settings, gentle), np.flatnonzero(usable)
     solver: Any = importlib.import_module("clarabel").DefaultSolver
 
-    def work(left: Iterator[int]) -> None:
-        curvature, rows = P.matrices(), A.matrices()
-        for i in map(chosen.__getitem__, left):
-            pick = lambda a, i=i: a[i % len(a)]
-            answer = solver(curvature(i), pick(blocks.q), rows(i), pick(blocks.b)[order], cones, options).solve()
-            found.x[i], found.s[i, order], found.z[i, order] = answer.x, answer.s, answer.z
-            status[i], iterations[i] = int(STATUSES.get(str(answer.status), FAILED)), answer.iterations
-
-    share(work, len(chosen), threads)
+    curvature, rows = P.matrices(), A.matrices()
+    for i in chosen:
+        pick = lambda a, i=i: a[i % len(a)]
+        answer = solver(curvature(i), pick(blocks.q), rows(i), pick(blocks.b)[order], cones, options).solve()
+        found.x[i], found.s[i, order], found.z[i, order] = answer.x, answer.s, answer.z
+        status[i], iterations[i] = int(STATUSES.get(str(answer.status), FAILED)), answer.iterations
     short = (status == int(Status.ITERATION_LIMIT)) & (settings.max_iterations >= LIMIT)
     status[short] = FAILED  # the limit is ours, not the user's
     return found, status, iterations

@@ -1,5 +1,6 @@
 """What the host makes of programs over cones: solved, refined, judged, and told how regular they are."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +17,15 @@ from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conesystem import Systems, dense_system, is_large, probed_steps
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature
-from argflux.programs.forms.hostcall import cores
+from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.solvers.conic import solve_conic
-from argflux.programs.solvers.conicnewton import Refined, dressed_blocks, refine
+from argflux.programs.solvers.conicbatch import solve_together, suits_batch
+from argflux.programs.solvers.conicnewton import Refined, dressed_blocks, picked_blocks, refine
 from argflux.programs.solvers.conicrescue import proved
 from argflux.programs.solvers.conicstart import continued
 
 SOLVED, FAILED = int(Status.SOLVED), int(Status.NUMERICAL_ERROR)
+FEWEST, SHARE = 16, 2e7
 WEAK = 1e-7
 SINGULAR = 1e9
 NULL, PART = 1e-9, 1e-5
@@ -45,21 +48,53 @@ class ConeJudged(NamedTuple):
 
 
 def solve_hosted_cones(P, q, A, b, *start, form: ConeForm, settings: Any) -> ConeJudged:
-    """Solve a batch of programs over cones, given by their values, and maybe x and z of an earlier solution."""
-    batch = max(map(len, (P, q, A, b, *start)))
+    """Solve a batch of programs over cones, given by their values, and maybe x and z of an earlier solution.
+
+    They are dealt out to the cores, some at a time.
+    """
+    given = P, q, A, b, *start
+    batch = max(map(len, given))
+    some = min(-(-batch // cores()), max(FEWEST, int(SHARE / (form.n * (form.n + form.m) ** 2))))
+    starts, found = range(0, batch, some), {}
+
+    def work(left: Iterator[int]) -> None:
+        for i in map(starts.__getitem__, left):
+            with np.errstate(all="ignore"):
+                found[i] = _solve_some(form, settings, *(a[i : i + some] if len(a) > 1 else a for a in given))
+
+    with one_thread(form.n + form.m):
+        share(work, len(starts), cores())
+    return ConeJudged(*map(np.concatenate, zip(*[found[i] for i in starts], strict=True)))
+
+
+def _solve_some(form: ConeForm, settings: Any, P, q, A, b, *start) -> ConeJudged:
     values = ConeBlocks(P, q, A, b)
-    with one_thread(form.n + form.m), np.errstate(all="ignore"):
-        blocks = dressed_blocks(form, values)
-        bad = np.broadcast_to(_is_bad(form, values), batch)
-        done, known = continued(form, settings.tolerance, values, blocks, start, ~bad) if start else (bad & ~bad, None)
-        answer, status, iterations = solve_conic(form, settings, values, ~bad & ~done, cores())
-        answer = ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in answer])
-        refined, status = _refined(form, settings, values, blocks, answer, status, bad, done)
-        if known is not None and done.any():
-            refined.put(done, known.picked(done))
-            status = np.where(done, np.int32(SOLVED), status)
-        status = proved(form, settings, values, status, _is_any(status, (Status.NUMERICAL_ERROR,)))
-        return _finished(form, settings, values, blocks, refined, status, iterations)
+    batch = max(map(len, (*values, *start)))
+    bad = np.broadcast_to(_is_bad(form, values), batch)
+    refined, iterations = Refined.nowhere(form, batch), np.zeros(batch, np.int32)
+    status = np.where(bad, np.int32(Status.BAD_DATA), np.int32(FAILED))
+    if start:
+        done, known = continued(form, settings.tolerance, values, dressed_blocks(form, values), start, ~bad)
+        refined.put(done, known.picked(done))
+        status[done] = SOLVED
+    for takes, solve in ((suits_batch, solve_together), (_always, _solve_alone)):
+        left = np.flatnonzero(status == FAILED)
+        if len(left) and takes(form, values, len(left)):
+            some = values if len(left) == batch else picked_blocks(values, left)
+            found, status[left], iterations[left] = solve(form, settings, some, len(left))
+            refined.put(left, found)
+    return _finished(form, settings, values, refined, status, iterations)
+
+
+def _always(*_: Any) -> bool:
+    return True
+
+
+def _solve_alone(form, settings, values, batch: int) -> tuple[Refined, np.ndarray, np.ndarray]:
+    """One instance after another by Clarabel; what it says is made exact, or proved."""
+    answer, status, iterations = solve_conic(form, settings, values, np.ones(batch, bool))
+    refined, status = _refined(form, settings, values, answer.finite(), status)
+    return refined, proved(form, settings, values, status, status == FAILED), iterations
 
 
 def _is_bad(form: ConeForm, values: ConeBlocks) -> np.ndarray:
@@ -75,9 +110,9 @@ def _is_bad(form: ConeForm, values: ConeBlocks) -> np.ndarray:
     return ~(good & (low.min(1, initial=0.0) >= -CONVEX * np.abs(low).max(1, initial=0.0)))
 
 
-def _refined(form, settings, values, blocks, answer, status, bad, done) -> tuple[Refined, np.ndarray]:
-    """Points made exact where there is one that is not done yet, and statuses that are proved."""
-    status = np.where(bad, np.int32(Status.BAD_DATA), status)
+def _refined(form, settings, values, answer, status) -> tuple[Refined, np.ndarray]:
+    """Points made exact where there is one, and statuses that are proved."""
+    blocks = dressed_blocks(form, values)
     for verdict, proof, vector in (
         (Status.PRIMAL_INFEASIBLE, proves_infeasible, answer.z),
         (Status.DUAL_INFEASIBLE, proves_unbounded, answer.x),
@@ -85,13 +120,13 @@ def _refined(form, settings, values, blocks, answer, status, bad, done) -> tuple
         said = status == int(verdict)
         if said.any():
             status = np.where(said & ~proof(form, blocks, vector), np.int32(FAILED), status)
-    tried = _is_any(status, (Status.SOLVED, Status.NUMERICAL_ERROR, Status.ITERATION_LIMIT)) & ~done
+    tried = _is_any(status, (SOLVED, FAILED, Status.ITERATION_LIMIT))
     answer = ConeAnswer(*[np.where(tried[:, None], a, 0.0) for a in answer])
     best = refine(form, values, answer, tried)
     left = tried & ~(best.error <= settings.tolerance)
     if left.any():
-        again, _, _ = solve_conic(form, settings, values, left, cores(), gentle=True)
-        fresh = refine(form, values, ConeAnswer(*[np.where(np.isfinite(a), a, 0.0) for a in again]), left)
+        again, _, _ = solve_conic(form, settings, values, left, gentle=True)
+        fresh = refine(form, values, again.finite(), left)
         better = left & (fresh.error < best.error)
         best.put(better, fresh.picked(better))
     exact = tried & (best.error <= settings.tolerance)
@@ -99,10 +134,10 @@ def _refined(form, settings, values, blocks, answer, status, bad, done) -> tuple
     return best, np.where(exact, np.int32(SOLVED), failed).astype(np.int32)
 
 
-def _finished(form, settings, values, blocks, refined: Refined, status, iterations) -> ConeJudged:
-    good = status == SOLVED
+def _finished(form, settings, values, refined: Refined, status, iterations) -> ConeJudged:
+    good, blocks = status == SOLVED, dressed_blocks(form, values)
     (x, s, z), faces = refined.answer, refined.faces
-    regularity, singular = _regularity(form, values, blocks, refined, good)
+    regularity, singular = _regularity(form, values, refined, good)
     objective = (x * (curve(form, blocks.P, x) / 2 + blocks.q)).sum(1)
     spoil = np.where(good | (settings.on_failure != "nan"), 0.0, np.nan)
     x, s, z, objective = x + spoil[:, None], s + spoil[:, None], z + spoil[:, None], objective + spoil
@@ -111,7 +146,7 @@ def _finished(form, settings, values, blocks, refined: Refined, status, iteratio
     return ConeJudged(x, s, z, objective, status, iterations, refined.residuals, regularity, faces, mode)
 
 
-def _regularity(form, values, blocks, refined: Refined, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _regularity(form, values, refined: Refined, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Flags of `Regularity`, and which optimality systems are singular."""
     flags, singular = np.zeros(len(good), np.int32), np.zeros(len(good), bool)
     which = np.flatnonzero(good)

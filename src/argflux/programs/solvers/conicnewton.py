@@ -27,6 +27,12 @@ class Refined(NamedTuple):
     residuals: np.ndarray
     strain: np.ndarray
 
+    @classmethod
+    def nowhere(cls, form: ConeForm, batch: int) -> "Refined":
+        """Zeros, of which nothing is known."""
+        answer = ConeAnswer(*[np.zeros((batch, size)) for size in (form.n, form.m, form.m)])
+        return cls(answer, np.zeros((batch, form.m), np.int32), np.full((batch, 3), np.nan), np.zeros(batch))
+
     @property
     def error(self) -> np.ndarray:
         """The largest residual of each."""
