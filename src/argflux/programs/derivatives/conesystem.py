@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +12,11 @@ from scipy.sparse.linalg import lsmr, splu
 from argflux.programs.cones.form import ConeForm
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature, times, transposed_times
+from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.pattern import Sparse
 
 CUT = 1e-10
-LARGE, MOST, ENTRIES = 700, 1500, 8_000_000
+LARGE, MOST, ENTRIES = 700, 1500, 500_000
 EXACT, ROUNDING = 1e-14, 1e-14
 
 
@@ -119,15 +121,21 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     mode = np.broadcast_to(mode, (batch,))
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     found = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
-    large = is_large(form)
-    for kind, least in ((1, False), (2, True)):
-        for part in _parts(form, np.flatnonzero(mode == kind)):
+    solve = _solve_sparse if is_large(form) else _solve_dense
+    jobs = [
+        (part, least) for kind, least in ((1, False), (2, True)) for part in _parts(form, np.flatnonzero(mode == kind))
+    ]
+
+    def work(left: Iterator[int]) -> None:
+        for part, least in map(jobs.__getitem__, left):
             given = [a[part] if len(a) > 1 else a for a in (P, A, by_s, by_z)]
-            with one_thread(form.n + form.m), np.errstate(all="ignore"):
-                solve = _solve_sparse if large else _solve_dense
+            with np.errstate(all="ignore"):
                 steps = solve(form, given, [r[part] for r in right], least, transposed)
             for values, step in zip(found, steps, strict=True):
                 values[part] = step
+
+    with one_thread(form.n + form.m):
+        share(work, len(jobs), cores())
     return found
 
 

@@ -145,7 +145,7 @@ def _advanced(layout: Layout, data: Data, point: Point) -> Point:
     made, even = times(data.A, x), times(data.E, x)
     slope, row, off = bent + data.q + pull, made + s - data.b, even - data.d
     most = lambda *vs: functools.reduce(xp.maximum, [xp.max(abs(v), 1, initial=0.0) for v in vs])
-    reach, force, gap = most(made, even, s, data.b, data.d), most(bent, data.q, pull), xp.sum(s * z, 1) / layout.degree
+    reach, force, gap = most(made, even, s, data.b, data.d), most(bent, data.q, pull), xp.vecdot(s, z) / layout.degree
     near = (most(row, off) <= ACCURACY * reach) & (most(slope) <= ACCURACY * force) & (gap <= ACCURACY * reach * force)
     found = point.found | (point.going & near)
 

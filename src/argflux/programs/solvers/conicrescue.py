@@ -61,6 +61,6 @@ def _steepest(form: ConeForm, settings: Any, values: ConeBlocks, batch: int) -> 
 def _solved(form: ConeForm, settings: Any, values: ConeBlocks, batch: int) -> tuple[np.ndarray, np.ndarray]:
     every = np.ones(batch, bool)
     values = ConeBlocks(values.P, np.broadcast_to(values.q, (batch, form.n)), values.A, values.b)
-    answer, _, _ = solve_conic(form, settings, values, every, 1)
+    answer, _, _ = solve_conic(form, settings, values, every)
     best = refine(form, values, answer, every)
     return best.answer.x, best.answer.z

@@ -76,7 +76,7 @@ class Lorentz(NamedTuple):
         """The scaling at points inside of the cones."""
         xp = namespace(s)
         (s, first), (z, second) = _normed(s), _normed(z)
-        axis = (s + _mirrored(z)) / xp.sqrt(2 * (1 + xp.sum(s * z, -1, keepdims=True)))
+        axis = (s + _mirrored(z)) / xp.sqrt(2 * (1 + _dot(s, z)))
         scaling = cls(s, axis, xp.sqrt(first / second))
         return scaling._replace(point=scaling._turned(z * second, axis) * scaling.size)
 
@@ -101,19 +101,19 @@ class Lorentz(NamedTuple):
     def product(self, u: Any, v: Any) -> Any:
         """The Jordan product."""
         xp = namespace(u)
-        return xp.concatenate([xp.sum(u * v, -1, keepdims=True), u[..., :1] * v[..., 1:] + v[..., :1] * u[..., 1:]], -1)
+        return xp.concatenate([_dot(u, v), u[..., :1] * v[..., 1:] + v[..., :1] * u[..., 1:]], -1)
 
     def divided(self, v: Any) -> Any:
         """What times the point, in the Jordan product, is v."""
         xp, head, tail = namespace(v), self.point[..., :1], self.point[..., 1:]
-        first = xp.sum(_mirrored(self.point) * v, -1, keepdims=True) / _determinant(self.point)
+        first = _dot(_mirrored(self.point), v) / _determinant(self.point)
         return xp.concatenate([first, (v[..., 1:] - first * tail) / head], -1)
 
     def rate(self, v: Any) -> Any:
         """How soon a step along v leaves the cone: one over its largest length, `(batch,)`."""
         xp, (axis, size) = namespace(v), _normed(self.point)
         moved = self._turned(v, _mirrored(axis)) / size
-        return xp.max(xp.sqrt(xp.sum(moved[..., 1:] ** 2, -1)) - moved[..., 0], 1)
+        return xp.max(xp.sqrt(_dot(moved[..., 1:], moved[..., 1:])[..., 0]) - moved[..., 0], 1)
 
     @staticmethod
     def unit(rows: int) -> np.ndarray:
@@ -124,19 +124,23 @@ class Lorentz(NamedTuple):
     def low(v: Any) -> Any:
         """The least eigenvalue of each, `(batch, cones)`."""
         xp = namespace(v)
-        return v[..., 0] - xp.sqrt(xp.sum(v[..., 1:] ** 2, -1))
+        return v[..., 0] - xp.sqrt(_dot(v[..., 1:], v[..., 1:])[..., 0])
 
     @staticmethod
     def _turned(v: Any, axis: Any) -> Any:
         """The map of second-order cones to themselves that takes the unit to the axis."""
         xp, head, tail = namespace(v), axis[..., :1], axis[..., 1:]
-        along = xp.sum(tail * v[..., 1:], -1, keepdims=True)
+        along = _dot(tail, v[..., 1:])
         return xp.concatenate([head * v[..., :1] + along, tail * (v[..., :1] + along / (1 + head)) + v[..., 1:]], -1)
+
+
+def _dot(u: Any, v: Any) -> Any:
+    return namespace(u).vecdot(u, v)[..., None]
 
 
 def _determinant(v: Any) -> Any:
     xp = namespace(v)
-    length = xp.sqrt(xp.sum(v[..., 1:] ** 2, -1, keepdims=True))
+    length = xp.sqrt(_dot(v[..., 1:], v[..., 1:]))
     return xp.maximum((v[..., :1] - length) * (v[..., :1] + length), TINY)
 
 
