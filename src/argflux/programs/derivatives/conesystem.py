@@ -18,6 +18,7 @@ from argflux.programs.forms.pattern import Sparse
 CUT = 1e-10
 LARGE, MOST, ENTRIES = 700, 1500, 500_000
 EXACT, ROUNDING = 1e-14, 1e-14
+WIDE, THIN, PIVOT = 150, 0.1, 0.1
 
 
 class Systems(NamedTuple):
@@ -76,6 +77,8 @@ def _probe(size: int) -> np.ndarray:
 
 def _solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve systems with right-hand sides in columns; NaN where a matrix is singular exactly."""
+    if K.shape[1] >= WIDE and np.count_nonzero(K[0]) < THIN * K[0].size:
+        return _solved_thin(K, right)
     try:
         return np.linalg.solve(K, right)
     except np.linalg.LinAlgError:
@@ -84,6 +87,18 @@ def _solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
             with contextlib.suppress(np.linalg.LinAlgError):
                 found[i] = np.linalg.solve(matrix, right[i])
         return found
+
+
+def _solved_thin(K: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The same by sparse factors, of entries that are not zero in all of the matrices."""
+    columns, rows = np.nonzero((K != 0).any(0).T)
+    starts = np.searchsorted(columns, np.arange(K.shape[1] + 1)).astype(np.int32)
+    found, values = np.full(right.shape, np.nan), np.ascontiguousarray(K[:, rows, columns])
+    made = csc_array((values[0], rows.astype(np.int32), starts), shape=K.shape[1:])
+    for i, made.data in enumerate(values):
+        with contextlib.suppress(RuntimeError):
+            found[i] = splu(made, "MMD_AT_PLUS_A", PIVOT, options={"SymmetricMode": True}).solve(right[i])
+    return found
 
 
 def _inverse(size: np.ndarray) -> np.ndarray:
@@ -134,7 +149,7 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
             for values, step in zip(found, steps, strict=True):
                 values[part] = step
 
-    with one_thread(form.n + form.m):
+    with one_thread(form.n + form.m if len(jobs) == 1 else 0):
         share(work, len(jobs), cores())
     return found
 
@@ -190,7 +205,7 @@ def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.
             sizes.append(np.abs(v[:, 1]).max(keepdims=True))
         return found
 
-    with one_thread(form.n + form.m), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         steps = _Dressed.of(form, list(given)).completed(list(right), sparse if is_large(form) else dense, False)
     return steps, np.concatenate(sizes)
 

@@ -62,7 +62,7 @@ def solve_hosted_cones(P, q, A, b, *start, form: ConeForm, settings: Any) -> Con
             with np.errstate(all="ignore"):
                 found[i] = _solve_some(form, settings, *(a[i : i + some] if len(a) > 1 else a for a in given))
 
-    with one_thread(form.n + form.m):
+    with one_thread(form.n + form.m if len(starts) == 1 else 0):
         share(work, len(starts), cores())
     return ConeJudged(*map(np.concatenate, zip(*[found[i] for i in starts], strict=True)))
 
