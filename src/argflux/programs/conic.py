@@ -1,5 +1,6 @@
 """The primitive `cone_p`: optimal points of a batch of programs over cones, and their derivatives."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -7,18 +8,29 @@ from argflux.programs.answers.solution import spoiled
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conic import ConeStep, cone_kkt_p
 from argflux.programs.derivatives.kkt import curvature_cotangent, curve, row_cotangent
+from argflux.programs.forms.arrays import on_host
 from argflux.programs.forms.double import double_primitive
 from argflux.programs.forms.form import times, transposed_times
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.linearised import fold, linearised, zeros
 from argflux.programs.solvers import Settings
+from argflux.programs.solvers.conicbatch import interior_points, suits
 from argflux.programs.solvers.conichosted import ConeJudged, solve_hosted_cones
 
 
 def _run(*operands, form: ConeForm, settings: Settings) -> list:
     shapes = _outputs(max(map(len, operands)), "float64", form=form, settings=settings)
     kinds = [(shape, str(np.dtype(kind))) for shape, kind in shapes]
-    return host_call(solve_hosted_cones, kinds, *operands, form=form, settings=settings)
+    hosted = lambda *given: host_call(solve_hosted_cones, kinds, *given, form=form, settings=settings)
+    if on_host(*operands) or len(operands) > 4 or not (_is_accelerated() and suits(form)):
+        return hosted(*operands)
+    near, steps = interior_points(form, ConeBlocks(*operands), settings.max_iterations)
+    found = ConeJudged(*hosted(*operands, near.x, near.z))
+    return list(found._replace(iterations=found.iterations + steps))
+
+
+def _is_accelerated() -> bool:
+    return jax.default_backend() != "cpu"
 
 
 def _outputs(batch, dtype, *, form: ConeForm, settings: Settings):

@@ -66,7 +66,7 @@ def solve_conic(
     solver: Any = importlib.import_module("clarabel").DefaultSolver
 
     curvature, rows = P.matrices(), A.matrices()
-    for i in chosen:
+    for i in chosen.tolist():
         pick = lambda a, i=i: a[i % len(a)]
         answer = solver(curvature(i), pick(blocks.q), rows(i), pick(blocks.b)[order], cones, options).solve()
         found.x[i], found.s[i, order], found.z[i, order] = answer.x, answer.s, answer.z

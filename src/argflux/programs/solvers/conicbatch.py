@@ -3,12 +3,13 @@
 import functools
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from argflux.programs.answers.conic import ConeAnswer
 from argflux.programs.answers.status import Status
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.forms.arrays import namespace, repeated
+from argflux.programs.forms.arrays import namespace
 from argflux.programs.forms.form import dense_curvature, times
 from argflux.programs.solvers.conicnewton import Refined, refine
 from argflux.programs.solvers.symmetric import Layout, Scaled, is_symmetric
@@ -33,52 +34,57 @@ class Data(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Where instances are; whether they go on, or have arrived."""
+    """Where instances are, whether they go on, and how many steps they have gone."""
 
     x: Any
     y: Any
     s: Any
     z: Any
     going: Any
-    found: Any
     steps: Any
 
 
 def suits_batch(form: ConeForm, values: ConeBlocks, batch: int) -> bool:
     """Whether instances are solved together, which pays from a certain work on, if the matrices are not sparse."""
     size = form.n + form.m
-    if form.A_pattern is not None or form.curvature == "sparse" or size > LARGE:
-        return False
-    if not is_symmetric(form.product, SIDE) or batch * (ALONE + form.n * size**2) < WORTH:
+    if not suits(form) or batch * (ALONE + form.n * size**2) < WORTH:
         return False
     return size <= SMALL or np.count_nonzero(values.A) >= DENSE * values.A.size
+
+
+def suits(form: ConeForm) -> bool:
+    """Whether there is a scaling for every cone, and matrices are dense and not large."""
+    dense = form.A_pattern is None and form.curvature != "sparse"
+    return dense and form.n + form.m <= LARGE and is_symmetric(form.product, SIDE)
 
 
 def solve_together(
     form: ConeForm, settings: Any, values: ConeBlocks, batch: int
 ) -> tuple[Refined, np.ndarray, np.ndarray]:
     """Points made exact, statuses and steps."""
-    answer, _, steps = interior_points(form, values)
+    answer, steps = interior_points(form, values, settings.max_iterations)
     refined = refine(form, values, answer.finite(), np.ones(batch, bool))
     solved = refined.error <= settings.tolerance
     return refined, np.where(solved, np.int32(Status.SOLVED), np.int32(Status.NUMERICAL_ERROR)), steps
 
 
-def interior_points(form: ConeForm, values: ConeBlocks) -> tuple[ConeAnswer, Any, Any]:
-    """Points near the solutions of a batch with dense matrices, which have come near enough, and in how many steps.
+def interior_points(form: ConeForm, values: ConeBlocks, limit: int) -> tuple[ConeAnswer, Any]:
+    """Points near the solutions, to a millionth where there are any, and in how many steps, at most `limit`.
+
+    Blocks are NumPy's, or JAX's in float64; matrices are dense.
 
     Source:
         Vandenberghe, "The CVXOPT linear and quadratic cone program solvers" (2010).
     """
     layout = Layout.of(form.product)
     data, size = _data(form, layout, values)
-    point = _start(layout, data)
+    point, limit = _start(layout, data), min(limit, STEPS)
     if isinstance(point.x, np.ndarray):
-        point = _shrinking(layout, data, point)
+        point = _shrinking(layout, data, point, limit)
     else:
-        step = lambda state: (_advanced(layout, data, Point(*state)),)
-        point = repeated(lambda state: state[0].going.any(), lambda state: step(state[0]), (point,))[0]
-    return _answer(layout, point, size), point.found, point.steps
+        advance = functools.partial(_advanced, layout, data, limit=limit)
+        point = jax.lax.while_loop(lambda point: point.going.any(), advance, point)
+    return _answer(layout, point, size), point.steps
 
 
 def _data(form: ConeForm, layout: Layout, values: ConeBlocks) -> tuple[Data, Any]:
@@ -110,7 +116,7 @@ def _start(layout: Layout, data: Data) -> Point:
     s = wide(data.b) - times(data.A, x)
     going = xp.ones(batch, bool)
     count = xp.zeros(batch, xp.int32)
-    return Point(x, y.reshape(batch, p), _inside(layout, s), _inside(layout, -s), going, ~going, count)
+    return Point(x, y.reshape(batch, p), _inside(layout, s), _inside(layout, -s), going, count)
 
 
 def _inside(layout: Layout, v: Any) -> Any:
@@ -137,7 +143,7 @@ def _solved(K: Any, right: Any) -> Any:
     return namespace(K).linalg.solve(K, right[:, :, None])[:, :, 0]
 
 
-def _advanced(layout: Layout, data: Data, point: Point) -> Point:
+def _advanced(layout: Layout, data: Data, point: Point, limit: int) -> Point:
     """A step of Mehrotra's method of those that have not arrived."""
     xp, (x, y, s, z) = namespace(point.x), point[:4]
     n = x.shape[1]
@@ -147,7 +153,6 @@ def _advanced(layout: Layout, data: Data, point: Point) -> Point:
     most = lambda *vs: functools.reduce(xp.maximum, [xp.max(abs(v), 1, initial=0.0) for v in vs])
     reach, force, gap = most(made, even, s, data.b, data.d), most(bent, data.q, pull), xp.vecdot(s, z) / layout.degree
     near = (most(row, off) <= ACCURACY * reach) & (most(slope) <= ACCURACY * force) & (gap <= ACCURACY * reach * force)
-    found = point.found | (point.going & near)
 
     scaled = Scaled.of(layout, s, z)
     B = scaled.each("scaled", xp.broadcast_to(data.A, (len(x), *data.A.shape[1:])))
@@ -175,17 +180,18 @@ def _advanced(layout: Layout, data: Data, point: Point) -> Point:
         s + along * scaled.each("slack", ds),
         z + along * scaled.each("dual", dz),
     )
-    moved = point.going & ~found & functools.reduce(xp.logical_and, [xp.isfinite(v).all(1) for v in fresh])
-    steps = point.steps + moved
-    going = moved & (length > STUCK) & (steps < STEPS)
-    return Point(*[xp.where(moved[:, None], b, a) for a, b in zip(point[:4], fresh, strict=True)], going, found, steps)
+    moved = point.going & ~near & functools.reduce(xp.logical_and, [xp.isfinite(v).all(1) for v in fresh])
+    steps = point.steps + moved.astype(point.steps.dtype)
+    going = moved & (length > STUCK) & (steps < limit)
+    x, y, s, z = (xp.where(moved[:, None], b, a) for a, b in zip(point[:4], fresh, strict=True))
+    return Point(x, y, s, z, going, steps)
 
 
-def _shrinking(layout: Layout, data: Data, point: Point) -> Point:
+def _shrinking(layout: Layout, data: Data, point: Point, limit: int) -> Point:
     """Go on with those that have not arrived, in arrays of their own once there are fewer."""
     whole, left = Point(*map(np.array, point)), np.arange(len(point.x))
     while len(left):
-        point = _advanced(layout, data, point)
+        point = _advanced(layout, data, point, limit)
         if point.going.mean() > FEWER:
             continue
         for values, part in zip(whole, point, strict=True):
