@@ -4,11 +4,12 @@ Every instance has its own q, A and b, and gradients are with respect to all of 
 its interior point (it takes no matrices); diffcp solves by Clarabel and differentiates by LSQR, in two threads; the
 loop over Clarabel is forward alone, on one core, at its default settings. Times are medians of turns taken
 alternately; ratios are theirs over ours, above 1 we are faster: "with gradients" compares with our forward and
-reverse, "forward" likewise. "off" is the largest error of an objective beside ours.
+reverse, "forward" likewise. Pass parts of names of rows to run these alone, without saving.
 """
 
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.sparse import BCOO
 from scipy import sparse
 
 from argflux.programs import Status, solve_cone
@@ -29,13 +31,22 @@ TURNS, PATIENCE = 5, 60.0
 
 
 class Batch(NamedTuple):
-    """Programs of the same cones: `P` shared, a diagonal or `None`; `A` dense or one sparse pattern."""
+    """Programs of the same cones: `P` shared, a diagonal or `None`; `A` dense, or values at places they share."""
 
     P: Any
     q: np.ndarray
     A: np.ndarray
     b: np.ndarray
     cones: list
+    places: Any = None
+
+    @property
+    def sparse(self) -> list:
+        """The matrices A, each in SciPy's CSR form."""
+        if self.places is None:
+            return [sparse.csr_array(A) for A in self.A]
+        shape = self.b.shape[1], self.q.shape[1]
+        return [sparse.csr_array((values, np.asarray(self.places).T), shape=shape) for values in self.A]
 
 
 def inside(r: np.random.Generator, batch: int, cone: C.Cone) -> Any:
@@ -83,9 +94,33 @@ def portfolio(batch: int, n: int) -> Batch:
     return Batch(None, q, A, b, [C.Zero(1), C.NonNegative(n), C.SecondOrder(n + 1), C.SecondOrder(6)])
 
 
+def thin(batch: int, n: int) -> Batch:
+    """Least distances to points in second-order cones of three entries a row."""
+    r, kinds = np.random.default_rng(2), [C.SecondOrder(5)] * (n // 5)
+    rows = np.repeat(np.arange(n), 3)
+    columns = np.concatenate([r.choice(n, 3, replace=False) for _ in range(n)])
+    order = np.lexsort((columns, rows))
+    base = Batch(np.ones(n), np.zeros((batch, n)), r.normal(size=(batch, 3 * n)), np.zeros((batch, n)), kinds)
+    base = base._replace(places=jnp.stack([rows[order], columns[order]], 1))
+    parts = [inside(r, batch, cone) for cone in kinds]
+    s, z = (np.concatenate([part[i] for part in parts], 1) for i in (0, 1))
+    x = r.normal(size=(batch, n))
+    q = -x - np.stack([A.T @ row for A, row in zip(base.sparse, z, strict=True)])
+    return base._replace(q=q, b=s + np.stack([A @ row for A, row in zip(base.sparse, x, strict=True)]))
+
+
 def ours_of(batch: Batch) -> Callable:
+    return lambda q, A, b: solved(batch, q, A, b).x
+
+
+def solved(batch: Batch, q: Any, A: Any, b: Any) -> Any:
+    """Our solutions."""
     P = None if batch.P is None else jnp.asarray(batch.P)
-    return jax.vmap(lambda q, A, b: solve_cone(P, q, A, b, batch.cones).x)
+    if batch.places is None:
+        return jax.vmap(lambda q, A, b: solve_cone(P, q, A, b, batch.cones))(q, A, b)
+    shape = b.shape[1], q.shape[1]
+    matrix = lambda values: BCOO((values, batch.places), shape=shape)
+    return jax.vmap(lambda q, A, b: solve_cone(P, q, matrix(A), b, batch.cones))(q, A, b)
 
 
 def moreau_of(batch: Batch) -> Callable:
@@ -100,13 +135,16 @@ def moreau_of(batch: Batch) -> Callable:
         num_exp_cones=sum(isinstance(c, C.Exponential) for c in batch.cones),
     )
     diagonal = 0 if batch.P is None else n
+    starts, columns = np.arange(m + 1) * n, np.tile(np.arange(n), m)
+    if batch.places is not None:
+        starts, columns = batch.sparse[0].indptr, batch.sparse[0].indices
     program = Solver(
         n=n,
         m=m,
         P_row_offsets=np.minimum(np.arange(n + 1), diagonal).tolist(),
         P_col_indices=list(range(diagonal)),
-        A_row_offsets=(np.arange(m + 1) * n).tolist(),
-        A_col_indices=np.tile(np.arange(n), m).tolist(),
+        A_row_offsets=starts.tolist(),
+        A_col_indices=columns.tolist(),
         cones=kinds,
         settings=moreau.Settings(solver="ipm", device="cpu", batch_size=count, enable_grad=True),
     )
@@ -123,8 +161,8 @@ def clarabel_of(batch: Batch) -> Callable:
     order, kinds, settings = clarabel_rows(product), _cones(product), clarabel.DefaultSettings()
     settings.verbose, settings.max_threads = False, 1
     n = batch.q.shape[1]
-    P = sparse.csc_array((n, n)) if batch.P is None else sparse.csc_array(np.diag(batch.P))
-    rows = [sparse.csc_array(A[order]) for A in batch.A]
+    P = sparse.csc_array((n, n)) if batch.P is None else sparse.csc_array(sparse.diags_array(batch.P))
+    rows = [sparse.csc_array(A[order]) for A in batch.sparse]
 
     def run(*_: Any) -> np.ndarray:
         given = zip(rows, batch.q, batch.b, strict=True)
@@ -144,7 +182,7 @@ def diffcp_of(batch: Batch) -> Callable:
         "s": [c.k for c in batch.cones if isinstance(c, C.Semidefinite)],
         "ep": sum(isinstance(c, C.Exponential) for c in batch.cones),
     }
-    rows = [sparse.csc_matrix(A) for A in batch.A]
+    rows = [sparse.csc_matrix(A) for A in batch.sparse]
     count, m = batch.b.shape
     weights = [weights_of(batch)[i] for i in range(count)]
 
@@ -190,7 +228,7 @@ def alternate(runs: dict[str, Callable]) -> dict[str, float]:
 def measure(name: str, batch: Batch, peers: tuple[str, ...]) -> dict[str, Any]:
     ours = ours_of(batch)
     start = time.perf_counter()
-    solved = jax.jit(jax.vmap(lambda q, A, b: solve_cone(batch.P, q, A, b, batch.cones)))(*batch[1:4])
+    found = jax.jit(lambda q, A, b: solved(batch, q, A, b))(*batch[1:4])
     first = time.perf_counter() - start
     runs = {"ours": compiled(ours, batch, False), "ours, gradient": compiled(ours, batch, True)}
     runs["Clarabel"] = clarabel_of(batch)
@@ -202,8 +240,8 @@ def measure(name: str, batch: Batch, peers: tuple[str, ...]) -> dict[str, Any]:
     t = alternate(runs)
     row = {
         "batch": name,
-        "solved": f"{int(np.sum(np.asarray(solved.status) == Status.SOLVED))} of {len(batch.q)}",
-        "largest residual": float(max(np.max(r) for r in jax.tree.leaves(solved.residuals))),
+        "solved": f"{int(np.sum(np.asarray(found.status) == Status.SOLVED))} of {len(batch.q)}",
+        "largest residual": float(max(np.max(r) for r in jax.tree.leaves(found.residuals))),
         "forward ms": 1e3 * t["ours"],
         "with gradients ms": 1e3 * t["ours, gradient"],
         "first call s": first,
@@ -227,15 +265,21 @@ ROWS: dict[str, tuple[Callable[[], Batch], tuple[str, ...]]] = {
     "16 x semidefinite 40": (lambda: random(16, 100, [C.Semidefinite(40)]), ("diffcp",)),
     "128 x 30 exponential cones": (lambda: random(128, 40, [C.Exponential()] * 30), ("Moreau", "diffcp")),
     "64 x robust portfolio, n = 100": (lambda: portfolio(64, 100), ("Moreau", "diffcp")),
+    "8 x n = 2000, 400 second-order cones of 5, sparse": (lambda: thin(8, 2000), ("Moreau",)),
 }
 
 
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     rows = []
+    wanted = sys.argv[1:]
     for name, (make, peers) in ROWS.items():
+        if wanted and not any(word in name for word in wanted):
+            continue
         rows.append(measure(name, make(), peers))
         print(*(f"{v:.3g}" if isinstance(v, float) else v for v in rows[-1].values()), sep=", ", flush=True)
+    if wanted:
+        return
     publish("cones", "batches of cone programs: peers / argflux", rows, ("moreau", "clarabel", "diffcp"))
 
 

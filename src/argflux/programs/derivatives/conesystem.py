@@ -97,8 +97,13 @@ def _solved_thin(K: np.ndarray, right: np.ndarray) -> np.ndarray:
     made = csc_array((values[0], rows.astype(np.int32), starts), shape=K.shape[1:])
     for i, made.data in enumerate(values):
         with contextlib.suppress(RuntimeError):
-            found[i] = splu(made, "MMD_AT_PLUS_A", PIVOT, options={"SymmetricMode": True}).solve(right[i])
+            found[i] = _lu(made).solve(right[i])
     return found
+
+
+def _lu(K: Any) -> Any:
+    """Factors with few entries: patterns are nearly symmetric; pivots stay on the diagonal unless they are small."""
+    return splu(K, "MMD_AT_PLUS_A", PIVOT, options={"SymmetricMode": True})
 
 
 def _inverse(size: np.ndarray) -> np.ndarray:
@@ -246,7 +251,7 @@ def _solve_sparse(form: ConeForm, given: list, right: list, least: bool, transpo
 
 def _factored(K: Any, known: np.ndarray, transposed: bool) -> np.ndarray:
     try:
-        factors = splu(K)
+        factors = _lu(K)
     except RuntimeError:
         return np.full(known.shape, np.nan)
     way = "T" if transposed else "N"
