@@ -38,21 +38,6 @@ def test_arrays_of_members_have_duals_in_parts(x64):
     assert np.all(np.asarray(t) >= np.linalg.norm(v, axis=-1) - 1e-8)
 
 
-def test_parameters_may_multiply_anything(x64):
-    """What no rules of a modelling language allow: products and functions of parameters on the variable."""
-    program = Program(
-        lambda x, a, B: jnp.exp(a) * x[0],
-        variable=(2,),
-        inequality=lambda x, a, B: cones.second_order(1.0 + a**2, (B @ B.T * jnp.sin(a)) @ x),
-    )
-    a, B = jnp.array(0.7), jnp.array([[1.0, 0.3], [0.2, 2.0]])
-    M = np.asarray(B @ B.T * jnp.sin(a))
-    value = lambda a: program.solve(a, B).objective
-    expected = -np.exp(0.7) * (1 + 0.49) * np.linalg.norm(np.linalg.inv(M)[0])
-    np.testing.assert_allclose(value(a), expected, rtol=1e-9)
-    np.testing.assert_allclose(jax.grad(value)(a), (value(a + 1e-6) - value(a - 1e-6)) / 2e-6, rtol=1e-6)
-
-
 def test_directional_derivatives(x64):
     ball = Program(lambda x, c: jnp.vdot(c, x), (2,), inequality=lambda x, c: cones.second_order(1.0, x))
     c = jnp.array([3.0, 4.0])

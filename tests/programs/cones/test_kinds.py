@@ -105,11 +105,6 @@ def test_exponential_cones_everywhere(v, x64):
     np.testing.assert_allclose(jax.jacobian(f)(v), numeric, atol=1e-6)
 
 
-def test_a_projection_on_the_exponential_cone(x64):
-    found = projected(jnp.array([1.0, 1.0, 0.5]), C.Exponential())
-    np.testing.assert_allclose(found, [0.27702514, 0.60698663, 0.9580509], atol=1e-8)
-
-
 @pytest.mark.parametrize("cone", [C.Zero(0), C.NonNegative(0), C.SecondOrder(0), C.Semidefinite(0)])
 def test_cones_without_rows(cone):
     s = solve_cone(np.ones(2), np.ones(2), -np.eye(2), np.zeros(2), [cone, C.NonNegative(2), cone])
