@@ -23,7 +23,7 @@ ROUNDED = {"sdp_1": 2}  # the expected objective has two digits
 LOOSE = {"pcp_2": 3}  # the expected values have an error of 2e-4: SCS at 1e-10 agrees with us to 1e-8
 NOT_UNIQUE = ("lp_5",)
 AT_A_KINK = ("lp_7",)
-WITHOUT_DUALS = ("sdp_2",)  # the primal stands in the place of a dual
+WITHOUT_DUALS = ("sdp_2",)  # the primal stands in the place of a dual: findings/cvxpy_sdp_2_dual.sh
 
 
 def solved(case):
