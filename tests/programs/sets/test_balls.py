@@ -70,13 +70,6 @@ def test_repeated_singular_values_have_derivatives(name, x64):
     )
 
 
-def test_radii_have_derivatives(x64):
-    x = points((4,))[0]
-    for norm in (1, 2, float("inf")):
-        f = lambda radius, norm=norm: af.project(af.NormBall(norm, radius))(x).sum()
-        np.testing.assert_allclose(jax.grad(f)(0.7), (f(0.7 + 1e-6) - f(0.7 - 1e-6)) / 2e-6, atol=1e-7)
-
-
 def test_nearest_correlation(x64):
     M = jnp.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
     found = af.nearest_correlation(M)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import argflux as af
-from tests.programs.cones.closed_forms.row import Row, root
+from tests.programs.cones.closed_forms.row import Row, root, signs
 
 WEIGHTS = np.array([0.2, 0.5, 0.3])
 
@@ -175,10 +175,6 @@ def quotients():
 def by_quotients(p):
     s = quotients().solve(p)
     return s.objective, s.x
-
-
-def signs(r, size):
-    return r.choice([-1.0, 1.0], size) * r.uniform(0.5, 1.5, size)
 
 
 FUNCTIONS = {

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import argflux as af
-from tests.programs.cones.closed_forms.row import Row, half, of_values, root, symmetric
+from tests.programs.cones.closed_forms.row import Row, half, of_values, root, signs, symmetric
 
 EXPONENT = 0.3
 INFINITY = float("inf")
@@ -172,7 +172,7 @@ def groups(r):
 
 NEAREST = {
     "second-order cone": Row(
-        onto(af.cones.SecondOrder(4)), second_order, lambda r: (np.append(r.uniform(-1, 1), 2 * r.normal(size=3)),)
+        onto(af.cones.SecondOrder(4)), second_order, lambda r: (np.append(r.uniform(-0.8, 0.8), signs(r, 3)),)
     ),
     "semidefinite cone": Row(by_semidefinite, semidefinite, lambda r: (2 * r.normal(size=(3, 3)),)),
     "exponential cone": Row(

@@ -56,3 +56,8 @@ def definite(r, n):
     """A random positive definite matrix."""
     factor = r.normal(size=(n, n))
     return factor @ factor.T / n + np.eye(n) / 2
+
+
+def signs(r, size):
+    """Random numbers of either sign, none of them near zero."""
+    return r.choice([-1.0, 1.0], size) * r.uniform(0.5, 1.5, size)
