@@ -31,7 +31,7 @@ class Tensor:
 
     def values(self, parameters: jax.Array) -> jax.Array:
         """The stored entries."""
-        coo = self.map.tocoo()
+        coo = self.map.tocoo(copy=True)  # JAX knows arrays that it has met with 32 bits by their identity
         terms = jnp.asarray(coo.data).astype(parameters.dtype) * parameters[coo.col]
         return jnp.zeros(len(self.rows), parameters.dtype).at[coo.row].add(terms)
 
@@ -41,7 +41,7 @@ class Tensor:
 
     def vector(self, parameters: jax.Array) -> jax.Array:
         """The whole vector."""
-        return jnp.zeros(self.height, parameters.dtype).at[self.rows].add(self.values(parameters))
+        return jnp.zeros(self.height, parameters.dtype).at[self.rows.copy()].add(self.values(parameters))
 
     def gather(self, parameters: jax.Array, rows: np.ndarray, columns: np.ndarray | None = None) -> jax.Array:
         """Take submatrices: number k of the rows `rows[k]` and the columns `columns[k]` (the diagonal if `None`)."""
