@@ -8,7 +8,7 @@ from argflux.programs.answers.solution import spoiled
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conic import ConeStep, cone_kkt_p
 from argflux.programs.derivatives.kkt import curvature_cotangent, curve, row_cotangent
-from argflux.programs.forms.arrays import on_host
+from argflux.programs.forms.arrays import known, namespace, on_host, placed
 from argflux.programs.forms.double import double_primitive
 from argflux.programs.forms.form import times, transposed_times
 from argflux.programs.forms.hostcall import host_call
@@ -58,7 +58,8 @@ def _tangent(operands, outputs, directions, *, form: ConeForm, settings: Setting
 
 def _solve(form: ConeForm, blocks: ConeBlocks, best: ConeJudged, right: tuple, transposed: bool) -> ConeStep:
     made = form.product.complementarity(best.s, best.z, best.faces)
-    right = tuple(jnp.broadcast_to(r, like.shape) for r, like in zip(right, (best.x, best.s, best.z), strict=True))
+    broadcast_to = namespace(*right).broadcast_to
+    right = tuple(broadcast_to(r, like.shape) for r, like in zip(right, (best.x, best.s, best.z), strict=True))
     given = blocks.P, blocks.A, made.by_s, made.by_z, best.mode, *right
     return ConeStep(*cone_kkt_p.bind(*given, form=form, transposed=transposed))
 
@@ -70,8 +71,14 @@ def _dressed(form: ConeForm, blocks: ConeBlocks) -> tuple:
 
 def _pull(operands, outputs, seeds, wanted, *, form: ConeForm, settings: Settings) -> list:
     """One transposed solve, then the outer products of its answer with the solution."""
-    blocks, best = ConeBlocks(*operands[:4]), ConeJudged(*outputs)
     seeds = [zeros(y) if dy is None else dy for dy, y in zip(seeds, outputs[:4], strict=True)]
+    arrays = known([*operands[:4], *outputs, *seeds])
+    with np.errstate(all="ignore"):
+        pulled = _cotangents(form, wanted, ConeBlocks(*arrays[:4]), ConeJudged(*arrays[4:-4]), arrays[-4:])
+    return [*(placed(pulled) if on_host(*arrays) else pulled), *[None] * (len(operands) - 4)]
+
+
+def _cotangents(form: ConeForm, wanted: tuple[bool, ...], blocks: ConeBlocks, best: ConeJudged, seeds: list) -> list:
     w = _solve(form, blocks, best, tuple(seeds[:3]), True)
     solved = spoiled((best.mode > 0).astype(w.x.dtype), best.mode == 3)
     cost, x, z = (seeds[3] * solved)[:, None], best.x, best.z
@@ -82,8 +89,7 @@ def _pull(operands, outputs, seeds, wanted, *, form: ConeForm, settings: Setting
         lambda: row_cotangent(A, cost * x - w.x, z) - row_cotangent(A, x, w.s),
         lambda: w.s - cost * z,
     ]
-    pulled = [fold(block, make()) if on else None for on, block, make in zip(wanted[:4], blocks, given, strict=True)]
-    return pulled + [None] * (len(operands) - 4)
+    return [fold(block, make()) if on else None for on, block, make in zip(wanted, blocks, given, strict=False)]
 
 
 linearised(cone_p, 4, _tangent, _pull)
