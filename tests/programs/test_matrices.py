@@ -210,3 +210,16 @@ def test_bad_data_inside_jit_is_a_status():
     s = jax.jit(jax.vmap(solve))(P, q)
     assert s.status.tolist() == [Status.SOLVED, Status.BAD_DATA, Status.BAD_DATA]
     assert not np.any(np.isnan(jax.jit(jax.grad(lambda P: jnp.sum(jax.vmap(solve)(P, q).x)))(P)))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("seed", range(3))
+def test_derivatives_where_constraints_are_moved(seed, scale, x64):
+    """More rows than unknowns contradict each other: moved, all meet in one point, and do so for other sides."""
+    r = np.random.default_rng(seed)
+    G, q = r.normal(size=(6, 2)) * scale, r.normal(size=2)
+    h, d = -3 - r.uniform(size=6), r.normal(size=6)
+    move = lambda t: solve_qp(jnp.ones(2), q, G=G, h=h + t * d, on_failure="closest").x
+    numeric = (move(1e-4) - move(-1e-4)) / 2e-4
+    np.testing.assert_allclose(jax.jvp(move, (0.0,), (1.0,))[1], numeric, rtol=1e-5, atol=1e-5 / scale)
+    assert solve_qp(jnp.ones(2), q, G=G, h=h).status != 0

@@ -21,6 +21,7 @@ from argflux.programs.statements.blocks import check_options, check_values, read
 
 TOLERANCE = 1e-8
 MAX_ITERATIONS = 100_000
+SLIGHT = 1e-6
 
 
 @explained
@@ -240,7 +241,9 @@ def _closest(form: Form, blocks: Blocks) -> Blocks:
         patterns = Patterns(None, patterns.A.beside(n, rows), patterns.G.beside(n + form.p, rows))
     wide = Form(n + rows, form.p, form.m, "diagonal", form.lower, form.upper, patterns)
     settings = Settings(solver="auto" if patterns else "pivoting")
-    return _moved(form, blocks, _solve(wide, settings, _with_moves(form, blocks), None).x)
+    moving = _with_moves(form, blocks)
+    near = jax.lax.stop_gradient(_solve(wide, settings, moving, None).x)
+    return _moved(form, blocks, _solve(wide, settings, _pulled(form, moving, near), None).x)
 
 
 @functools.partial(jax.jit, static_argnums=0, inline=True)
@@ -253,11 +256,28 @@ def _with_moves(form: Form, blocks: Blocks) -> Blocks:
     else:
         given = ((blocks.A, form.p), (blocks.G, form.m))
         A, G = (jnp.concatenate([M, jnp.full(size, -1.0, dtype)]) for M, size in given)
-    P = jnp.concatenate([jnp.full(n, 1e-9, dtype), jnp.ones(rows, dtype)])
+    squares = _squares(form, blocks.A, 0) + _squares(form, blocks.G, 1)  # of x, in its own units
+    P = jnp.concatenate([SLIGHT * jnp.where(squares > 0, squares, 1.0).astype(dtype), jnp.ones(rows, dtype)])
     free = jnp.full(rows, jnp.inf, dtype)
     lower = jnp.concatenate([blocks.lower, -free]) if form.lower else blocks.lower
     upper = jnp.concatenate([blocks.upper, free]) if form.upper else blocks.upper
     return Blocks(P, jnp.zeros(n + rows, dtype), A, blocks.b, G, blocks.h, lower, upper)
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _pulled(form: Form, moving: Blocks, near: jax.Array) -> Blocks:
+    """The same with the slight pull towards a point that it has led to, where it moves nothing."""
+    free = jnp.arange(len(near)) < form.n
+    return moving._replace(q=jnp.where(free, -moving.P * near, jnp.zeros_like(near)))
+
+
+def _squares(form: Form, M: jax.Array, which: int) -> jax.Array:
+    """The sum of squares of each column of A or G; a constant for derivatives."""
+    M = jax.lax.stop_gradient(M)
+    if form.patterns is None:
+        return jnp.sum(M**2, 0)
+    pattern = (form.patterns.A, form.patterns.G)[which]
+    return jnp.zeros(form.n, M.dtype).at[pattern.columns].add(M**2)
 
 
 @functools.partial(jax.jit, static_argnums=0, inline=True)
