@@ -172,6 +172,17 @@ def test_single_precision():
     assert s.x.dtype == s.s.dtype == s.z.dtype == np.float32
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_single_precision_where_double_is_on(name, x64):
+    kinds = [KINDS[name](np.random.default_rng(3)), C.NonNegative(2)]
+    P, q, A, b = program(5, kinds, max(2, kinds[0].rows - 1))
+    f = lambda q, A, b: jnp.sum(solve_cone(jnp.asarray(P + np.eye(len(P)), q.dtype), q, A, b, kinds).x)
+    slopes = lambda dtype: jax.jit(jax.grad(f, (0, 1, 2)))(*(jnp.asarray(block, dtype) for block in (q, A, b)))
+    for single, double in zip(slopes(np.float32), slopes(np.float64), strict=True):
+        assert single.dtype == np.float32
+        np.testing.assert_allclose(single, double, atol=1e-4 * max(1.0, np.abs(double).max()))
+
+
 Q, A3, B3 = np.ones(2), np.eye(3, 2), np.ones(3)
 BAD = {
     "rows left": ((None, Q, A3, B3, [C.Zero(2)]), ShapeError, r"Zero rows 0 to 1\).*say what rows 2 to 2 are"),

@@ -18,7 +18,7 @@ def safe_log(v: Any) -> Any:
 
 def picks(like: Any, which: tuple[int, ...]) -> Any:
     """Matrices, like whose entries `like` is, with ones on some places of the diagonal."""
-    pattern = np.diag(np.isin(np.arange(3), which).astype(float)).ravel()
+    pattern = np.diag(np.isin(np.arange(3), which).astype(like.dtype)).ravel()
     return namespace(like).broadcast_to(pattern, (*like.shape, 9))
 
 

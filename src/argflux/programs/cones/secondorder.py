@@ -53,6 +53,7 @@ class SecondOrder(Cone):
         product = [xp.sum(s * z, -1, keepdims=True), s[..., :1] * z[..., 1:] + z[..., :1] * s[..., 1:]]
         pick = lambda inside, apex, both: xp.where(face == INTERIOR, inside, xp.where(face == ACTIVE, apex, both))
         unit = np.concatenate([np.ones(self.k), np.zeros(2 * self.k - 2)]) if self.k else np.zeros(0)
+        unit = unit.astype(s.dtype)
         by_s, by_z = (_arrow_values(v) for v in (z, s))
         return Equations(
             pick(z, s, xp.concatenate(product, -1)), pick(0.0 * by_s, unit, by_s), pick(unit, 0.0 * by_z, by_z)

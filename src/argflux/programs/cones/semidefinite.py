@@ -70,7 +70,8 @@ class _Product(NamedTuple):
 
     def values(self, v: Any) -> Any:
         first, second = self.sources
-        return self.weights[0] * v[..., first] + self.weights[1] * v[..., second]
+        one, two = self.weights.astype(v.dtype)
+        return one * v[..., first] + two * v[..., second]
 
     def times(self, values: Any, s: Any) -> Any:
         """Such a matrix times a vector; its rows are sorted."""
@@ -95,10 +96,10 @@ def _product(k: int) -> _Product:
     weights = np.bincount(which, np.tile(weight, 2))
     entries, first, counts = np.unique(terms // max(size, 1), return_index=True, return_counts=True)
     second = np.where(counts > 1, first + 1, first)
-    sources = np.stack([terms[first], terms[second]]) % max(size, 1)
+    sources = (np.stack([terms[first], terms[second]]) % max(size, 1)).astype(np.int32)
     return _Product(
-        entries // max(size, 1),
-        entries % max(size, 1),
+        (entries // max(size, 1)).astype(np.int32),
+        (entries % max(size, 1)).astype(np.int32),
         sources,
         np.stack([weights[first], np.where(counts > 1, weights[second], 0.0)]),
         k,
