@@ -180,6 +180,17 @@ def test_layers_share_nothing(x64):
     np.testing.assert_allclose(x.value, first(a), atol=1e-5)
 
 
+def test_single_precision_leaves_no_trace():
+    """A layer that was compiled in single precision is as exact in double as one that was not."""
+    problem, p, x, used = made(second_order)
+    compiled = jax.jit(lambda p: used(p))  # kept, and with it what JAX knows of the arrays that it captured
+    compiled(jnp.asarray(POINT, np.float32))
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(
+            used(jnp.asarray(POINT)), Program.from_cvxpy(problem, [p], [x])(jnp.asarray(POINT))
+        )
+
+
 def test_duals_of_the_user_are_left_alone():
     x, p = vector()
     constraints = [cp.SOC(1.0, x), x >= p]

@@ -40,7 +40,7 @@ class Part:
     def put(self, vector: jax.Array, value: jax.Array) -> jax.Array:
         """The vector of all parameters with the entries of a value in their places."""
         flat = jnp.ravel(jnp.transpose(jnp.imag(value) if self.imaginary else jnp.real(value)))
-        flat = flat if self.picked is None else flat[self.picked]
+        flat = flat if self.picked is None else flat[self.picked.copy()]
         return vector.at[self.start : self.start + flat.size].set(flat.astype(vector.dtype))
 
 

@@ -34,7 +34,11 @@ class Multiplier:
 
     def read(self, vector: jax.Array) -> jax.Array:
         """The array."""
-        found = jnp.asarray(self.weights).astype(vector.dtype) * vector[self.places]
+        places, weights = (
+            self.places.copy(),
+            self.weights.copy(),
+        )  # JAX knows arrays by their identity, as in `canonical`
+        found = jnp.asarray(weights).astype(vector.dtype) * vector[places]
         return found if self.imaginary is None else jax.lax.complex(found, self.imaginary.read(vector))
 
     def put(self, vector: jax.Array, values: jax.Array) -> jax.Array:
