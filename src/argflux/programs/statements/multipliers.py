@@ -34,10 +34,7 @@ class Multiplier:
 
     def read(self, vector: jax.Array) -> jax.Array:
         """The array."""
-        places, weights = (
-            self.places.copy(),
-            self.weights.copy(),
-        )  # JAX knows arrays by their identity, as in `canonical`
+        places, weights = self.places.copy(), self.weights.copy()  # JAX knows arrays by their identity
         found = jnp.asarray(weights).astype(vector.dtype) * vector[places]
         return found if self.imaginary is None else jax.lax.complex(found, self.imaginary.read(vector))
 
