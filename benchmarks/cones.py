@@ -23,7 +23,7 @@ from scipy import sparse
 from argflux.programs import Status, solve_cone
 from argflux.programs import cones as C
 from argflux.programs.cones.product import Product
-from argflux.programs.cones.semidefinite import vector_of
+from argflux.programs.cones.triangles import vector_of
 from argflux.programs.solvers.conic import clarabel_rows
 from benchmarks.report import publish
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from argflux.programs import cones as C
-from argflux.programs.cones.semidefinite import vector_of
+from argflux.programs.cones.triangles import vector_of
 
 KINDS = {
     "zero": lambda r: C.Zero(int(r.integers(1, 3))),

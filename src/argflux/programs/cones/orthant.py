@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from argflux.programs.cones.cone import ACTIVE, Cone, Equations
+from argflux.programs.cones.frames import Frame, Plain
 from argflux.programs.forms.arrays import namespace
 
 
@@ -43,6 +44,10 @@ class Zero(Cone):
         xp = namespace(s, z)
         return Equations(s, xp.ones_like(s), xp.zeros_like(s))
 
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """The rows as they are."""
+        return Plain.of(by_s, by_z)
+
 
 @dataclass(frozen=True)
 class NonNegative(Cone):
@@ -79,3 +84,7 @@ class NonNegative(Cone):
         active = (face == ACTIVE)[..., None]
         one, none = xp.ones_like(s), xp.zeros_like(s)
         return Equations(xp.where(active, s, z), xp.where(active, one, none), xp.where(active, none, one))
+
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """The rows as they are."""
+        return Plain.of(by_s, by_z)

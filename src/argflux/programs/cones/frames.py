@@ -1,0 +1,213 @@
+"""Coordinates of cones in which the derivative of complementarity is diagonal, on the host."""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from argflux.programs.cones.triangles import matrix_of, triangle, vector_of
+
+NONE = 1e-9
+
+
+class Frame(Protocol):
+    """Orthogonal coordinates of equal cones, arrays `(batch, cones, rows, …)`.
+
+    With the sum `M` of the derivatives by slacks and by duals, `by_s ds + by_z dz = r` is `(1 - part) ds + part dz =
+    ahead(r)` in these coordinates, `part` between 0 and 1: the derivative of the projection onto the cone.
+    """
+
+    @property
+    def part(self) -> np.ndarray:
+        """What part of a change goes to the slack; 0 where the slack is fixed, 1 where the dual is."""
+        ...
+
+    def into(self, v: np.ndarray) -> np.ndarray:
+        """Vectors in these coordinates, or the columns of matrices."""
+        ...
+
+    def back(self, v: np.ndarray) -> np.ndarray:
+        """Vectors in the rows of the cones."""
+        ...
+
+    def ahead(self, r: np.ndarray) -> np.ndarray:
+        """`M⁻¹ r` in these coordinates."""
+        ...
+
+    def behind(self, v: np.ndarray) -> np.ndarray:
+        """`M⁻ᵀ` times a vector of these coordinates."""
+        ...
+
+
+class Plain(NamedTuple):
+    """Of rows that are cones of their own."""
+
+    part: np.ndarray
+
+    @classmethod
+    def of(cls, by_s: np.ndarray, by_z: np.ndarray) -> "Plain":
+        """From derivatives that are zero or one; others are told by no number."""
+        return cls(np.where(by_s + by_z == 1, by_z, np.nan))
+
+    def into(self, v: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return v
+
+    back = ahead = behind = into
+
+
+class Arrow(NamedTuple):
+    """Of second-order cones: along both rays of the plane of slack and dual, and across by a reflection."""
+
+    part: np.ndarray
+    sums: np.ndarray
+    mirror: np.ndarray
+
+    @classmethod
+    def of(cls, by_s: np.ndarray, by_z: np.ndarray, rows: int) -> "Arrow":
+        """From the values of two arrows, one of them the unit inside and at the apex."""
+        s, z = by_z[..., :rows].copy(), by_s[..., :rows].copy()
+        head_s, head_z = s[..., :1], z[..., :1]
+        s[..., 1:], z[..., 1:] = by_z[..., rows : 2 * rows - 1], by_s[..., rows : 2 * rows - 1]
+        inside, apex = ~by_s.any(-1)[..., None], ~by_z.any(-1)[..., None]
+        tail = s[..., 1:] / np.where(head_s > 0, head_s, 1.0) - z[..., 1:] / np.where(head_z > 0, head_z, 1.0)
+        tail = tail / _length(tail)
+        sign = np.where(tail[..., :1] > 0, 1.0, -1.0)
+        mirror = tail * sign
+        mirror[..., :1] += 1.0
+        mirror = np.where(inside | apex, 0.0, mirror / np.sqrt(mirror[..., :1]))
+        part = head_s / (head_s + head_z) + np.zeros(s.shape)
+        part[..., :1], part[..., 1:2] = np.where(sign > 0, 0.0, 1.0), np.where(sign > 0, 1.0, 0.0)
+        part = np.where(inside, 1.0, np.where(apex, 0.0, part))
+        units = (by_s + by_z == (np.arange(by_s.shape[-1]) < rows)).all(-1)[..., None]
+        part = np.where((inside | apex) & ~units, np.nan, part)
+        sums = head_s + head_z + np.zeros(s.shape)
+        sums[..., :2] = 2 * np.where(part[..., :2] > 0, head_s, head_z)
+        return cls(part, np.where(inside | apex, 1.0, sums), mirror)
+
+    def into(self, v: np.ndarray) -> np.ndarray:
+        """Reflect the tails so that the rays lie in the first two coordinates, and turn by an eighth."""
+        found = self._reflected(v)
+        first, second = found[:, :, 0].copy(), found[:, :, 1].copy()
+        found[:, :, 0], found[:, :, 1] = (first + second) * np.sqrt(0.5), (first - second) * np.sqrt(0.5)
+        return found
+
+    def back(self, v: np.ndarray) -> np.ndarray:
+        """The other way round."""
+        turned = v.copy()
+        turned[:, :, 0], turned[:, :, 1] = (
+            (v[:, :, 0] + v[:, :, 1]) * np.sqrt(0.5),
+            (v[:, :, 0] - v[:, :, 1]) * np.sqrt(0.5),
+        )
+        return self._reflected(turned)
+
+    def ahead(self, r: np.ndarray) -> np.ndarray:
+        """Divided by the sums."""
+        return self.into(r) / self.sums
+
+    def behind(self, v: np.ndarray) -> np.ndarray:
+        """Divided by the sums."""
+        return self.back(v / self.sums)
+
+    def _reflected(self, v: np.ndarray) -> np.ndarray:
+        found, mirror = v.copy(), self.mirror
+        if v.ndim == 3:
+            found[:, :, 1:] -= mirror * (mirror * v[:, :, 1:]).sum(-1, keepdims=True)
+        else:
+            found[:, :, 1:] -= mirror[..., None] * (mirror[:, :, None] @ v[:, :, 1:])
+        return found
+
+
+class Cube(NamedTuple):
+    """Of cones of three rows, by eigenvectors."""
+
+    part: np.ndarray
+    vectors: np.ndarray
+    inverse: np.ndarray
+
+    @classmethod
+    def of(cls, by_s: np.ndarray, by_z: np.ndarray) -> "Cube":
+        """From the values of matrices of three rows."""
+        shape = *by_s.shape[:-1], 3, 3
+        inverse = _inverse((by_s + by_z).reshape(shape))
+        D = inverse @ by_z.reshape(shape)
+        D = (D + D.mT) / 2
+        usable = np.isfinite(D).all((-1, -2), keepdims=True)
+        values, vectors = np.linalg.eigh(np.where(usable, D, 0.0))
+        return cls(np.where(usable[..., 0], np.clip(values, 0.0, 1.0), np.nan), vectors, inverse)
+
+    def into(self, v: np.ndarray) -> np.ndarray:
+        """Products with the eigenvectors."""
+        return _by(self.vectors.mT, v)
+
+    def back(self, v: np.ndarray) -> np.ndarray:
+        """Sums of the eigenvectors."""
+        return _by(self.vectors, v)
+
+    def ahead(self, r: np.ndarray) -> np.ndarray:
+        """By the inverse of three rows."""
+        return self.into(_by(self.inverse, r))
+
+    def behind(self, v: np.ndarray) -> np.ndarray:
+        """By its transpose."""
+        return _by(self.inverse.mT, self.back(v))
+
+
+class Spectral(NamedTuple):
+    """Of positive semidefinite matrices: in the eigenvectors that slack and dual have in common."""
+
+    part: np.ndarray
+    sums: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, S: np.ndarray, Z: np.ndarray) -> "Spectral":
+        """From the two matrices, whose product is near zero."""
+        size = lambda M: np.maximum(np.abs(M).max((-1, -2), keepdims=True), 1e-300)
+        usable = np.isfinite(S + Z).all((-1, -2), keepdims=True)
+        S, Z = np.where(usable, S, 0.0), np.where(usable, Z, 0.0)
+        _, vectors = np.linalg.eigh(S / size(S) - Z / size(Z))
+        ours, theirs = (np.maximum(np.einsum("...ji,...jk,...ki->...i", vectors, M, vectors), 0.0) for M in (S, Z))
+        inside = ours / size(S)[..., 0] > theirs / size(Z)[..., 0]
+        ours, theirs = np.where(inside, ours, 0.0), np.where(inside, 0.0, theirs)
+        i, j = triangle(S.shape[-1])
+        by_s, by_z = (v[..., i] + v[..., j] for v in (theirs, ours))
+        part = by_z / (by_s + by_z)
+        return cls(np.where(usable[..., 0], part, np.nan), (by_s + by_z) / 2, vectors)
+
+    def into(self, v: np.ndarray) -> np.ndarray:
+        """The matrices between the eigenvectors."""
+        if v.ndim == 3:
+            return self._between(v, self.vectors.mT)
+        columns, V = np.moveaxis(v, -1, 2), self.vectors[:, :, None]
+        k = self.vectors.shape[-1]
+        return np.moveaxis(vector_of(V.mT @ matrix_of(columns, k) @ V), 2, -1)
+
+    def back(self, v: np.ndarray) -> np.ndarray:
+        """The other way round."""
+        return self._between(v, self.vectors)
+
+    def ahead(self, r: np.ndarray) -> np.ndarray:
+        """Divided by the sums."""
+        return self.into(r) / self.sums
+
+    def behind(self, v: np.ndarray) -> np.ndarray:
+        """Divided by the sums."""
+        return self.back(v / self.sums)
+
+    def _between(self, v: np.ndarray, M: np.ndarray) -> np.ndarray:
+        return vector_of(M @ matrix_of(v, self.vectors.shape[-1]) @ M.mT)
+
+
+def _length(v: np.ndarray) -> np.ndarray:
+    return np.sqrt((v * v).sum(-1, keepdims=True))
+
+
+def _by(M: np.ndarray, v: Any) -> np.ndarray:
+    return M @ v if v.ndim == 4 else (M @ v[..., None])[..., 0]
+
+
+def _inverse(M: np.ndarray) -> np.ndarray:
+    """Inverses of matrices of three rows; not finite where they are singular."""
+    a, b, c = M[..., 0, :], M[..., 1, :], M[..., 2, :]
+    crossed = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], -1)
+    return crossed / np.vecdot(a, crossed[..., 0])[..., None, None]
