@@ -61,3 +61,9 @@ class Cone:
     def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
         """Coordinates in which the derivatives of the equations, `(batch, cones, entries)`, are diagonal."""
         raise NotImplementedError
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Such coordinates at points that are not complementary yet, and what the next step is to make up for."""
+        equations = self.equations(s, z, face)
+        frame = self.frame(equations.by_s, equations.by_z)
+        return frame, -frame.ahead(equations.residual)

@@ -6,7 +6,7 @@ import numpy as np
 
 from argflux.programs.cones.triangles import matrix_of, triangle, vector_of
 
-NONE = 1e-9
+INTERIOR = 0
 
 
 class Frame(Protocol):
@@ -48,6 +48,12 @@ class Plain(NamedTuple):
         """From derivatives that are zero or one; others are told by no number."""
         return cls(np.where(by_s + by_z == 1, by_z, np.nan))
 
+    @classmethod
+    def at(cls, s: np.ndarray, z: np.ndarray, faces: np.ndarray) -> tuple["Plain", np.ndarray]:
+        """By faces: zeros of slacks where they are active, of duals elsewhere."""
+        inside = (faces == INTERIOR)[..., None]
+        return cls(inside.astype(s.dtype)), -np.where(inside, z, s)
+
     def into(self, v: np.ndarray) -> np.ndarray:
         """As they are."""
         return v
@@ -65,24 +71,50 @@ class Arrow(NamedTuple):
     @classmethod
     def of(cls, by_s: np.ndarray, by_z: np.ndarray, rows: int) -> "Arrow":
         """From the values of two arrows, one of them the unit inside and at the apex."""
-        s, z = by_z[..., :rows].copy(), by_s[..., :rows].copy()
-        head_s, head_z = s[..., :1], z[..., :1]
-        s[..., 1:], z[..., 1:] = by_z[..., rows : 2 * rows - 1], by_s[..., rows : 2 * rows - 1]
+        s, z = by_z[..., :rows], by_s[..., :rows]
         inside, apex = ~by_s.any(-1)[..., None], ~by_z.any(-1)[..., None]
-        tail = s[..., 1:] / np.where(head_s > 0, head_s, 1.0) - z[..., 1:] / np.where(head_z > 0, head_z, 1.0)
-        tail = tail / _length(tail)
+        plain = inside | apex
+        heads = [v[..., :1] for v in (s, z)]
+        tails = [v[..., rows : 2 * rows - 1] for v in (by_z, by_s)]
+        lengths = [_length(tail) for tail in tails]
+        tail = tails[0] / np.where(lengths[0] > 0, lengths[0], 1.0) - tails[1] / np.where(
+            lengths[1] > 0, lengths[1], 1.0
+        )
+        tail = tail / np.where(plain, 1.0, _length(tail))
         sign = np.where(tail[..., :1] > 0, 1.0, -1.0)
         mirror = tail * sign
         mirror[..., :1] += 1.0
-        mirror = np.where(inside | apex, 0.0, mirror / np.sqrt(mirror[..., :1]))
-        part = head_s / (head_s + head_z) + np.zeros(s.shape)
-        part[..., :1], part[..., 1:2] = np.where(sign > 0, 0.0, 1.0), np.where(sign > 0, 1.0, 0.0)
-        part = np.where(inside, 1.0, np.where(apex, 0.0, part))
+        mirror = np.where(plain, 0.0, mirror / np.sqrt(mirror[..., :1]))
+        own, other = (np.broadcast_to(head, s.shape).copy() for head in heads)
+        along = [(head + length, np.maximum(head - length, 0.0)) for head, length in zip(heads, lengths, strict=True)]
+        for place, turn in ((0, -1.0), (1, 1.0)):
+            own[..., place : place + 1] = np.where(sign == turn, *along[0])
+            other[..., place : place + 1] = np.where(sign == turn, along[1][1], along[1][0])
+        sums = own + other
         units = (by_s + by_z == (np.arange(by_s.shape[-1]) < rows)).all(-1)[..., None]
-        part = np.where((inside | apex) & ~units, np.nan, part)
-        sums = head_s + head_z + np.zeros(s.shape)
-        sums[..., :2] = 2 * np.where(part[..., :2] > 0, head_s, head_z)
-        return cls(part, np.where(inside | apex, 1.0, sums), mirror)
+        part = np.where(plain, np.where(units, inside, np.nan), own / sums)
+        return cls(part, np.where(plain, 1.0, sums), mirror)
+
+    @classmethod
+    def at(cls, s: np.ndarray, z: np.ndarray) -> tuple["Arrow", np.ndarray]:
+        """The projection of `s - z` and its derivative: the way there, in these coordinates."""
+        u = s - z
+        head, tail = u[..., :1], u[..., 1:]
+        length = _length(tail)
+        high, low = head + length, head - length
+        tail = tail / length
+        sign = np.where(tail[..., :1] > 0, 1.0, -1.0)
+        mirror = tail * sign
+        mirror[..., :1] += 1.0
+        mirror /= np.sqrt(mirror[..., :1])
+        part = np.broadcast_to(np.clip(high / (high - low), 0.0, 1.0), u.shape).copy()
+        first, second = np.where(sign > 0, low, high), np.where(sign > 0, high, low)
+        part[..., :1], part[..., 1:2] = first > 0, second > 0
+        frame = cls(part, np.ones(u.shape), mirror)
+        miss = -frame.into(s)
+        miss[..., :1] += np.maximum(first, 0.0) * np.sqrt(0.5)
+        miss[..., 1:2] += np.maximum(second, 0.0) * np.sqrt(0.5)
+        return frame, miss
 
     def into(self, v: np.ndarray) -> np.ndarray:
         """Reflect the tails so that the rays lie in the first two coordinates, and turn by an eighth."""
@@ -173,6 +205,18 @@ class Spectral(NamedTuple):
         by_s, by_z = (v[..., i] + v[..., j] for v in (theirs, ours))
         part = by_z / (by_s + by_z)
         return cls(np.where(usable[..., 0], part, np.nan), (by_s + by_z) / 2, vectors)
+
+    @classmethod
+    def at(cls, S: np.ndarray, Z: np.ndarray) -> tuple["Spectral", np.ndarray]:
+        """The projection of `S - Z` and its derivative: the way there, in these coordinates."""
+        usable = np.isfinite(S + Z).all((-1, -2), keepdims=True)
+        values, vectors = np.linalg.eigh(np.where(usable, S - Z, 0.0))
+        i, j = triangle(S.shape[-1])
+        high, low = values[..., i], values[..., j]
+        part = np.where(high * low < 0, np.maximum(high, low) / np.abs(high - low), (high > 0) & (low > 0))
+        frame = cls(np.where(usable[..., 0], part, np.nan), np.ones(part.shape), vectors)
+        there = vector_of(np.maximum(values, 0.0)[..., None] * np.eye(S.shape[-1]))
+        return frame, there - vector_of(vectors.mT @ S @ vectors)
 
     def into(self, v: np.ndarray) -> np.ndarray:
         """The matrices between the eigenvectors."""

@@ -48,6 +48,10 @@ class Zero(Cone):
         """The rows as they are."""
         return Plain.of(by_s, by_z)
 
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """By the face."""
+        return Plain.at(s, z, face)
+
 
 @dataclass(frozen=True)
 class NonNegative(Cone):
@@ -88,3 +92,7 @@ class NonNegative(Cone):
     def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
         """The rows as they are."""
         return Plain.of(by_s, by_z)
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """By the face."""
+        return Plain.at(s, z, face)

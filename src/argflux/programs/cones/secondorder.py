@@ -64,6 +64,10 @@ class SecondOrder(Cone):
         """Along both rays, and across."""
         return Plain.of(by_s, by_z) if self.k == 1 else Arrow.of(by_s, by_z, self.k)
 
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Those of the projection of `s - z`."""
+        return Plain.at(s, z, face) if self.k == 1 else Arrow.at(s, z)
+
 
 def _length(v: np.ndarray) -> np.ndarray:
     return np.sqrt((v[..., 1:] ** 2).sum(-1))

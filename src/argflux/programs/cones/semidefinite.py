@@ -65,6 +65,10 @@ class Semidefinite(Cone):
         made, unit = _product(self.k), vector_of(np.eye(self.k))
         return Spectral.of(*[matrix_of(made.times(by, unit), self.k) for by in (by_z, by_s)])
 
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Those of the projection of `s - z`."""
+        return Spectral.at(matrix_of(s, self.k), matrix_of(z, self.k))
+
 
 class _Product(NamedTuple):
     """The matrices that take the symmetric product with a given matrix: each entry is a sum of two of its own."""

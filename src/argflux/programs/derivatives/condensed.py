@@ -1,164 +1,100 @@
 """Optimality systems over cones in few unknowns: variables that no row fixes, and one for each fixed coordinate."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from argflux.programs.cones.form import ConeForm
-from argflux.programs.cones.frames import NONE, Frame
-from argflux.programs.cones.product import Product
+from argflux.programs.cones.form import ConeForm, is_large
+from argflux.programs.derivatives.framed import Frames
+from argflux.programs.derivatives.kkt import curve
+from argflux.programs.derivatives.picked import Picked, Pins
 from argflux.programs.derivatives.systems import Systems
+from argflux.programs.derivatives.thin import Factors, thin_matrix
 from argflux.programs.forms.form import times, transposed_times
 from argflux.programs.forms.pattern import Sparse
 
-EASY = 1e6
-
-
-class Frames(NamedTuple):
-    """The coordinates of all cones, arrays `(batch, m, …)`."""
-
-    product: Product
-    frames: list[Frame]
-
-    @classmethod
-    def of(cls, product: Product, by_s: np.ndarray, by_z: np.ndarray) -> "Frames":
-        """Those in which the derivatives of complementarity are diagonal."""
-        return cls(product, [g.cone.frame(by_s[:, g.entries], by_z[:, g.entries]) for g in product.groups])
-
-    @property
-    def part(self) -> np.ndarray:
-        """What part of a change goes to the slack."""
-        parts = [frame.part for frame in self.frames]
-        found = np.zeros((len(parts[0]) if parts else 1, self.product.rows))
-        for group, part in zip(self.product.groups, parts, strict=True):
-            found[:, group.rows] = part
-        return found
-
-    def each(self, name: str, v: np.ndarray) -> np.ndarray:
-        """What a method of the frames makes of vectors, or of the columns of matrices."""
-        found = np.empty(v.shape)
-        for group, frame in zip(self.product.groups, self.frames, strict=True):
-            found[:, group.rows] = getattr(frame, name)(v[:, group.rows])
-        return found
-
-
-class Pins(NamedTuple):
-    """Rows of one entry that are active, `(batch, m)`, and what they fix: the variable and the entry of each row."""
-
-    on: np.ndarray
-    column: np.ndarray
-    entry: np.ndarray
-    fixed: np.ndarray
-
-    @classmethod
-    def of(cls, product: Product, A: np.ndarray, active: np.ndarray) -> "Pins":
-        """Look for them among the rows that are cones of their own; none where two fix the same variable."""
-        alone = np.concatenate([np.zeros(0, int), *[g.rows[:, 0] for g in product.groups if g.cone.copies]])
-        places = (A[:, alone] != 0).any(0)
-        alone = alone[places.sum(1) == 1]
-        column, single = np.zeros(A.shape[1], int), np.zeros(A.shape[1], bool)
-        single[alone], column[alone] = True, places[places.sum(1) == 1].argmax(1)
-        entry = np.where(single, np.broadcast_to(A, (len(A), *A.shape[1:]))[:, np.arange(len(column)), column], 0.0)
-        on = active & single & (entry != 0)
-        count = np.zeros((len(active), A.shape[2]))
-        np.add.at(count, (slice(None), column[alone]), on[:, alone])
-        on &= (count <= 1).all(1)[:, None]
-        return cls(on, column, entry, (count > 0) & on.any(1)[:, None])
-
-    def spread(self, rows: np.ndarray) -> np.ndarray:
-        """Values of the variables that are fixed, from the right-hand sides of their rows."""
-        found, which = np.zeros(self.fixed.shape), np.nonzero(self.on)
-        entry = np.broadcast_to(self.entry, self.on.shape)
-        found[which[0], self.column[which[1]]] = rows[which] / entry[which]
-        return found
-
-    def put(self, rows: np.ndarray, slope: np.ndarray) -> None:
-        """Write the duals of these rows, from what is left of stationarity."""
-        which = np.nonzero(self.on)
-        entry = np.broadcast_to(self.entry, self.on.shape)
-        rows[which] = slope[which[0], self.column[which[1]]] / entry[which]
-
-
-class Picked(NamedTuple):
-    """Some places of each instance, first those that count, as many as the most; and which of these count."""
-
-    places: np.ndarray
-    valid: np.ndarray
-
-    @classmethod
-    def of(cls, on: np.ndarray) -> "Picked":
-        """Those where `on` is true."""
-        count = on.sum(1)
-        places = np.argsort(~on, 1, kind="stable")[:, : count.max(initial=0)]
-        return cls(places, np.arange(places.shape[1]) < count[:, None])
-
-    def taken(self, v: np.ndarray) -> np.ndarray:
-        """Their values, zero where none counts."""
-        return np.where(self.valid, np.take_along_axis(v, self.places, 1), 0.0)
-
-    def put(self, v: np.ndarray, values: np.ndarray) -> None:
-        """Write their values."""
-        which = np.nonzero(self.valid)
-        v[which[0], self.places[which]] = values[which]
+EASY, SLIGHT = 1e6, 1e-2
+ROUNDING = 1e-13
 
 
 class Condensed(NamedTuple):
-    """The system at some points; `weight` and `spread` give a dual as `spread ahead - weight ds` in the frames."""
+    """The system at some points.
 
+    In the frames a dual is `spread ahead - weight ds`, or one of the unknowns, whose row is `A dx - slack dual = …`.
+    """
+
+    form: ConeForm
     P: Any
     A: Any
     frames: Frames
     weight: np.ndarray
     spread: np.ndarray
+    give: np.ndarray
     pins: Pins
     free: Picked
     rows: Picked
-    systems: Systems
+    systems: Any
 
     @classmethod
-    def of(cls, form: ConeForm, P: Any, A: Any, by_s: np.ndarray, by_z: np.ndarray) -> "Condensed":
-        """Put it together; P and A are dense, or P a diagonal."""
-        frames = Frames.of(form.product, by_s, by_z)
+    def of(cls, form: ConeForm, given: Any, frames: Frames, scale: Any) -> "Condensed":
+        """Put it together from the values of P and A, for duals in units of one over `scale`."""
+        P, A = form.matrices(*given)
+        if not is_large(form):
+            P, A = (M.dense() if isinstance(M, Sparse) else M for M in (P, A))
         part = frames.part
-        active = part <= NONE
-        weight = np.where(active | (part >= 1), 0.0, (1 - part) / np.where(active, 1.0, part))
-        spread = np.where(active, 0.0, 1 / np.where(active, 1.0, part))
-        pins = Pins.of(form.product, A, active)
+        active = part <= SLIGHT
+        spread = ~active / np.where(active, 1.0, part * scale)
+        give = active / np.where(active, 1 - part, 1.0)
+        pins = Pins.of(frames.product, A, active)
         free, rows = Picked.of(~pins.fixed), Picked.of(active & ~pins.on)
-        K = _matrix(P, A, frames, weight, free, rows)
-        return cls(P, A, frames, weight, spread, pins, free, rows, Systems.of(K))
+        weight, low = (1 - part) * spread, part * scale * give
+        if is_large(form):
+            systems = Factors.of(thin_matrix(form, P, A, frames, weight, low, rows))
+        else:
+            systems = Systems.of(_matrix(form, P, A, frames, weight, low, free, rows))
+        return cls(form, P, A, frames, weight, spread, give, pins, free, rows, systems)
 
     def steps(self, right: tuple, transposed: bool, solve: Any) -> tuple:
         """Complete what `solve` says of the right-hand sides of the small systems."""
         r1, r2, r3 = right
         if not transposed:
-            return self._step(r1, r2, self.frames.each("ahead", r3), solve)
-        u, ds, dz = self._step(r1 - transposed_times(self.A, r2), r3, np.zeros(r3.shape), solve)
+            return self.step(r1, r2, self.frames.each("ahead", r3), solve)
+        u, ds, dz = self.step(r1 - transposed_times(self.A, r2), r3, np.zeros(r3.shape), solve)
         return u, r2 + dz, self.frames.each("behind", self.frames.each("into", ds - dz))
 
-    def _step(self, r1: np.ndarray, r2: np.ndarray, ahead: np.ndarray, solve: Any) -> tuple:
+    def step(self, r1: np.ndarray, r2: np.ndarray, ahead: np.ndarray, solve: Any) -> tuple:
         """Changes of x, slacks and duals with `P dx + A' dz = r1`, `A dx + ds = r2`."""
         frames, A, pins = self.frames, self.A, self.pins
         x, off = np.zeros(r1.shape), r2
         slope = r1
         if pins.on.any():
             x = pins.spread(r2 - ahead)
-            off, slope = r2 - times(A, x), r1 - _curved(self.P, x)
+            off, slope = r2 - times(A, x), r1 - curve(self.form, self.P, x)
         off = frames.each("into", off)
         slope = slope - transposed_times(A, frames.each("back", self.spread * ahead - self.weight * off))
-        v = solve(np.concatenate([self.free.taken(slope), self.rows.taken(off - ahead)], 1))
+        v = solve(np.concatenate([self.free.taken(slope), self.rows.taken(off - self.give * ahead)], 1))
         self.free.put(x, v[:, : self.free.places.shape[1]])
         ds = r2 - times(A, x)
         dz = self.spread * ahead - self.weight * frames.each("into", ds)
         self.rows.put(dz, v[:, self.free.places.shape[1] :])
         dz = frames.each("back", dz)
         if pins.on.any():
-            pins.put(dz, r1 - _curved(self.P, x) - transposed_times(A, dz))
+            pins.put(dz, r1 - curve(self.form, self.P, x) - transposed_times(A, dz))
         return x, ds, dz
 
 
-def _matrix(P: Any, A: np.ndarray, frames: Frames, weight: np.ndarray, free: Picked, rows: Picked) -> np.ndarray:
-    """`[[P + A' W A, G'], [G, 0]]`, the unit where nothing counts."""
+def _matrix(
+    form: ConeForm,
+    P: Any,
+    A: np.ndarray,
+    frames: Frames,
+    weight: np.ndarray,
+    low: np.ndarray,
+    free: Picked,
+    rows: Picked,
+) -> np.ndarray:
+    """`[[P + A' W A, G'], [G, -low]]`, the unit where nothing counts."""
     batch, f, c = len(weight), free.places.shape[1], rows.places.shape[1]
     A = np.broadcast_to(A, (batch, *A.shape[1:]))
     if f < A.shape[2]:
@@ -169,75 +105,65 @@ def _matrix(P: Any, A: np.ndarray, frames: Frames, weight: np.ndarray, free: Pic
     K = np.zeros((batch, f + c, f + c))
     K[:, :f, :f] = B.mT @ (weight[:, bent, None] * B)
     every = np.arange(f)
-    if P.ndim == 2:
-        diagonal = np.broadcast_to(P, (batch, P.shape[1]))
-        K[:, every, every] += np.take_along_axis(diagonal, free.places, 1) if P.shape[1] else 0.0
-    else:
-        P = np.broadcast_to(P, (batch, *P.shape[1:]))
+    if form.curvature == "diagonal":
+        K[:, every, every] += free.taken(np.broadcast_to(P, (batch, P.shape[1])))
+    elif form.curvature != "none":
+        i, j = free.places[:, :, None], free.places[:, None]
+        P = np.broadcast_to((P + P.mT) / 2, (batch, *P.shape[1:]))
         on = free.valid[:, :, None] & free.valid[:, None]
-        K[:, :f, :f] += on * np.take_along_axis(
-            np.take_along_axis(P, free.places[:, :, None], 1), free.places[:, None], 2
-        )
+        K[:, :f, :f] += on * np.take_along_axis(np.take_along_axis(P, i, 1), j, 2)
     G = np.take_along_axis(A, rows.places[:, :, None], 1) * rows.valid[:, :, None]
     K[:, f:, :f], K[:, :f, f:] = G, G.mT
-    unit = ~np.concatenate([free.valid, rows.valid], 1)
-    every = np.arange(f + c)
-    K[:, every, every] = np.where(unit, 1.0, K[:, every, every])
+    every, low = np.arange(f + c), np.where(rows.valid, -rows.taken(low), 1.0)
+    K[:, every[f:], every[f:]] = low
+    K[:, every[:f], every[:f]] += ~free.valid
     return K
 
 
-def _curved(P: Any, x: np.ndarray) -> np.ndarray:
-    return (P * x if P.shape[1] else 0.0 * x) if P.ndim == 2 else times(P, x)
+def probing(systems: Any, sizes: list) -> Callable:
+    """Solves, and notes how large the answers to a random right-hand side are."""
+
+    def solve(right: np.ndarray) -> np.ndarray:
+        v, size = systems.probed(right)
+        sizes.append(np.where(np.isfinite(v).all(1) & (size < EASY), size, np.inf))
+        return v
+
+    return solve
 
 
-def dense_matrices(form: ConeForm, P: Any, A: Any) -> tuple[np.ndarray, np.ndarray]:
-    """P, or its diagonal, and A as arrays, with a leading axis of one or the batch."""
-    dressed_P, dressed_A = form.matrices(P, A)
-    A = A if form.A_pattern is None else dressed_A.dense()
-    if form.P_pattern is not None:
-        P = dressed_P.dense()
-    if form.curvature == "none":
-        return np.zeros((1, 0)), A
-    return (P, A) if P.ndim == 2 else ((P + P.mT) / 2, A)
+def condensed_newton(form: ConeForm, given: tuple, right: tuple, at: tuple) -> tuple[tuple, np.ndarray]:
+    """Steps of Newton's method from `at`, which is s, z, the faces and units of slacks over those of duals.
+
+    With them comes how near to singular the systems are, infinite where they are not to be trusted.
+    """
+    s, z, faces, scale = at
+    frames, miss = Frames.at(form.product, s, z * scale, faces)
+    made, sizes = Condensed.of(form, given, frames, scale), []
+    return made.step(*right, miss, probing(made.systems, sizes)), sizes[0]
 
 
-class Condensing(NamedTuple):
-    """Answers by condensed systems, with how near to singular these are."""
+def condensed_answers(form: ConeForm, given: list, right: tuple, transposed: bool) -> tuple[tuple, np.ndarray]:
+    """What the system answers, again for what is left where that is not rounding; and how near to singular it is."""
+    P, A, by_s, by_z = given
+    made, sizes = Condensed.of(form, (P, A), Frames.of(form.product, by_s, by_z), 1.0), []
+    steps = made.steps(right, transposed, probing(made.systems, sizes))
+    left = _left(made, *(Sparse(by, form.product.pattern) for by in (by_s, by_z)), right, steps, transposed)
+    if not all(
+        (_size(a) <= ROUNDING * (_size(b) + _size(c))).all() for a, b, c in zip(left, right, steps, strict=True)
+    ):
+        more = made.steps(left, transposed, made.systems.solve)
+        steps = tuple(a + b for a, b in zip(steps, more, strict=True))
+    return steps, sizes[0]
 
-    made: Condensed
-    by_s: Sparse
-    by_z: Sparse
 
-    @classmethod
-    def of(cls, form: ConeForm, P: Any, A: Any, by_s: np.ndarray, by_z: np.ndarray) -> "Condensing":
-        """Takes values, a batch of them."""
-        pattern = form.product.pattern
-        made = Condensed.of(form, *dense_matrices(form, P, A), by_s, by_z)
-        return cls(made, Sparse(by_s, pattern), Sparse(by_z, pattern))
+def _left(made: Condensed, by_s: Sparse, by_z: Sparse, right: tuple, answer: tuple, transposed: bool) -> tuple:
+    (r1, r2, r3), (x, s, z) = right, answer
+    first = r1 - curve(made.form, made.P, x) - transposed_times(made.A, s if transposed else z)
+    row = times(made.A, x)
+    if transposed:
+        return first, r2 - s - by_s.transposed_times(z), r3 - row - by_z.transposed_times(z)
+    return first, r2 - row - s, r3 - by_s.times(s) - by_z.times(z)
 
-    def probed(self, right: tuple, transposed: bool) -> tuple[tuple, np.ndarray]:
-        """Answers, and the size of those to a random right-hand side; huge where the system is not to be trusted."""
-        sizes = []
 
-        def solve(r: np.ndarray) -> np.ndarray:
-            v, size = self.made.systems.probed(r)
-            sizes.append(size)
-            return v
-
-        steps = self.made.steps(right, transposed, solve)
-        finite = np.logical_and.reduce([np.isfinite(step).all(1) for step in steps])
-        return steps, np.where(finite & (sizes[0] < EASY), sizes[0], np.inf)
-
-    def exact(self, right: tuple, transposed: bool) -> tuple[tuple, np.ndarray]:
-        """The same, made exact by another answer to what is left."""
-        steps, size = self.probed(right, transposed)
-        more = self.made.steps(self._left(right, steps, transposed), transposed, self.made.systems.solve)
-        return tuple(a + b for a, b in zip(steps, more, strict=True)), size
-
-    def _left(self, right: tuple, answer: tuple, transposed: bool) -> tuple:
-        P, A, (r1, r2, r3), (x, s, z) = self.made.P, self.made.A, right, answer
-        if transposed:
-            first = r1 - _curved(P, x) - transposed_times(A, s)
-            return first, r2 - s - self.by_s.transposed_times(z), r3 - times(A, x) - self.by_z.transposed_times(z)
-        first = r1 - _curved(P, x) - transposed_times(A, z)
-        return first, r2 - times(A, x) - s, r3 - self.by_s.times(s) - self.by_z.times(z)
+def _size(v: np.ndarray) -> np.ndarray:
+    return np.abs(v).max(1, initial=0.0)

@@ -1,21 +1,21 @@
 """The matrices of the optimality conditions over cones, put together and solved on the host."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import block_array, csc_array, csr_array, diags_array
 from scipy.sparse.linalg import lsmr
 
-from argflux.programs.cones.form import ConeForm
-from argflux.programs.derivatives.condensed import Condensing
-from argflux.programs.derivatives.systems import Systems, inverse_sizes, probe, sparse_factors
+from argflux.programs.cones.form import ConeForm, is_large
+from argflux.programs.derivatives.condensed import condensed_answers, condensed_newton
+from argflux.programs.derivatives.systems import WIDE, Systems, inverse_sizes, probe, sparse_factors
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature, times, transposed_times
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.pattern import Sparse
 
-LARGE, MOST, ENTRIES = 700, 1500, 500_000
+ENTRIES, THIN_CONE = 1_000_000, 20
 EXACT = 1e-14
 
 
@@ -50,16 +50,14 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     mode = np.broadcast_to(mode, (batch,))
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     found = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
-    solve = _solve_sparse if is_large(form) else _solve_dense
-    jobs = [
-        (part, least) for kind, least in ((1, False), (2, True)) for part in _parts(form, np.flatnonzero(mode == kind))
-    ]
+    widths = {1: form.n if is_condensed(form) else form.n + form.m, 2: form.n + form.m}
+    jobs = [(p, k == 2) for k, width in widths.items() for p in _parts(form, np.flatnonzero(mode == k), width)]
 
     def work(left: Iterator[int]) -> None:
         for part, least in map(jobs.__getitem__, left):
             given = [a[part] if len(a) > 1 else a for a in (P, A, by_s, by_z)]
             with np.errstate(all="ignore"):
-                steps = solve(form, given, [r[part] for r in right], least, transposed)
+                steps = _solved(form, given, [r[part] for r in right], least, transposed)
             for values, step in zip(found, steps, strict=True):
                 values[part] = step
 
@@ -68,24 +66,28 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     return found
 
 
-def is_large(form: ConeForm) -> bool:
-    """Whether systems are factorised sparse, one by one."""
-    return form.n + form.m > (MOST if form.A_pattern is None else LARGE)
+def is_condensed(form: ConeForm) -> bool:
+    """Whether condensed systems are so much smaller, or stay so sparse, that putting them together pays."""
+    small = all(cone.copies or cone.rows <= THIN_CONE for cone in form.product.cones)
+    return form.n + form.m >= WIDE and (small or not is_large(form))
 
 
-def _parts(form: ConeForm, which: np.ndarray) -> list[np.ndarray]:
-    """Instances that are worked on at once, as memory allows."""
-    some = 1 if is_large(form) else max(1, ENTRIES // (form.n + form.m) ** 2)
+def _parts(form: ConeForm, which: np.ndarray, width: int) -> list[np.ndarray]:
+    """Instances that are worked on at once, as memory allows and there are cores."""
+    most = 1 if is_large(form) else max(1, ENTRIES // (width * (form.n + form.m) or 1))
+    some = min(most, -(-len(which) // cores()) or 1)
     return [which[i : i + some] for i in range(0, len(which), some)]
 
 
-def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
-    if least:
-        return _solve_whole(form, given, right, True, transposed)
-    steps, size = Condensing.of(form, *_whole(given, len(right[0]))).exact(tuple(right), transposed)
+def _solved(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> Sequence:
+    """By condensed systems, and by whole ones what these do not serve."""
+    solve = _solve_sparse if is_large(form) else _solve_whole
+    if least or not is_condensed(form):
+        return solve(form, given, right, least, transposed)
+    steps, size = condensed_answers(form, _whole(given, len(right[0])), tuple(right), transposed)
     hard = np.flatnonzero(np.isinf(size))
     if len(hard):
-        others = _solve_whole(form, _picked(given, hard), _picked(right, hard), False, transposed)
+        others = solve(form, _picked(given, hard), _picked(right, hard), False, transposed)
         for step, other in zip(steps, others, strict=True):
             step[hard] = other
     return steps
@@ -114,27 +116,28 @@ def _whole(given: Any, batch: int) -> list[np.ndarray]:
     return [np.broadcast_to(a, (batch, *a.shape[1:])) for a in given]
 
 
-def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.ndarray]:
-    """Steps of Newton's method, and how large the answers to a random right-hand side are; huge if singular."""
+def newton_steps(form: ConeForm, given: tuple, right: tuple, at: tuple) -> tuple[tuple, np.ndarray]:
+    """Steps of Newton's method as `condensed_newton` has them; infinite where another way is better."""
     batch = len(right[0])
-    steps, sizes = tuple(np.full(r.shape, np.nan) for r in right), np.full(batch, np.inf)
+    if not is_condensed(form):
+        return (*right, right[1]), np.full(batch, np.inf)
+    solve = lambda part: condensed_newton(form, _picked(given, part), _picked(right, part), _picked(at, part))
+    return _in_parts(form, form.n, batch, solve)
 
-    def put(part: np.ndarray, found: tuple[tuple, np.ndarray]) -> None:
-        for step, new in zip(steps, found[0], strict=True):
-            step[part] = new
-        sizes[part] = found[1]
 
+def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.ndarray]:
+    """Steps on the equations of faces, and how large the answers to a random right-hand side are; huge if singular."""
+    solve = _probed_sparse if is_large(form) else _probed_whole
+    solved = lambda part: solve(form, _whole(_picked(given, part), len(part)), tuple(_picked(right, part)))
+    return _in_parts(form, form.n + form.m, len(right[0]), solved)
+
+
+def _in_parts(form: ConeForm, width: int, batch: int, solve: Callable) -> tuple[tuple, np.ndarray]:
     with np.errstate(all="ignore"):
-        for part in _parts(form, np.arange(batch)):
-            some, known = _whole(_picked(given, part), len(part)), tuple(r[part] for r in right)
-            if is_large(form):
-                put(part, _probed_sparse(form, some, known))
-                continue
-            put(part, Condensing.of(form, *some).probed(known, False))
-            hard = part[np.isinf(sizes[part])]
-            if len(hard):
-                put(hard, _probed_whole(form, _whole(_picked(given, hard), len(hard)), tuple(r[hard] for r in right)))
-    return steps, sizes
+        found = [solve(part) for part in _parts(form, np.arange(batch), width)]
+    return tuple(map(np.concatenate, zip(*[steps for steps, _ in found], strict=True))), np.concatenate(
+        [size for _, size in found]
+    )
 
 
 def _probed_whole(form: ConeForm, given: list, right: tuple) -> tuple[tuple, np.ndarray]:

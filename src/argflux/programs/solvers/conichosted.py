@@ -13,8 +13,8 @@ from argflux.programs.answers.conic import (
 )
 from argflux.programs.answers.judge import curve
 from argflux.programs.answers.status import Regularity, Status
-from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import dense_system, is_large, probed_steps
+from argflux.programs.cones.form import ConeBlocks, ConeForm, is_large
+from argflux.programs.derivatives.conesystem import dense_system, probed_steps
 from argflux.programs.derivatives.systems import Systems
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature

@@ -8,7 +8,7 @@ from argflux.programs.answers.conic import NOTHING, ConeAnswer, cone_residuals, 
 from argflux.programs.answers.judge import curve
 from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import probed_steps, solve_systems
+from argflux.programs.derivatives.conesystem import newton_steps, probed_steps, solve_systems
 from argflux.programs.forms.form import times, transposed_times
 
 STEPS = 8
@@ -85,7 +85,9 @@ def _settle(form: ConeForm, values: ConeBlocks, best: Refined, which: np.ndarray
         largest(np.abs(v) / unit) < SLIGHT for v, unit in zip(at.answer[1:], (units.reach, units.force), strict=True)
     )
     faces = np.where(slight_z, INTERIOR, np.where(slight_s, ACTIVE, at.faces)).astype(np.int32)
-    step, strain = _step(form, some, dressed, at._replace(faces=np.where(at.faces == BOUNDARY, faces, at.faces)))
+    step, strain = _step_on_faces(
+        form, some, dressed, at._replace(faces=np.where(at.faces == BOUNDARY, faces, at.faces))
+    )
     fresh = judged(form, dressed, step)._replace(strain=strain)
     better = fresh.error < at.error
     best.put(which[better], fresh.picked(better))
@@ -112,12 +114,34 @@ def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
 
 
 def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> tuple[ConeAnswer, np.ndarray]:
-    """A step of Newton's method, of least norm where the system is singular and would lead far away; the strain."""
-    x, s, z = at.answer
-    made = form.product.complementarity(s, z, at.faces)
+    """A step of Newton's method on the projection onto the cones, or else on their equations; the strain."""
+    _, s, z = at.answer
+    right, units = _missing(form, blocks, at.answer), cone_units(form, blocks, at.answer)
+    ratio = form.product.spread(units.reach / units.force, np.minimum)
+    steps, strain = newton_steps(form, (values.P, values.A), right, (s, z, at.faces, ratio))
+    answer = ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)])
+    hard = np.flatnonzero(np.isinf(strain))
+    if len(hard):
+        some = picked_blocks(values, hard)
+        again, strain[hard] = _step_on_faces(form, some, dressed_blocks(form, some), at.picked(hard))
+        for old, new in zip(answer, again, strict=True):
+            old[hard] = new
+    return answer, strain
+
+
+def _missing(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> tuple[np.ndarray, np.ndarray]:
+    x, s, z = answer
     slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)
-    row = times(blocks.A, x) + s - blocks.b
-    given, right = (values.P, values.A, made.by_s, made.by_z), (-slope, -row, -made.residual)
+    return -slope, blocks.b - times(blocks.A, x) - s
+
+
+def _step_on_faces(
+    form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined
+) -> tuple[ConeAnswer, np.ndarray]:
+    """The same on the equations, of least norm where the system is singular and would lead far away."""
+    _, s, z = at.answer
+    made = form.product.complementarity(s, z, at.faces)
+    given, right = (values.P, values.A, made.by_s, made.by_z), (*_missing(form, blocks, at.answer), -made.residual)
     steps, strain = probed_steps(form, given, right)
     far = ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, at.answer, strict=True)])
     if far.any():
