@@ -7,11 +7,10 @@ import numpy as np
 
 from argflux.programs.cones.form import ConeForm, is_large
 from argflux.programs.derivatives.framed import Frames
-from argflux.programs.derivatives.kkt import curve
 from argflux.programs.derivatives.picked import Picked, Pins
 from argflux.programs.derivatives.systems import Systems
 from argflux.programs.derivatives.thin import Factors, thin_matrix
-from argflux.programs.forms.form import times, transposed_times
+from argflux.programs.forms.form import curve, times, transposed_times
 from argflux.programs.forms.pattern import Sparse
 
 EASY, SLIGHT = 1e6, 1e-2
@@ -50,7 +49,7 @@ class Condensed(NamedTuple):
         free, rows = Picked.of(~pins.fixed), Picked.of(active & ~pins.on)
         weight, low = (1 - part) * spread, part * scale * give
         if is_large(form):
-            systems = Factors.of(thin_matrix(form, P, A, frames, weight, low, rows))
+            systems = Factors.of(thin_matrix(form, P, A, frames, weight, low, rows), form.n)
         else:
             systems = Systems.of(_matrix(form, P, A, frames, weight, low, free, rows))
         return cls(form, P, A, frames, weight, spread, give, pins, free, rows, systems)
@@ -134,12 +133,18 @@ def probing(systems: Any, sizes: list) -> Callable:
 def condensed_newton(form: ConeForm, given: tuple, right: tuple, at: tuple) -> tuple[tuple, np.ndarray]:
     """Steps of Newton's method from `at`, which is s, z, the faces and units of slacks over those of duals.
 
-    With them comes how near to singular the systems are, infinite where they are not to be trusted.
+    Each is followed by another one with the same factors. With them comes how near to singular the systems are,
+    infinite where they are not to be trusted.
     """
     s, z, faces, scale = at
     frames, miss = Frames.at(form.product, s, z * scale, faces)
     made, sizes = Condensed.of(form, given, frames, scale), []
-    return made.step(*right, miss, probing(made.systems, sizes)), sizes[0]
+    first = made.step(*right, miss, probing(made.systems, sizes))
+    others, miss = Frames.at(form.product, s + first[1], (z + first[2]) * scale, faces)
+    miss = frames.each("into", others.each("back", miss))
+    more = made.step(*map(np.zeros_like, right), miss, made.systems.solve)
+    good = np.logical_and.reduce([np.isfinite(step).all(1) for step in more])[:, None]
+    return tuple(a + np.where(good, b, 0.0) for a, b in zip(first, more, strict=True)), sizes[0]
 
 
 def condensed_answers(form: ConeForm, given: list, right: tuple, transposed: bool) -> tuple[tuple, np.ndarray]:

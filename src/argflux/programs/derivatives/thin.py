@@ -1,8 +1,11 @@
 """Condensed systems of one instance whose matrices are sparse, by SuperLU."""
 
+import contextlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.sparse import block_array, csr_array, diags_array
 
 from argflux.programs.cones.form import ConeForm
@@ -11,38 +14,58 @@ from argflux.programs.derivatives.picked import Picked
 from argflux.programs.derivatives.systems import inverse_sizes, probe, sparse_factors
 from argflux.programs.forms.pattern import Sparse
 
+MOST, FULL = 2500, 0.01
+
 
 class Factors(NamedTuple):
-    """A symmetric matrix, its factors and what its rows and columns were multiplied by; `None` if it is singular."""
+    """A symmetric matrix, what its rows and columns were multiplied by, and a function that solves with it."""
 
     K: Any
-    factors: Any
     scale: np.ndarray
+    once: Callable[[np.ndarray], np.ndarray]
 
     @classmethod
-    def of(cls, K: Any) -> "Factors":
-        """Balance and factorise it."""
+    def of(cls, K: Any, n: int) -> "Factors":
+        """Balance and factorise it; `n` rows are those of the curvature."""
         scale = np.sqrt(inverse_sizes(abs(K).max(1).toarray().ravel()))
         K = (diags_array(scale) @ K @ diags_array(scale)).tocsc()
-        try:
-            return cls(K, sparse_factors(K), scale)
-        except RuntimeError:
-            return cls(K, None, scale)
+        return cls(K, scale, _factorised(K, n))
 
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Solve, again for what is left; NaN where the matrix is singular."""
-        if self.factors is None:
-            return np.full(right.shape, np.nan)
         known = right[0] * self.scale
-        v = self.factors.solve(known)
-        v += self.factors.solve(known - self.K @ v)
+        v = self.once(known)
+        v = v + self.once(known - self.K @ v)
         return (v * self.scale)[None]
 
     def probed(self, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same, and how large the answer to a random right-hand side is."""
-        if self.factors is None:
-            return np.full(right.shape, np.nan), np.full(1, np.inf)
-        return self.solve(right), np.abs(self.factors.solve(probe(len(self.scale)))).max(keepdims=True)
+        return self.solve(right), np.abs(self.once(probe(len(self.scale)))).max(keepdims=True)
+
+
+def _factorised(K: Any, n: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Dense factors of small full matrices with a positive definite curvature, else sparse ones."""
+    if n <= MOST and K[:n, :n].nnz >= FULL * n * n:
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return _definite(K, n)
+    with contextlib.suppress(RuntimeError):
+        return sparse_factors(K).solve
+    return lambda v: np.full(v.shape, np.nan)
+
+
+def _definite(K: Any, n: int) -> Callable[[np.ndarray], np.ndarray]:
+    """By Cholesky's method, and once more for what is left when x is eliminated."""
+    over = {"check_finite": False, "lower": True}
+    L = cholesky(K[:n, :n].toarray(order="F"), overwrite_a=True, **over)
+    W = solve_triangular(L, K[:n, n:].toarray(order="F"), overwrite_b=True, **over)
+    M = cholesky(W.T @ W - K[n:, n:], overwrite_a=True, **over)
+
+    def solve(v: np.ndarray) -> np.ndarray:
+        first = solve_triangular(L, v[:n], **over)
+        last = cho_solve((M, True), W.T @ first - v[n:], check_finite=False)
+        return np.concatenate([solve_triangular(L, first - W @ last, trans="T", **over), last])
+
+    return solve
 
 
 def thin_matrix(form: ConeForm, P: Any, A: Any, frames: Frames, weight: Any, low: Any, rows: Picked) -> Any:

@@ -5,11 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from argflux.programs.answers.conic import NOTHING, ConeAnswer, cone_residuals, cone_units
-from argflux.programs.answers.judge import curve
 from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conesystem import newton_steps, probed_steps, solve_systems
-from argflux.programs.forms.form import times, transposed_times
+from argflux.programs.forms.form import curve, times, transposed_times
 
 STEPS = 8
 GOOD, PATIENT, FAR = 1e-13, 10.0, 1.0
@@ -19,11 +18,13 @@ ROUGH, SLIGHT = 1e-12, 1e-3
 class Refined(NamedTuple):
     """Points, the faces on which they lie, their residuals, and how near to singular the system before them was.
 
-    `strain` is the size of the answer to a random right-hand side, zero where no system was solved.
+    `ratio` is the unit of slacks over that of duals; `strain` is the size of the answer to a random right-hand side,
+    zero where no system was solved.
     """
 
     answer: ConeAnswer
     faces: np.ndarray
+    ratio: np.ndarray
     residuals: np.ndarray
     strain: np.ndarray
 
@@ -31,7 +32,8 @@ class Refined(NamedTuple):
     def nowhere(cls, form: ConeForm, batch: int) -> "Refined":
         """Zeros, of which nothing is known."""
         answer = ConeAnswer(*[np.zeros((batch, size)) for size in (form.n, form.m, form.m)])
-        return cls(answer, np.zeros((batch, form.m), np.int32), np.full((batch, 3), np.nan), np.zeros(batch))
+        faces, ratio = np.zeros((batch, form.m), np.int32), np.ones((batch, form.m))
+        return cls(answer, faces, ratio, np.full((batch, 3), np.nan), np.zeros(batch))
 
     @property
     def error(self) -> np.ndarray:
@@ -110,15 +112,14 @@ def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
     ratio = form.product.spread(units.reach / units.force, np.minimum)
     faces = form.product.each("faces", answer.s, answer.z * ratio)
     residuals = cone_residuals(form, blocks, answer, units)
-    return Refined(ConeAnswer(*map(np.array, answer)), faces, residuals, np.zeros(len(residuals)))
+    return Refined(ConeAnswer(*map(np.array, answer)), faces, ratio, residuals, np.zeros(len(residuals)))
 
 
 def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> tuple[ConeAnswer, np.ndarray]:
     """A step of Newton's method on the projection onto the cones, or else on their equations; the strain."""
     _, s, z = at.answer
-    right, units = _missing(form, blocks, at.answer), cone_units(form, blocks, at.answer)
-    ratio = form.product.spread(units.reach / units.force, np.minimum)
-    steps, strain = newton_steps(form, (values.P, values.A), right, (s, z, at.faces, ratio))
+    right = _missing(form, blocks, at.answer)
+    steps, strain = newton_steps(form, (values.P, values.A), right, (s, z, at.faces, at.ratio))
     answer = ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)])
     hard = np.flatnonzero(np.isinf(strain))
     if len(hard):
