@@ -1,41 +1,18 @@
-"""Coordinates of cones in which the derivative of complementarity is diagonal, on the host."""
+"""Orthogonal coordinates of cones in which the derivative of complementarity is diagonal, on the host.
 
-from typing import Any, NamedTuple, Protocol
+Arrays are `(batch, cones, rows, …)`. With the sum `M` of the derivatives by slacks and by duals, `by_s ds + by_z dz =
+r` is `(1 - part) ds + part dz = ahead(r)` in these coordinates. `part`, between 0 and 1, is the derivative of the
+projection onto the cone: 0 where the slack is fixed, 1 where the dual is. `into` takes vectors there, or the columns of
+matrices, `back` vectors from there; `ahead` is `into` after `M⁻¹`, `behind` is `M⁻ᵀ` after `back`.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from argflux.programs.cones.triangles import matrix_of, triangle, vector_of
+from argflux.programs.cones.spectral import Spectral
 
 INTERIOR = 0
-
-
-class Frame(Protocol):
-    """Orthogonal coordinates of equal cones, arrays `(batch, cones, rows, …)`.
-
-    With the sum `M` of the derivatives by slacks and by duals, `by_s ds + by_z dz = r` is `(1 - part) ds + part dz =
-    ahead(r)` in these coordinates, `part` between 0 and 1: the derivative of the projection onto the cone.
-    """
-
-    @property
-    def part(self) -> np.ndarray:
-        """What part of a change goes to the slack; 0 where the slack is fixed, 1 where the dual is."""
-        ...
-
-    def into(self, v: np.ndarray) -> np.ndarray:
-        """Vectors in these coordinates, or the columns of matrices."""
-        ...
-
-    def back(self, v: np.ndarray) -> np.ndarray:
-        """Vectors in the rows of the cones."""
-        ...
-
-    def ahead(self, r: np.ndarray) -> np.ndarray:
-        """`M⁻¹ r` in these coordinates."""
-        ...
-
-    def behind(self, v: np.ndarray) -> np.ndarray:
-        """`M⁻ᵀ` times a vector of these coordinates."""
-        ...
 
 
 class Plain(NamedTuple):
@@ -72,14 +49,13 @@ class Arrow(NamedTuple):
     def of(cls, by_s: np.ndarray, by_z: np.ndarray, rows: int) -> "Arrow":
         """From the values of two arrows, one of them the unit inside and at the apex."""
         s, z = by_z[..., :rows], by_s[..., :rows]
-        inside, apex = ~by_s.any(-1)[..., None], ~by_z.any(-1)[..., None]
-        plain = inside | apex
+        inside, apex = (~np.any(by, -1, keepdims=True) for by in (by_s, by_z))
+        plain = np.logical_or(inside, apex)
         heads = [v[..., :1] for v in (s, z)]
         tails = [v[..., rows : 2 * rows - 1] for v in (by_z, by_s)]
         lengths = [_length(tail) for tail in tails]
-        tail = tails[0] / np.where(lengths[0] > 0, lengths[0], 1.0) - tails[1] / np.where(
-            lengths[1] > 0, lengths[1], 1.0
-        )
+        units = [tail / np.where(length > 0, length, 1.0) for tail, length in zip(tails, lengths, strict=True)]
+        tail = units[0] - units[1]
         tail = tail / np.where(plain, 1.0, _length(tail))
         sign = np.where(tail[..., :1] > 0, 1.0, -1.0)
         mirror = tail * sign
@@ -91,8 +67,8 @@ class Arrow(NamedTuple):
             own[..., place : place + 1] = np.where(sign == turn, *along[0])
             other[..., place : place + 1] = np.where(sign == turn, along[1][1], along[1][0])
         sums = own + other
-        units = (by_s + by_z == (np.arange(by_s.shape[-1]) < rows)).all(-1)[..., None]
-        part = np.where(plain, np.where(units, inside, np.nan), own / sums)
+        known = np.all(by_s + by_z == (np.arange(by_s.shape[-1]) < rows), -1, keepdims=True)
+        part = np.where(plain, np.where(known, inside, np.nan), own / sums)
         return cls(part, np.where(plain, 1.0, sums), mirror)
 
     @classmethod
@@ -163,9 +139,9 @@ class Cube(NamedTuple):
         inverse = _inverse((by_s + by_z).reshape(shape))
         D = inverse @ by_z.reshape(shape)
         D = (D + D.mT) / 2
-        usable = np.isfinite(D).all((-1, -2), keepdims=True)
-        values, vectors = np.linalg.eigh(np.where(usable, D, 0.0))
-        return cls(np.where(usable[..., 0], np.clip(values, 0.0, 1.0), np.nan), vectors, inverse)
+        usable = np.all(np.isfinite(D), (-1, -2))[..., None]
+        values, vectors = np.linalg.eigh(np.where(usable[..., None], D, 0.0))
+        return cls(np.where(usable, np.clip(values, 0.0, 1.0), np.nan), vectors, inverse)
 
     def into(self, v: np.ndarray) -> np.ndarray:
         """Products with the eigenvectors."""
@@ -184,64 +160,6 @@ class Cube(NamedTuple):
         return _by(self.inverse.mT, self.back(v))
 
 
-class Spectral(NamedTuple):
-    """Of positive semidefinite matrices: in the eigenvectors that slack and dual have in common."""
-
-    part: np.ndarray
-    sums: np.ndarray
-    vectors: np.ndarray
-
-    @classmethod
-    def of(cls, S: np.ndarray, Z: np.ndarray) -> "Spectral":
-        """From the two matrices, whose product is near zero."""
-        size = lambda M: np.maximum(np.abs(M).max((-1, -2), keepdims=True), 1e-300)
-        usable = np.isfinite(S + Z).all((-1, -2), keepdims=True)
-        S, Z = np.where(usable, S, 0.0), np.where(usable, Z, 0.0)
-        _, vectors = np.linalg.eigh(S / size(S) - Z / size(Z))
-        ours, theirs = (np.maximum(np.einsum("...ji,...jk,...ki->...i", vectors, M, vectors), 0.0) for M in (S, Z))
-        inside = ours / size(S)[..., 0] > theirs / size(Z)[..., 0]
-        ours, theirs = np.where(inside, ours, 0.0), np.where(inside, 0.0, theirs)
-        i, j = triangle(S.shape[-1])
-        by_s, by_z = (v[..., i] + v[..., j] for v in (theirs, ours))
-        part = by_z / (by_s + by_z)
-        return cls(np.where(usable[..., 0], part, np.nan), (by_s + by_z) / 2, vectors)
-
-    @classmethod
-    def at(cls, S: np.ndarray, Z: np.ndarray) -> tuple["Spectral", np.ndarray]:
-        """The projection of `S - Z` and its derivative: the way there, in these coordinates."""
-        usable = np.isfinite(S + Z).all((-1, -2), keepdims=True)
-        values, vectors = np.linalg.eigh(np.where(usable, S - Z, 0.0))
-        i, j = triangle(S.shape[-1])
-        high, low = values[..., i], values[..., j]
-        part = np.where(high * low < 0, np.maximum(high, low) / np.abs(high - low), (high > 0) & (low > 0))
-        frame = cls(np.where(usable[..., 0], part, np.nan), np.ones(part.shape), vectors)
-        there = vector_of(np.maximum(values, 0.0)[..., None] * np.eye(S.shape[-1]))
-        return frame, there - vector_of(vectors.mT @ S @ vectors)
-
-    def into(self, v: np.ndarray) -> np.ndarray:
-        """The matrices between the eigenvectors."""
-        if v.ndim == 3:
-            return self._between(v, self.vectors.mT)
-        columns, V = np.moveaxis(v, -1, 2), self.vectors[:, :, None]
-        k = self.vectors.shape[-1]
-        return np.moveaxis(vector_of(V.mT @ matrix_of(columns, k) @ V), 2, -1)
-
-    def back(self, v: np.ndarray) -> np.ndarray:
-        """The other way round."""
-        return self._between(v, self.vectors)
-
-    def ahead(self, r: np.ndarray) -> np.ndarray:
-        """Divided by the sums."""
-        return self.into(r) / self.sums
-
-    def behind(self, v: np.ndarray) -> np.ndarray:
-        """Divided by the sums."""
-        return self.back(v / self.sums)
-
-    def _between(self, v: np.ndarray, M: np.ndarray) -> np.ndarray:
-        return vector_of(M @ matrix_of(v, self.vectors.shape[-1]) @ M.mT)
-
-
 def _length(v: np.ndarray) -> np.ndarray:
     return np.sqrt((v * v).sum(-1, keepdims=True))
 
@@ -255,3 +173,6 @@ def _inverse(M: np.ndarray) -> np.ndarray:
     a, b, c = M[..., 0, :], M[..., 1, :], M[..., 2, :]
     crossed = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], -1)
     return crossed / np.vecdot(a, crossed[..., 0])[..., None, None]
+
+
+Frame = Plain | Arrow | Cube | Spectral

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argflux.programs.cones.cone import Cone, Equations
-from argflux.programs.cones.frames import Frame, Spectral
+from argflux.programs.cones.frames import Frame
+from argflux.programs.cones.spectral import Spectral
 from argflux.programs.cones.triangles import matrix_of, places_of, triangle, vector_of
 from argflux.programs.forms.arrays import namespace
 

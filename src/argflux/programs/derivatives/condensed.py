@@ -1,6 +1,6 @@
 """Optimality systems over cones in few unknowns: variables that no row fixes, and one for each fixed coordinate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,7 +130,7 @@ def probing(systems: Any, sizes: list) -> Callable:
     return solve
 
 
-def condensed_newton(form: ConeForm, given: tuple, right: tuple, at: tuple) -> tuple[tuple, np.ndarray]:
+def condensed_newton(form: ConeForm, given: Sequence, right: Sequence, at: Sequence) -> tuple[tuple, np.ndarray]:
     """Steps of Newton's method from `at`, which is s, z, the faces and units of slacks over those of duals.
 
     Each is followed by another one with the same factors. With them comes how near to singular the systems are,
@@ -139,10 +139,10 @@ def condensed_newton(form: ConeForm, given: tuple, right: tuple, at: tuple) -> t
     s, z, faces, scale = at
     frames, miss = Frames.at(form.product, s, z * scale, faces)
     made, sizes = Condensed.of(form, given, frames, scale), []
-    first = made.step(*right, miss, probing(made.systems, sizes))
+    first = made.step(right[0], right[1], miss, probing(made.systems, sizes))
     others, miss = Frames.at(form.product, s + first[1], (z + first[2]) * scale, faces)
     miss = frames.each("into", others.each("back", miss))
-    more = made.step(*map(np.zeros_like, right), miss, made.systems.solve)
+    more = made.step(0 * right[0], 0 * right[1], miss, made.systems.solve)
     good = np.logical_and.reduce([np.isfinite(step).all(1) for step in more])[:, None]
     return tuple(a + np.where(good, b, 0.0) for a, b in zip(first, more, strict=True)), sizes[0]
 
@@ -152,7 +152,7 @@ def condensed_answers(form: ConeForm, given: list, right: tuple, transposed: boo
     P, A, by_s, by_z = given
     made, sizes = Condensed.of(form, (P, A), Frames.of(form.product, by_s, by_z), 1.0), []
     steps = made.steps(right, transposed, probing(made.systems, sizes))
-    left = _left(made, *(Sparse(by, form.product.pattern) for by in (by_s, by_z)), right, steps, transposed)
+    left = _left(made, (by_s, by_z), right, steps, transposed)
     if not all(
         (_size(a) <= ROUNDING * (_size(b) + _size(c))).all() for a, b, c in zip(left, right, steps, strict=True)
     ):
@@ -161,7 +161,8 @@ def condensed_answers(form: ConeForm, given: list, right: tuple, transposed: boo
     return steps, sizes[0]
 
 
-def _left(made: Condensed, by_s: Sparse, by_z: Sparse, right: tuple, answer: tuple, transposed: bool) -> tuple:
+def _left(made: Condensed, given: tuple, right: tuple, answer: tuple, transposed: bool) -> tuple:
+    by_s, by_z = (Sparse(by, made.form.product.pattern) for by in given)
     (r1, r2, r3), (x, s, z) = right, answer
     first = r1 - curve(made.form, made.P, x) - transposed_times(made.A, s if transposed else z)
     row = times(made.A, x)

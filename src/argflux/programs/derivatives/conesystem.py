@@ -9,13 +9,13 @@ from scipy.sparse.linalg import lsmr
 
 from argflux.programs.cones.form import ConeForm, is_large
 from argflux.programs.derivatives.condensed import condensed_answers, condensed_newton
-from argflux.programs.derivatives.systems import WIDE, Systems, inverse_sizes, probe, sparse_factors
+from argflux.programs.derivatives.systems import Systems, inverse_sizes, probe, sparse_factors
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature, times, transposed_times
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.pattern import Sparse
 
-ENTRIES, THIN_CONE = 1_000_000, 20
+ENTRIES, THIN_CONE, WORTH = 1_000_000, 20, 150
 EXACT = 1e-14
 
 
@@ -69,7 +69,7 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
 def is_condensed(form: ConeForm) -> bool:
     """Whether condensed systems are so much smaller, or stay so sparse, that putting them together pays."""
     small = all(cone.copies or cone.rows <= THIN_CONE for cone in form.product.cones)
-    return form.n + form.m >= WIDE and (small or not is_large(form))
+    return form.n + form.m >= WORTH and (small or not is_large(form))
 
 
 def _parts(form: ConeForm, which: np.ndarray, width: int) -> list[np.ndarray]:

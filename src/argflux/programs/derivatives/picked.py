@@ -19,7 +19,8 @@ class Pins(NamedTuple):
     def of(cls, product: Product, A: Any, active: np.ndarray) -> "Pins":
         """Look for them among the rows that are cones of their own; none where two fix the same variable."""
         if not isinstance(A, np.ndarray):
-            return cls(np.zeros(active.shape, bool), *np.zeros((2, 1), int), np.zeros((len(active), A.shape[2]), bool))
+            fixed = np.zeros((len(active), A.shape[2]), bool)
+            return cls(np.zeros(active.shape, bool), np.zeros(1, int), np.zeros(1), fixed)
         alone = np.concatenate([np.zeros(0, int), *[g.rows[:, 0] for g in product.groups if g.cone.copies]])
         places = (A[:, alone] != 0).any(0)
         alone = alone[places.sum(1) == 1]
@@ -28,9 +29,9 @@ class Pins(NamedTuple):
         entry = np.where(single, np.broadcast_to(A, (len(A), *A.shape[1:]))[:, np.arange(len(column)), column], 0.0)
         on = active & single & (entry != 0)
         count = np.zeros((len(active), A.shape[2]))
-        np.add.at(count, (slice(None), column[alone]), on[:, alone])
-        on &= (count <= 1).all(1)[:, None]
-        return cls(on, column, entry, (count > 0) & on.any(1)[:, None])
+        np.add.at(count.T, column[alone], on[:, alone].T)
+        on &= np.all(count <= 1, 1, keepdims=True)
+        return cls(on, column, entry, (count > 0) & np.any(on, 1, keepdims=True))
 
     def spread(self, rows: np.ndarray) -> np.ndarray:
         """Values of the variables that are fixed, from the right-hand sides of their rows."""

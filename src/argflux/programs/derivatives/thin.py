@@ -63,7 +63,7 @@ def _definite(K: Any, n: int) -> Callable[[np.ndarray], np.ndarray]:
     def solve(v: np.ndarray) -> np.ndarray:
         first = solve_triangular(L, v[:n], **over)
         last = cho_solve((M, True), W.T @ first - v[n:], check_finite=False)
-        return np.concatenate([solve_triangular(L, first - W @ last, trans="T", **over), last])
+        return np.concatenate([solve_triangular(L, first - W @ last, trans=1, **over), last])
 
     return solve
 

@@ -1,5 +1,6 @@
 """Newton's method on the optimality conditions over cones, on faces that are read off the point and read again."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -
     right = _missing(form, blocks, at.answer)
     steps, strain = newton_steps(form, (values.P, values.A), right, (s, z, at.faces, at.ratio))
     answer = ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)])
-    hard = np.flatnonzero(np.isinf(strain))
+    hard = np.flatnonzero(np.isinf(strain) | _is_far(steps, at.answer))
     if len(hard):
         some = picked_blocks(values, hard)
         again, strain[hard] = _step_on_faces(form, some, dressed_blocks(form, some), at.picked(hard))
@@ -144,11 +145,16 @@ def _step_on_faces(
     made = form.product.complementarity(s, z, at.faces)
     given, right = (values.P, values.A, made.by_s, made.by_z), (*_missing(form, blocks, at.answer), -made.residual)
     steps, strain = probed_steps(form, given, right)
-    far = ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, at.answer, strict=True)])
+    far = _is_far(steps, at.answer)
     if far.any():
         least = solve_systems(*given, np.where(far, 2, 0), *right, form=form, transposed=False)
         steps = [np.where(far[:, None], new, old) for new, old in zip(least, steps, strict=True)]
     return ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)]), strain
+
+
+def _is_far(steps: Iterable, answer: ConeAnswer) -> np.ndarray:
+    """Which steps are no numbers, or longer than the points themselves."""
+    return ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, answer, strict=True)])
 
 
 def _size(v: np.ndarray) -> np.ndarray:
