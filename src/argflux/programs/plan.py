@@ -13,10 +13,12 @@ from argflux.programs.boxed import solve_boxed
 from argflux.programs.coned import solve_coned
 from argflux.programs.cones.members import put_together, told_apart
 from argflux.programs.matrices import solve_lp, solve_qp
+from argflux.programs.nonlinear import check_outcome, solve_nonlinear
 from argflux.programs.parts import join, pick
 from argflux.programs.statements.extract import Blocks
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout
+from argflux.programs.statements.nonlinear import NonlinearBlocks, Start, start_vector, start_within
 from argflux.programs.statements.sparsity import Group
 from argflux.programs.statements.wellformed import check_parts, stated_as_functions
 
@@ -35,9 +37,11 @@ class Plan(Formulation):
     @leaves_its_status
     def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:
         """Solve given matrices and lay the solution out as the user's trees."""
-        vectors = self.start_vectors(start)
+        vectors = None if self.nonlinear else self.start_vectors(start)
         with stated_as_functions():
-            if self.groups:
+            if self.nonlinear is not None:
+                flat = self._solve_nonlinear(parts[0], start)
+            elif self.groups:
                 check_parts(parts)
                 pairs = zip(self.groups, parts, strict=True)
                 solutions = [self._solve_group(*row, vectors) for row in pairs]
@@ -45,6 +49,20 @@ class Plan(Formulation):
             else:
                 flat = self._solve_blocks(parts[0], vectors)
         return self._lay_out(flat, constant)
+
+    def _solve_nonlinear(self, blocks: NonlinearBlocks, start: Any) -> Solution:
+        form = self.nonlinear
+        assert form is not None
+        if start is None:
+            begin = Start(start_within(blocks.lower, blocks.upper))
+        elif isinstance(start, Solution):
+            known = self.start_vectors(start)
+            begin = Start(known.x, (known.y, known.z, known.z_lower, known.z_upper))
+        else:
+            begin = Start(start_vector(self.variable, start))
+        found = solve_nonlinear(form, blocks, self.options, begin)
+        check_outcome(form, blocks, begin, found.status, self.kink)
+        return found
 
     def _solve_group(self, group: Group, blocks: Blocks, start: Any) -> Solution:
         if start is None:

@@ -16,6 +16,7 @@ from argflux.programs.files.write import write_contents
 from argflux.programs.plan import Plan
 from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
 from argflux.programs.statements.filed import Filed
+from argflux.programs.statements.formulation import ProgramKind
 from argflux.programs.statements.functions import Statement
 from argflux.programs.statements.parameters import match, signature_key
 
@@ -185,6 +186,20 @@ class Program:
         self._match(params, named)
         given = dict(zip(self.parameters, params, strict=False)) | named
         write_contents(self._source.replaced(given), Path(path))
+
+    def kind(self, *params: Any, **named: Any) -> ProgramKind:
+        """Return the class of the program at such parameters: "LP", "QP", "cone" or "nonlinear", with a `why`.
+
+        Raises:
+            ArgumentError: naming parameters that are missing, unknown or given twice.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from argflux.programs import Program
+            >>> Program(lambda x, p: jnp.sum(jnp.exp(x)) - p @ x, variable=2).kind(jnp.ones(2))
+            'nonlinear'
+        """
+        return self._plan(self._match(params, named)).kind
 
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.
