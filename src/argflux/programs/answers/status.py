@@ -8,6 +8,7 @@ class Status(enum.IntEnum):
 
     `PRIMAL_INFEASIBLE`: no point meets the constraints, whether or not the objective also falls without bound in
     some direction. `DUAL_INFEASIBLE`: there are such points, and the objective falls without bound among them.
+    `LOCALLY_INFEASIBLE`: a nonlinear program ended at a point around which none violates the constraints less.
     `BAD_DATA`: numbers that are not finite, `lower > upper`, or a P that is not positive semidefinite.
 
     Example:
@@ -22,6 +23,7 @@ class Status(enum.IntEnum):
     ITERATION_LIMIT = 3
     NUMERICAL_ERROR = 4
     BAD_DATA = 5
+    LOCALLY_INFEASIBLE = 6
 
     @property
     def reason(self) -> str:
@@ -36,6 +38,7 @@ _REASONS = {
     Status.ITERATION_LIMIT: "the iteration limit was reached",
     Status.NUMERICAL_ERROR: "the linear algebra broke down",
     Status.BAD_DATA: "the data are not finite, contradict themselves or are not convex",
+    Status.LOCALLY_INFEASIBLE: "no point nearby violates the constraints less",
 }
 
 
@@ -44,6 +47,7 @@ WORSE = (
     Status.DUAL_INFEASIBLE,
     Status.ITERATION_LIMIT,
     Status.NUMERICAL_ERROR,
+    Status.LOCALLY_INFEASIBLE,
     Status.PRIMAL_INFEASIBLE,
     Status.BAD_DATA,
 )
