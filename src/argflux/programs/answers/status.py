@@ -8,9 +8,9 @@ class Status(enum.IntEnum):
 
     `PRIMAL_INFEASIBLE`: no point meets the constraints, whether or not the objective also falls without bound in
     some direction. `DUAL_INFEASIBLE`: there are such points, and the objective falls without bound among them.
+    `LOCALLY_INFEASIBLE`: a nonlinear program ended at a point around which none violates the constraints less.
     `BAD_DATA`: numbers that are not finite, `lower > upper`, a P that is not positive semidefinite, or functions of a
-    nonlinear program that are not finite at the start. `LOCALLY_INFEASIBLE`: the search for a point that meets the
-    constraints of a nonlinear program ended where their violation does not fall any more; there may be one elsewhere.
+    nonlinear program that are not finite at the start.
 
     Example:
         >>> from argflux.programs import Status
@@ -39,7 +39,7 @@ _REASONS = {
     Status.ITERATION_LIMIT: "the iteration limit was reached",
     Status.NUMERICAL_ERROR: "the linear algebra broke down",
     Status.BAD_DATA: "the data are not finite, contradict themselves or are not convex",
-    Status.LOCALLY_INFEASIBLE: "no point nearby meets the constraints better, and this one does not meet them",
+    Status.LOCALLY_INFEASIBLE: "no point nearby violates the constraints less",
 }
 
 

@@ -22,8 +22,8 @@ class NonlinearForm:
     p: int
     m: int
     objective: Callable
-    equality: Callable | None
-    inequality: Callable | None
+    equality: Callable | None = None
+    inequality: Callable | None = None
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
