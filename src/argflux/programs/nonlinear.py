@@ -138,14 +138,16 @@ def check_outcome(form: NonlinearForm, blocks: NonlinearBlocks, start: Start, st
         for name, bound in (("lower", lower), ("upper", upper)):
             if bool(jnp.any(jnp.isnan(bound))):
                 raise DataError(f"{name} with NaN", "numbers", "clean the parameters first", where="Program")
+        todo = "pass a `start=` where the functions and their derivatives are finite, or bounds that keep off"
         operands = [jnp.expand_dims(x, 0) for x in (jnp.clip(start.x, lower, upper), *blocks.operands)]
         for name, finite in zip(FUNCTIONS, values_function(form)(*operands), strict=True):
             if not bool(finite[0]):
-                todo = "pass a `start=` where the functions and their derivatives are finite, or bounds that keep away"
                 raise DataError(f"an {name} that is not finite at the start", "numbers", todo, where="Program")
+        raise DataError("derivatives that are not finite at the start", "numbers", todo, where="Program")
     if kink:
-        text = f"a program that ended as {Status(int(status)).name}, whose functions have a kink in {kink}"
-        warnings.warn(f"Program: got {text}; write |e| <= t and max(a, b) <= t as inequalities", stacklevel=4)
+        text = f"a program that ended as {Status(int(status)).name}, and functions that have no derivative everywhere"
+        todo = "a kink at the solution cannot be met; write |e| <= t and max(a, b) <= t as inequalities"
+        warnings.warn(f"Program: got {text}: {kink}; {todo}", stacklevel=5)
 
 
 def values_function(form: NonlinearForm) -> Doubled:

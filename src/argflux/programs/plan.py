@@ -12,6 +12,7 @@ from argflux.programs.answers.solution import Solution, check_start
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.coned import solve_coned
 from argflux.programs.cones.members import put_together, told_apart
+from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.matrices import solve_lp, solve_qp
 from argflux.programs.nonlinear import check_outcome, solve_nonlinear
 from argflux.programs.parts import join, pick
@@ -35,13 +36,13 @@ class Plan(Formulation):
         return cls(**vars(formulation), options=options)
 
     @leaves_its_status
-    def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:
+    def solve(self, constant: jax.Array, parts: tuple, start: Any = None) -> Solution:
         """Solve given matrices and lay the solution out as the user's trees."""
-        vectors = None if self.nonlinear else self.start_vectors(start)
+        if self.nonlinear is not None:
+            return self._lay_out(self._solve_nonlinear(self.nonlinear, parts[0], start), constant)
+        vectors = self.start_vectors(start)
         with stated_as_functions():
-            if self.nonlinear is not None:
-                flat = self._solve_nonlinear(parts[0], start)
-            elif self.groups:
+            if self.groups:
                 check_parts(parts)
                 pairs = zip(self.groups, parts, strict=True)
                 solutions = [self._solve_group(*row, vectors) for row in pairs]
@@ -50,9 +51,7 @@ class Plan(Formulation):
                 flat = self._solve_blocks(parts[0], vectors)
         return self._lay_out(flat, constant)
 
-    def _solve_nonlinear(self, blocks: NonlinearBlocks, start: Any) -> Solution:
-        form = self.nonlinear
-        assert form is not None
+    def _solve_nonlinear(self, form: NonlinearForm, blocks: NonlinearBlocks, start: Any) -> Solution:
         if start is None:
             begin = Start(start_within(blocks.lower, blocks.upper))
         elif isinstance(start, Solution):

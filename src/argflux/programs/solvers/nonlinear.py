@@ -121,7 +121,7 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
 
 def _floors(seen: Seen) -> Floors:
     least = lambda a: jnp.minimum(jnp.where(jnp.isfinite(a), a, 1.0), 1.0)
-    return Floors(least(seen.push[:, 0]), least(jnp.max(abs(seen.C), 2, initial=0.0)))
+    return Floors(least(seen.push[:, 0]), least(jnp.maximum(jnp.max(abs(seen.C), 2, initial=0.0), abs(seen.values))))
 
 
 def newton(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: Seen) -> Trial:
@@ -160,7 +160,8 @@ def newton(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: Seen
 def _judged(form, operands, lower, upper, best: Best, status, iterations, tolerance: float) -> NonlinearJudged:
     trial, seen = best.trial, best.seen
     active, fixed = active_set(form, lower, upper, trial, seen)
-    trial = trial._replace(active=active, fixed=fixed)
+    held = jnp.where(active > 0, trial.dual, 0.0), jnp.where(fixed != 0, trial.bound, 0.0)
+    trial = Trial(trial.x, *held, active, fixed)
     sound = jnp.all(jnp.isfinite(trial.x), 1) & jnp.all(jnp.isfinite(seen.slope), 1)
     exact = sound & (jnp.max(best.residuals, 1) <= tolerance)
     decided = (status == int(Status.BAD_DATA)) | (status == int(Status.DUAL_INFEASIBLE))

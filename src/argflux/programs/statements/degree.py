@@ -12,7 +12,7 @@ from argflux.jaxpr import ClosedJaxpr, Literal, called_program, closed, scan_cou
 NONLINEAR = 3
 _CUSTOM = ("custom_jvp_call", "custom_vjp_call", "linear_call")
 _KINKED = {"abs", "max", "min", "reduce_max", "reduce_min", "sort", "clamp", "sign", "floor", "ceil", "round"}
-_KINKED |= {"argmax", "argmin", "cummax", "cummin", "top_k", "rem"}
+_KINKED |= {"argmax", "argmin", "cummax", "cummin", "top_k", "rem", "sqrt"}
 
 
 @dataclass(frozen=True)
