@@ -178,7 +178,7 @@ def _advanced(state: State, evaluate: Any, box: Bounds, tolerance: float, limit:
     local = local._replace(df=jnp.where(elastic, 0.0, local.df))
     done = polish.completed(point, local, state.active, box)
     point = chosen(mode == Mode.POLISH, done, point)
-    finite = finite & jnp.isfinite(theta) & jnp.isfinite(phi)
+    finite = finite & jnp.isfinite(theta) & (jnp.isfinite(phi) | (mode == Mode.POLISH))
 
     # is the trial point taken?
     descent = search.is_descent(state.at, state.step.alpha, state.limits[1])
