@@ -174,7 +174,7 @@ def _advanced(state: State, evaluate: Any, box: Bounds, tolerance: float, limit:
     point = point._replace(s=jnp.where(first, jnp.maximum(-local.g, PUSH), point.s))
     state = state._replace(scale=scale)
     theta, phi = _measured(state, point, local, box, elastic)
-    state = state._replace(limits=chosen(first, (1e4 * jnp.maximum(1, theta), 1e-4 * jnp.maximum(1, theta)), state.limits))
+    state = state._replace(limits=chosen(first, (1e2 * jnp.maximum(1, theta), 1e-4 * jnp.maximum(1, theta)), state.limits))
     local = local._replace(df=jnp.where(elastic, 0.0, local.df))
     done = polish.completed(point, local, state.active, box)
     point = chosen(mode == Mode.POLISH, done, point)
