@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-SMALL = 24
+SMALL = 8
 SINGULAR = 1e-14
 
 

@@ -123,14 +123,17 @@ def _matrix(system: System) -> Any:
 def solved(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[Any, Any, Any]:
     """Solve, and make the solution accurate."""
     H, Jc, Jg, Dc, Dg, weight, _ = system
-    dx, dy, dz = _once(system, factor, r1, r2, r3)
-    for _ in range(REFINEMENTS):
+
+    def closer(_: int, found: tuple) -> tuple:
+        dx, dy, dz = found
         e1 = r1 - times(H, dx) - transposed(Jc, dy) - transposed(Jg, dz)
         e2 = r2 - times(Jc, dx) + Dc * dy
         e3 = jnp.where(weight > 0, r3 - times(Jg, dx) + Dg * dz, 0.0)
         more = _once(system, factor, e1, e2, e3)
-        dx, dy, dz = dx + more[0], dy + more[1], dz + more[2]
-    return dx, dy, dz
+        return dx + more[0], dy + more[1], dz + more[2]
+
+    nothing = tuple(jnp.zeros_like(r) for r in (r1, r2, r3))
+    return jax.lax.fori_loop(0, 1 + REFINEMENTS, closer, nothing)
 
 
 def _once(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[Any, Any, Any]:

@@ -5,10 +5,15 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from argflux.programs.answers.status import Status
+from argflux.programs.solvers.barrier import search
 from argflux.programs.solvers.barrier.factor import Factor
 from argflux.programs.solvers.barrier.newton import System
-from argflux.programs.solvers.barrier.point import Point, Scale
+from argflux.programs.solvers.barrier.point import Bounds, Point, Scale
 from argflux.programs.solvers.barrier.search import Filter, Height
+
+MU = 0.1
+PROMISING = 1e-3
 
 
 class Mode(enum.IntEnum):
@@ -38,7 +43,7 @@ class Step(NamedTuple):
 
 
 class State(NamedTuple):
-    """One entry of the batch does not look at another's."""
+    """A batch under way; no entry looks at another's."""
 
     mode: Any
     passing: Any  # the next trial point is taken as it is
@@ -47,25 +52,28 @@ class State(NamedTuple):
     plain: Step  # the step before second-order corrections
     system: System
     factor: Factor
-    right: Any  # of stationarity
-    rows: tuple  # violations that a second-order correction takes down
+    right: Any  # the right side of stationarity
+    rows: tuple  # violations that the step is to take down, of equalities and inequalities
     values: tuple  # c and g at the point
     at: Height
     filter: Filter
     mu: Any
     delta: Any
-    floor: Any
+    floor: Any  # the least multiple of the identity that is added
     scale: Scale
-    limits: tuple  # the largest violation allowed, and the one called small
+    limits: tuple  # the largest violation allowed, and the largest called small
     trials: Any
     corrections: Any
-    left: tuple  # barrier parameter and violation when restoration began
-    stillness: Any  # how far restoration is from a stationary point, relative to the violation
     boosts: Any
+    corrected: Any  # the violation after the last correction
+    begun: tuple  # barrier parameter and violation when restoration began
+    stillness: Any  # how far restoration is from a stationary point, relative to the violation
     active: Active
+    resume: Point  # where to go on if polishing comes to nothing
+    promise: Any  # the error at which polishing is tried next
+    polishes: Any
     best: Point
     error: Any
-    polishes: Any
     iterations: Any
     steps: Any
     status: Any
@@ -77,3 +85,53 @@ def chosen(where: Any, new: Any, old: Any) -> Any:
         parts = [chosen(where, a, b) for a, b in zip(new, old, strict=True)]
         return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
     return jnp.where(where, new, old)
+
+
+def still(point: Point) -> Step:
+    """No step at all."""
+    one = jnp.ones(point.x.shape[-1])
+    return Step(Point(*[jnp.zeros_like(a) for a in point]), one, one)
+
+
+def initial(x: Any, bad: Any, p: int, m: int, box: Bounds) -> State:
+    """The state before the first evaluation, at points inside the bounds."""
+    n, batch = x.shape
+    zeros = lambda *shape: jnp.zeros((*shape, batch))
+    one, no, none = zeros() + 1, jnp.zeros(batch, bool), jnp.zeros(batch, jnp.int32)
+    low, high = jnp.where(box.has_lower, one, 0.0), jnp.where(box.has_upper, one, 0.0)
+    point = Point(x, zeros(m) + 1, zeros(p), zeros(m) + 1, low, high)
+    rows = (zeros(p), zeros(m))
+    return State(
+        mode=jnp.where(bad, jnp.int32(Mode.DONE), jnp.int32(Mode.CALIBRATE)),
+        passing=~no,
+        point=point,
+        step=still(point),
+        plain=still(point),
+        system=System(zeros(n, n), zeros(p, n), zeros(m, n), zeros(p), zeros(m), zeros(m), zeros(p)),
+        factor=Factor(zeros(n + p, n + p), zeros(n + p) + 1),
+        right=zeros(n),
+        rows=rows,
+        values=rows,
+        at=Height(zeros(), zeros(), zeros()),
+        filter=search.empty(batch),
+        mu=MU * one,
+        delta=zeros(),
+        floor=zeros(),
+        scale=Scale(one, zeros(p) + 1, zeros(m) + 1),
+        limits=(jnp.inf * one, zeros()),
+        trials=none,
+        corrections=none,
+        boosts=none,
+        corrected=zeros(),
+        begun=(MU * one, zeros()),
+        stillness=jnp.inf * one,
+        active=Active(zeros(m) > 1, zeros(n) > 1, zeros(n) > 1),
+        resume=point,
+        promise=PROMISING * one,
+        polishes=none,
+        best=point,
+        error=jnp.inf * one,
+        iterations=none,
+        steps=none,
+        status=jnp.where(bad, jnp.int32(Status.BAD_DATA), jnp.int32(Status.ITERATION_LIMIT)),
+    )
