@@ -38,10 +38,19 @@ class Problem:
         self.n = len(self.start)
         flat = lambda tree: jnp.zeros(0) if tree is None else ravel_pytree(tree)[0].astype(jnp.float64)
         whole = lambda x: jnp.asarray(source.objective(back(x), source.args), jnp.float64).reshape(())
-        limited = isinstance(source, sif2jax._problem.AbstractConstrainedMinimisation | sif2jax._problem.AbstractConstrainedQuadraticProblem) if False else hasattr(source, "constraint")
+        limited = (
+            isinstance(
+                source,
+                sif2jax._problem.AbstractConstrainedMinimisation | sif2jax._problem.AbstractConstrainedQuadraticProblem,
+            )
+            if False
+            else hasattr(source, "constraint")
+        )
         parts = (lambda x: source.constraint(back(x))) if limited else (lambda x: (None, None))
         c, g = (lambda x: flat(parts(x)[0])), (lambda x: -flat(parts(x)[1]))
-        self.p, self.m = (len(jax.eval_shape(f, self.start)) if False else jax.eval_shape(f, self.start).shape[0] for f in (c, g))
+        self.p, self.m = (
+            len(jax.eval_shape(f, self.start)) if False else jax.eval_shape(f, self.start).shape[0] for f in (c, g)
+        )
         self.form = NonlinearForm(self.n, self.p, self.m, whole, c if self.p else None, g if self.m else None)
         bounds = source.bounds
         low, high = (flat(b) for b in bounds) if bounds is not None else (None, None)
@@ -122,15 +131,33 @@ def main(names: list[str]) -> None:
         try:
             row = solved(problem)
         except Exception as error:
-            row = {"problem": problem.name, "n": problem.n, "status": type(error).__name__ + str(error)[:200], "objective": np.nan, "primal": np.nan, "violation": np.nan, "known": problem.expected, "iterations": -1, "seconds": np.nan,"p":problem.p,"m":problem.m}
+            row = {
+                "problem": problem.name,
+                "n": problem.n,
+                "status": type(error).__name__ + str(error)[:200],
+                "objective": np.nan,
+                "primal": np.nan,
+                "violation": np.nan,
+                "known": problem.expected,
+                "iterations": -1,
+                "seconds": np.nan,
+                "p": problem.p,
+                "m": problem.m,
+            }
         signal.alarm(0)
         row["reached"] = reached(row, row["known"])
         rows.append(row)
-        out.write(json.dumps(row) + "\n"); out.flush()
-        mark = "" if row["reached"] else "<---" 
-        if row["status"] == "SOLVED" and not row["violation"] < 1e-6: mark += " KKT"
-        print(f"{row['problem']:10} n {row['n']:3} p {row['p']:3} m {row['m']:3} {row['status']:18} it {row['iterations']:4} f {row['objective']:.8e} known {row['known']} viol {row['primal']:.1e} {row['violation']:.1e} {row['seconds']:.1f}s {mark}", flush=True)
-        if len(rows) % 40 == 0: jax.clear_caches()
+        out.write(json.dumps(row) + "\n")
+        out.flush()
+        mark = "" if row["reached"] else "<---"
+        if row["status"] == "SOLVED" and not row["violation"] < 1e-6:
+            mark += " KKT"
+        print(
+            f"{row['problem']:10} n {row['n']:3} p {row['p']:3} m {row['m']:3} {row['status']:18} it {row['iterations']:4} f {row['objective']:.8e} known {row['known']} viol {row['primal']:.1e} {row['violation']:.1e} {row['seconds']:.1f}s {mark}",
+            flush=True,
+        )
+        if len(rows) % 40 == 0:
+            jax.clear_caches()
     print(sum(r["reached"] for r in rows), "of", len(rows))
 
 

@@ -91,6 +91,15 @@ linearised(nonlinear_p, None, _tangent, _pull)
 
 def solve_nonlinear(form: NonlinearForm, blocks: NonlinearBlocks, options: dict[str, Any], start: Start) -> Solution:
     """Solve one program from a start, in the fields of all programs, as vectors."""
+    return _first(form, _bound(form, blocks, options, start))
+
+
+def solved_point(form: NonlinearForm, blocks: NonlinearBlocks, options: dict[str, Any], start: Start) -> Point:
+    """The solution of one program as a batch of one."""
+    return _point(_bound(form, blocks, options, start))
+
+
+def _bound(form: NonlinearForm, blocks: NonlinearBlocks, options: dict[str, Any], start: Start) -> list:
     if unknown := [name for name, value in options.items() if name not in KNOWN and value is not None]:
         got = f"{unknown[0]}={options[unknown[0]]!r} for a nonlinear program"
         raise ArgumentError(got, f"options among {', '.join(KNOWN)}", f"leave {unknown[0]} out", where="Program")
@@ -100,8 +109,10 @@ def solve_nonlinear(form: NonlinearForm, blocks: NonlinearBlocks, options: dict[
     limits = float(given["tolerance"]), int(given["max_iterations"])
     settings = Settings(*limits, given["on_failure"], start.duals is not None)
     point = [jax.lax.stop_gradient(part) for part in (start.x, *(start.duals or ()))]
-    operands = vary_together([jax.lax.expand_dims(x, (0,)) for x in (blocks.lower, blocks.upper, *blocks.operands, *point)])
-    return _first(form, nonlinear_p.bind(*operands, form=form, settings=settings))
+    operands = vary_together(
+        [jax.lax.expand_dims(x, (0,)) for x in (blocks.lower, blocks.upper, *blocks.operands, *point)]
+    )
+    return nonlinear_p.bind(*operands, form=form, settings=settings)
 
 
 def _first(form: NonlinearForm, batch: list) -> Solution:

@@ -52,16 +52,21 @@ class Plan(Formulation):
         return self._lay_out(flat, constant)
 
     def _solve_nonlinear(self, form: NonlinearForm, blocks: NonlinearBlocks, start: Any) -> Solution:
-        if start is None:
-            begin = Start(start_within(blocks.lower, blocks.upper))
-        elif isinstance(start, Solution):
-            known = self.start_vectors(start)
-            begin = Start(known.x, (known.y, known.z, known.z_lower, known.z_upper))
-        else:
-            begin = Start(start_vector(self.variable, start))
+        begin = self.begin(blocks, start)
         found = solve_nonlinear(form, blocks, self.options, begin)
         check_outcome(form, blocks, begin, found.status, self.kink)
         return found
+
+    def begin(self, blocks: NonlinearBlocks, start: Any) -> Start:
+        """Where the search for a solution of a nonlinear program starts: an earlier one, a tree like the variable, or
+        `None` for a point within the bounds.
+        """
+        if start is None:
+            return Start(start_within(blocks.lower, blocks.upper))
+        if not isinstance(start, Solution):
+            return Start(start_vector(self.variable, start))
+        known = self.start_vectors(start)
+        return Start(known.x, (known.y, known.z, known.z_lower, known.z_upper))
 
     def _solve_group(self, group: Group, blocks: Blocks, start: Any) -> Solution:
         if start is None:

@@ -238,6 +238,7 @@ class Program:
         objective: Callable | None = None,
         equality: Callable | None = None,
         inequality: Callable | None = None,
+        start: Any = None,
         **named: Any,
     ) -> Directions:
         """Return how the solution moves when parameters or functions move in given directions.
@@ -249,6 +250,7 @@ class Program:
                 of minimising `objective + t · direction` with respect to t at 0.
             equality: likewise, a tree like the values of `equality`.
             inequality: likewise.
+            start: as for `solve`.
             **named: parameters by name.
 
         Example:
@@ -264,15 +266,19 @@ class Program:
         values = self._match(params, named)
         directions = {"objective": objective, "equality": equality, "inequality": inequality}
         given = {what: direction for what, direction in directions.items() if direction is not None}
-        return forward(self._source, self._options, values, {} if tangents is None else tangents, given)
+        moving = {} if tangents is None else tangents
+        return forward(self._plan(values), self._source, values, moving, given, start)
 
-    def reverse_differentiate(self, *params: Any, cotangents: dict[str, Any], **named: Any) -> Sensitivities:
+    def reverse_differentiate(
+        self, *params: Any, cotangents: dict[str, Any], start: Any = None, **named: Any
+    ) -> Sensitivities:
         """Pull a direction of the solution back to the parameters and to the coefficients of the functions.
 
         Args:
             *params: the parameters, as for `solve`.
             cotangents: derivatives of a loss with respect to fields of the solution, by their names (`x`, `y`, `z`,
                 `z_lower`, `z_upper`, `objective`), trees like them; absent ones are zero.
+            start: as for `solve`.
             **named: parameters by name.
 
         Returns:
@@ -287,7 +293,7 @@ class Program:
             ([0.0, -0.5], [0.0, 1.0])
         """
         values = self._match(params, named)
-        return reverse(self._plan(values), self.parameters, values, cotangents)
+        return reverse(self._plan(values), self.parameters, values, cotangents, start)
 
     def _match(self, params: tuple, named: dict[str, Any]) -> tuple:
         values = match(self.parameters, params, named, repr(self), self.defaults)

@@ -77,8 +77,11 @@ def test_starts(x64):
 
 
 def test_tolerance_and_limit(x64):
-    rough = Program(WELL, 2, inequality=BALL, max_iterations=1)
-    assert int(rough.solve(jnp.ones(2)).status) == Status.ITERATION_LIMIT
+    valley = lambda x, a: (a - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+    found = Program(valley, 2, max_iterations=2).solve(1.0, start=jnp.array([-1.2, 1.0]))
+    assert (int(found.status), int(found.iterations)) == (Status.ITERATION_LIMIT, 2)
+    far = Program(valley, 2).solve(1.0, start=jnp.array([-1.2, 1.0]))
+    np.testing.assert_allclose(far.x, [1.0, 1.0], atol=1e-9)
 
 
 def run_of(*args, start=None, y=None, **kwargs):
@@ -129,7 +132,6 @@ def test_kinks_are_named():
     program = Program(lambda x, y: jnp.sum(jnp.abs(x - y)) + 0.1 * jnp.sum(jnp.exp(x)), 2)
     with pytest.warns(UserWarning, match="no derivative everywhere: `abs` at test_functions.py:"):
         program.solve(jnp.ones(2))
-    assert int(program.solve(jnp.ones(2) * -20.0).status) != Status.BAD_DATA
     smooth = Program(lambda x, y: jnp.sum(jnp.abs(x + 9.0) + jnp.exp(-x) - y), 2, lower=-5.0)
     assert int(smooth.solve(jnp.ones(2)).status) == Status.SOLVED
 

@@ -149,7 +149,9 @@ def rank_flags(W, C, active, fixed, unit, doubtful) -> list[np.ndarray]:
         free = np.flatnonzero(fixed[i] == 0)
         rows = (C[i] * unit[i])[active[i] > 0][:, free]
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        _, values, right = np.linalg.svd(rows / np.where(norms > 0, norms, 1.0)) if rows.size else (0, [], np.eye(len(free)))
+        _, values, right = (
+            np.linalg.svd(rows / np.where(norms > 0, norms, 1.0)) if rows.size else (0, [], np.eye(len(free)))
+        )
         rank = int(np.sum(np.greater(values, NULL)))
         curved = (W[i] * unit[i][:, None] * unit[i])[np.ix_(free, free)]
         along = right[rank:]

@@ -58,6 +58,22 @@ def reverse_function(form: NonlinearForm, wanted: tuple[bool, ...], shapes: tupl
     return form.made[key]
 
 
+def adjoint_function(form: NonlinearForm) -> Doubled:
+    """The answers x, dual and bound of the conditions, which are their own adjoint, to cotangents of these fields.
+
+    It takes the bounds and operands, the fields of a `Point`, and the cotangents.
+    """
+    if "adjoint" not in form.made:
+        shapes = ((form.n,), (form.rows,), (form.n,))
+        form.made["adjoint"] = Doubled(lambda *all: _adjoint(form, all), shapes, 3)
+    return form.made["adjoint"]
+
+
+def _adjoint(form: NonlinearForm, arrays: tuple) -> Step:
+    given, at, seeds = _taken_apart(len(arrays) - 9, arrays)
+    return solve_conditions(form, given, at, Step(*seeds))
+
+
 def _taken_apart(count: int, arrays: tuple) -> tuple[Given, Point, tuple]:
     rest = arrays[count:]
     at = Point(*rest[:6])

@@ -15,6 +15,10 @@ from argflux.programs.forms.double import double_primitive
 Shapes = tuple[tuple[int, ...], ...]
 
 
+class Made(dict[Any, Any]):
+    """What was made once of something that lasts, by key; no tree for JAX, which would look inside."""
+
+
 @dataclass(frozen=True, eq=False)
 class Doubled:
     """A function of arrays with a batch axis, 1 where it is shared, that is traced in float64 where it is lowered.
@@ -28,7 +32,7 @@ class Doubled:
     function: Callable[..., Sequence]
     shapes: Shapes
     linear: int = 0
-    made: dict[Any, "Doubled"] = field(default_factory=dict, repr=False)
+    made: Made = field(default_factory=Made, repr=False)
 
     def __call__(self, *operands: Any) -> list[jax.Array]:
         """Bind the primitive; the results have the dtype of the first floating operand."""

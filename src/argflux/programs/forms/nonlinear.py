@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from argflux.autodiff import gradient
+from argflux.programs.forms.doubled import Made
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class NonlinearForm:
     objective: Callable
     equality: Callable | None = None
     inequality: Callable | None = None
-    made: dict[Any, Any] = field(default_factory=dict, repr=False)
+    made: Made = field(default_factory=Made, repr=False)
 
     @property
     def rows(self) -> int:

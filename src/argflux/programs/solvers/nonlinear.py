@@ -106,9 +106,7 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
         error, least = jnp.max(residuals, 1), jnp.max(best.residuals, 1)
         better = jnp.where(first, best.round == 1, best.going & (error < least))
         put = lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-        kept, known, left = jax.tree.map(
-            put, (trial, seen, residuals), (best.trial, best.seen, best.residuals)
-        )
+        kept, known, left = jax.tree.map(put, (trial, seen, residuals), (best.trial, best.seen, best.residuals))
         going = jnp.where(first, best.going, better) & ~(jnp.max(left, 1) <= EXACT)
         following = jax.tree.map(
             lambda now, then: jnp.where(best.round == 0, now, then), point, newton(form, lower, upper, kept, known)
@@ -153,7 +151,9 @@ def newton(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: Seen
     wrong = wrong & (lower < upper)
     fixed = jnp.where(wrong, 0, trial.fixed)
     fixed = jnp.where(~held & (x > upper), 1, jnp.where(~held & (x < lower), -1, fixed))
-    side = jnp.where(lower == upper, bound, jnp.where(trial.fixed > 0, jnp.maximum(bound, 0.0), jnp.minimum(bound, 0.0)))
+    side = jnp.where(
+        lower == upper, bound, jnp.where(trial.fixed > 0, jnp.maximum(bound, 0.0), jnp.minimum(bound, 0.0))
+    )
     return Trial(x, dual, side, ((on & ~leaves) | joins).astype(jnp.int32), fixed.astype(jnp.int32))
 
 

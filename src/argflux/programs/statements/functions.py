@@ -69,21 +69,25 @@ class Statement:
                 taken[what] = Always(taken[what])
         return cls(names, defaults, **taken)
 
-    def nudged(self, directions: dict[str, Callable]) -> "Statement":
-        """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
-        if absent := [what for what in directions if getattr(self, what) is None]:
+    def directions(self, given: dict[str, Callable]) -> dict[str, Callable]:
+        """Directions of some of the functions, as functions of `(x, *params)` in the order of the parameters."""
+        if absent := [what for what in given if getattr(self, what) is None]:
             raise ArgumentError(
                 f"a direction of {absent[0]}, which the program has not",
                 "directions of functions that state the program",
                 f"leave it out, or state the program with a {absent[0]}",
                 where="forward_differentiate",
             )
+        for what, direction in given.items():
+            check_function(direction, what)
+        return {what: ordered(direction, what, self.names, self.defaults) for what, direction in given.items()}
+
+    def nudged(self, directions: dict[str, Callable]) -> "Statement":
+        """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
+        along = self.directions(directions)
 
         def moved(what: str) -> Any:
-            function = getattr(self, what)
-            if what in directions:
-                check_function(directions[what], what)
-            direction = ordered(directions.get(what), what, self.names, self.defaults)
+            function, direction = getattr(self, what), along.get(what)
             if function is None or direction is None:
                 return function and (lambda x, t, *params: function(x, *params))
             add = lambda t, value, slope: value + t.astype(value.dtype) * slope

@@ -79,7 +79,9 @@ def nonlinear_form(
 
     x = jax.ShapeDtypeStruct((variable.size,), "float64")
     absent = lambda what: what != "objective" and not layouts[what]
-    traced = {what: None if absent(what) or f is None else Traced.of(called(f), x, structs) for what, f in functions.items()}
+    traced = {
+        what: None if absent(what) or f is None else Traced.of(called(f), x, structs) for what, f in functions.items()
+    }
     captured = list({id(const): const for t in traced.values() if t for const in t.captured}.values())
     count = sum(2 if _is_complex(struct) else 1 for struct in structs)
     places = {id(const): count + i for i, const in enumerate(captured)}
@@ -152,7 +154,9 @@ def start_vector(variable: Layout, start: Any) -> jax.Array:
     where, todo = "Program.solve", "pass a point like the variable, or an earlier solution of the program"
     leaves, treedef = jax.tree.flatten(start)
     if treedef != variable.treedef:
-        raise ShapeError(f"start=… of the tree {treedef}", f"a tree {variable.treedef}, like the variable", todo, where=where)
+        raise ShapeError(
+            f"start=… of the tree {treedef}", f"a tree {variable.treedef}, like the variable", todo, where=where
+        )
     for leaf, wanted, name in zip(leaves, variable.leaves, variable.names, strict=True):
         if not is_array(leaf) and not isinstance(leaf, int | float):
             raise DtypeError(f"start=… that holds a {type(leaf).__name__}", "real numbers", todo, where=where)

@@ -60,9 +60,7 @@ def _assembled(state: State, trial: Trial, fresh: Any, elastic: Any, box: Bounds
     below, above = gaps(point.x, box)
     diagonal = jnp.where(box.has_lower, point.zl / below, 0.0) + jnp.where(box.has_upper, point.zu / above, 0.0)
     Dc, Dg = elastic * jnp.ones_like(point.y), point.s / point.z + elastic
-    system = masked(
-        local, jnp.where(calibrating, 0.0, diagonal), box.free, Dc, Dg, jnp.where(calibrating, 0.0, 1 / Dg)
-    )
+    system = masked(local, jnp.where(calibrating, 0.0, diagonal), box.free, Dc, Dg, jnp.where(calibrating, 0.0, 1 / Dg))
     held, (h1, h2, h3) = polish.equations(point, local, state.active, box)
     system, factor, delta, good = regularised(chosen(polishing, held, system), state.delta, state.floor, fresh)
     forces = jnp.where(box.has_lower, mu / below, 0.0) - jnp.where(box.has_upper, mu / above, 0.0)
