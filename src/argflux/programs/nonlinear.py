@@ -1,26 +1,23 @@
 """The primitive `nonlinear_p`: local solutions of a batch of nonlinear programs, and their derivatives."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from argflux.autodiff import gradient
-from argflux.errors import ArgumentError, DataError
-from argflux.jaxpr import Tracer, vary_together
+from argflux.errors import ArgumentError
+from argflux.jaxpr import vary_together
 from argflux.programs.answers.solution import Residuals, Solution, spoiled
-from argflux.programs.answers.status import Status
-from argflux.programs.derivatives.nonlinear import Point, forward_function, reverse_function
+from argflux.programs.derivatives.conditions import Point
+from argflux.programs.derivatives.nonlinear import forward_function, reverse_function
 from argflux.programs.forms.double import double_primitive
-from argflux.programs.forms.doubled import Doubled
-from argflux.programs.forms.nonlinear import NonlinearForm, each
+from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.linearised import fold, linearised, zeros
 from argflux.programs.solvers.nonlinear import NonlinearJudged, solve_nonlinear_points
 from argflux.programs.statements.blocks import check_limits
-from argflux.programs.statements.nonlinear import NonlinearBlocks, Start
+from argflux.programs.statements.nonlinear import NonlinearBlocks
+from argflux.programs.statements.starts import Start
 
-FUNCTIONS = ("objective", "equality", "inequality")
 KNOWN = ("tolerance", "max_iterations", "on_failure")
 TOLERANCE, MAX_ITERATIONS = 1e-8, 500
 
@@ -47,7 +44,7 @@ def _run(*operands, form: NonlinearForm, settings: Settings) -> list:
     if settings.on_failure == "nan":
         failed = best.mode == 0
         fields = [spoiled(a, jnp.broadcast_to(failed.reshape(-1, *[1] * (a.ndim - 1)), a.shape)) for a in best[:4]]
-        best = NonlinearJudged(*fields, *best[4:-1], jnp.where(failed, jnp.int32(3), best.mode))
+        best = NonlinearJudged._make([*fields, *best[4:-1], jnp.where(failed, jnp.int32(3), best.mode)])
     return list(best)
 
 
@@ -105,9 +102,9 @@ def _bound(form: NonlinearForm, blocks: NonlinearBlocks, options: dict[str, Any]
         raise ArgumentError(got, f"options among {', '.join(KNOWN)}", f"leave {unknown[0]} out", where="Program")
     given = {"tolerance": TOLERANCE, "max_iterations": MAX_ITERATIONS, "on_failure": "zero"}
     given |= {name: value for name, value in options.items() if value is not None}
-    check_limits(*given.values(), ("zero", "nan"), where="Program")
-    limits = float(given["tolerance"]), int(given["max_iterations"])
-    settings = Settings(*limits, given["on_failure"], start.duals is not None)
+    tolerance, limit, on_failure = (given[name] for name in KNOWN)
+    check_limits(tolerance, limit, on_failure, ("zero", "nan"), where="Program")
+    settings = Settings(float(tolerance), int(limit), on_failure, start.duals is not None)
     point = [jax.lax.stop_gradient(part) for part in (start.x, *(start.duals or ()))]
     operands = vary_together(
         [jax.lax.expand_dims(x, (0,)) for x in (blocks.lower, blocks.upper, *blocks.operands, *point)]
@@ -127,55 +124,6 @@ def _first(form: NonlinearForm, batch: list) -> Solution:
         objective=best.objective,
         status=best.status,
         iterations=best.iterations,
-        residuals=Residuals(*[jax.lax.stop_gradient(best.residuals[i]) for i in range(3)]),
+        residuals=Residuals(*map(jax.lax.stop_gradient, best.residuals)),
         regularity=best.regularity,
     )
-
-
-def check_outcome(form: NonlinearForm, blocks: NonlinearBlocks, start: Start, status: Any, kink: str) -> None:
-    """Outside `jit`, refuse bounds and functions that are no numbers at the start, and say where a kink may be why.
-
-    Raises:
-        ArgumentError: for a lower bound above the upper one.
-        DataError: naming the function, or the bound, that is not finite.
-    """
-    if isinstance(status, Tracer) or int(status) == Status.SOLVED:
-        return
-    if int(status) == Status.BAD_DATA:
-        lower, upper = blocks.lower, blocks.upper
-        if bool(jnp.any(lower > upper)):
-            got = "a lower bound above the upper one"
-            raise ArgumentError(got, "lower <= upper", "swap or widen the bounds", where="Program")
-        for name, bound in (("lower", lower), ("upper", upper)):
-            if bool(jnp.any(jnp.isnan(bound))):
-                raise DataError(f"{name} with NaN", "numbers", "clean the parameters first", where="Program")
-        todo = "pass a `start=` where the functions and their derivatives are finite, or bounds that keep off"
-        operands = [jnp.expand_dims(x, 0) for x in (jnp.clip(start.x, lower, upper), *blocks.operands)]
-        for name, finite in zip(FUNCTIONS, values_function(form)(*operands), strict=True):
-            if not bool(finite[0]):
-                raise DataError(f"an {name} that is not finite at the start", "numbers", todo, where="Program")
-        raise DataError("derivatives that are not finite at the start", "numbers", todo, where="Program")
-    if kink:
-        text = f"a program that ended as {Status(int(status)).name}, and functions that have no derivative everywhere"
-        todo = "a kink at the solution cannot be met; write |e| <= t and max(a, b) <= t as inequalities"
-        warnings.warn(f"Program: got {text}: {kink}; {todo}", stacklevel=5)
-
-
-def values_function(form: NonlinearForm) -> Doubled:
-    """Whether the values and first derivatives of the objective, equalities and inequalities are finite: 1 or 0."""
-
-    def one(x: jax.Array, *operands: Any) -> tuple:
-        there = [(f, size) for f, size in ((form.equality, form.p), (form.inequality, form.m))]
-        value, slope = form.objective(x, *operands), gradient(lambda x: form.objective(x, *operands), x)[0]
-        told = [jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))]
-        for f, size in there:
-            if f is None or not size:
-                told.append(jnp.bool_(True))
-                continue
-            moved = jax.vmap(lambda e, f=f: jax.jvp(lambda x: f(x, *operands), (x,), (e,))[1])(jnp.eye(form.n))
-            told.append(jnp.all(jnp.isfinite(f(x, *operands))) & jnp.all(jnp.isfinite(moved)))
-        return tuple(flag.astype(jnp.float64) for flag in told)
-
-    if "values" not in form.made:
-        form.made["values"] = Doubled(lambda *arrays: each(one, *arrays), ((), (), ()))
-    return form.made["values"]

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from argflux.autodiff import withgradient
+from argflux.programs.derivatives.conditions import Point
 from argflux.programs.derivatives.kkt import Step
-from argflux.programs.derivatives.nonlinear import Point, adjoint_function
+from argflux.programs.derivatives.nonlinear import adjoint_function
 from argflux.programs.nonlinear import solved_point
 from argflux.programs.plan import Plan
 from argflux.programs.statements.layout import Layout, join
@@ -16,7 +17,7 @@ from argflux.programs.statements.nonlinear import NonlinearBlocks
 
 
 class Pulled(NamedTuple):
-    """Derivatives of a loss with respect to constant and linear terms that functions may gain, as vectors and matrices."""
+    """Derivatives of a loss with respect to constant and linear terms that a function may gain."""
 
     constant: Any
     linear: Any
@@ -68,8 +69,8 @@ def coefficients(plan: Plan, params: tuple, start: Any, cotangents: dict[str, An
     cost = cotangents["objective"] * (at.mode[0] > 0).astype(x.dtype)
     constant = cost * dual - w.dual[0] * at.active[0].astype(dual.dtype)
     linear = constant[:, None] * x - dual[:, None] * dx
-    parts = [Pulled(constant[some], linear[some]) for some in (slice(0, form.p), slice(form.p, None))]
-    return Pulled(cost, cost * x - dx), *parts
+    equal, below = (Pulled(constant[some], linear[some]) for some in (slice(0, form.p), slice(form.p, None)))
+    return Pulled(cost, cost * x - dx), equal, below
 
 
 def _point(plan: Plan, params: tuple, start: Any) -> tuple[NonlinearBlocks, Point]:

@@ -14,13 +14,15 @@ from argflux.programs.coned import solve_coned
 from argflux.programs.cones.members import put_together, told_apart
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.matrices import solve_lp, solve_qp
-from argflux.programs.nonlinear import check_outcome, solve_nonlinear
+from argflux.programs.nonlinear import solve_nonlinear
+from argflux.programs.outcomes import check_outcome
 from argflux.programs.parts import join, pick
 from argflux.programs.statements.extract import Blocks
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout
-from argflux.programs.statements.nonlinear import NonlinearBlocks, Start, start_vector, start_within
+from argflux.programs.statements.nonlinear import NonlinearBlocks
 from argflux.programs.statements.sparsity import Group
+from argflux.programs.statements.starts import Start, start_vector, start_within
 from argflux.programs.statements.wellformed import check_parts, stated_as_functions
 
 

@@ -108,7 +108,8 @@ def _along(
         time = (t,) if nudged is not source else ()
         values = (*time, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
         used = plan or Plan.of(nudged.formulate(values), options)
-        solution = used.solve(*used.extract(values), begin)
+        constant, parts = used.extract(values)
+        solution = used.solve(constant, parts, begin)
         return {name: getattr(solution, name) for name in FIELDS}
 
     return Directions(**jax.jvp(run, (time, start), (jnp.ones_like(time), moving))[1])
@@ -147,7 +148,8 @@ def _of_functions(plan: Plan, dparams: dict, pulled: tuple, dblocks: Any) -> Sen
     objective = Coefficients(pulled[0].constant, plan.variable.tree(pulled[0].linear))
     layouts = plan.equality, plan.inequality
     rows = [at and Coefficients(at.tree(p.constant), p.linear) for at, p in zip(layouts, pulled[1:], strict=True)]
-    return Sensitivities(dparams, objective, *rows, *map(plan.variable.tree, (dblocks.lower, dblocks.upper)))
+    tree = plan.variable.tree
+    return Sensitivities(dparams, objective, rows[0], rows[1], tree(dblocks.lower), tree(dblocks.upper))
 
 
 def _sort(plan: Plan, dparams: dict, dconstant: jax.Array, dparts: tuple[Blocks, ...]) -> Sensitivities:

@@ -1,4 +1,4 @@
-"""Nonlinear programs with parameters, as rows that the tests walk: whatever is known of their solutions in closed form."""
+"""Nonlinear programs with parameters, as rows that the tests walk, and what is known of their solutions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -47,7 +47,7 @@ def test_derivatives(row, x64):
     theta, _ = ravel_pytree(floats(row.params))
     rng = np.random.default_rng(0)
     direction, weights = jnp.asarray(rng.normal(size=theta.shape)), jnp.asarray(rng.normal(size=run(theta).shape))
-    value, along = jax.jvp(run, (theta,), (direction,))
+    _, along = jax.jvp(run, (theta,), (direction,))
     scalar = lambda theta: weights @ run(theta)
     (slope,), (mine,) = jax.vjp(run, theta)[1](weights), af.gradient(scalar, theta)
     np.testing.assert_allclose(slope, mine, rtol=1e-9, atol=1e-9)

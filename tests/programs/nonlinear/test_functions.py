@@ -98,7 +98,7 @@ BAD = {
     "smoothing": (run_of(WELL, 2, smoothing=1.0), ArgumentError, "smoothing=1.0 for a nonlinear program"),
     "closest": (run_of(WELL, 2, on_failure="closest"), ArgumentError, "'closest'.*'zero', 'nan'"),
     "integers": (run_of(WELL, jnp.arange(2)), DtypeError, "integer variables are not supported"),
-    "start shape": (run_of(WELL, 2, start=jnp.ones(3)), ShapeError, r"Program.solve: got a start of shape \[3\].*\[2\]"),
+    "start shape": (run_of(WELL, 2, start=jnp.ones(3)), ShapeError, r"got a start of shape \[3\].*\[2\]"),
     "start tree": (run_of(WELL, 2, start={"x": 1.0}), ShapeError, "a tree .* like the variable"),
     "start text": (run_of(WELL, 2, start="zero"), DtypeError, "a start.* str|holds a str"),
     "NaN": (run_of(WELL, 2, y=NAN), DataError, "an objective that is not finite at the start"),

@@ -59,10 +59,12 @@ def test_weakly_active_bounds_are_held(x64):
 
 BROKEN = {
     "a row twice": (
-        lambda x, a: jnp.sum(jnp.cosh(x - a)), {"equality": lambda x, a: jnp.stack([x @ x - 1.0, 3 - 3 * x @ x])}, dependent
+        lambda x, a: jnp.sum(jnp.cosh(x - a)),
+        {"equality": lambda x, a: jnp.stack([x @ x - 1.0, 3 - 3 * x @ x])}, dependent,
     ),
     "two inequalities, the same": (
-        lambda x, a: jnp.sum(jnp.exp(x - a)), {"inequality": lambda x, a: jnp.stack([x @ x - 1.0, 2 * x @ x - 2.0])}, dependent
+        lambda x, a: jnp.sum(jnp.exp(x - a)),
+        {"inequality": lambda x, a: jnp.stack([x @ x - 1.0, 2 * x @ x - 2.0])}, dependent,
     ),
     "three rows through a point": (
         lambda x, a: jnp.exp(x[0] - a[0]) + x[1],

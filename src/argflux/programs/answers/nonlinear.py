@@ -143,7 +143,7 @@ def is_clearly_regular(trial: Trial, seen: Seen) -> jax.Array:
 
 
 def rank_flags(W, C, active, fixed, unit, doubtful) -> list[np.ndarray]:
-    """Flags of `Regularity` for dependent active rows, and for curvature along them that is not positive; on the host."""
+    """Flags of `Regularity` for dependent active rows, and for curvature along them that is not positive, by NumPy."""
     flags = np.zeros(len(doubtful), np.int32)
     for i in np.flatnonzero(doubtful):
         free = np.flatnonzero(fixed[i] == 0)

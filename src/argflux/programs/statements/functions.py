@@ -154,8 +154,8 @@ class Statement:
 
         def run(params: tuple) -> tuple:
             given = self._bounds(variable, params)
-            sides = [jnp.full(variable.size, end, variable.dtype) if x is None else x for x, end in given]
-            return jnp.zeros((), variable.dtype), (NonlinearBlocks(*sides, operands(params)),)
+            low, high = (jnp.full(variable.size, end, variable.dtype) if x is None else x for x, end in given)
+            return jnp.zeros((), variable.dtype), (NonlinearBlocks(low, high, operands(params)),)
 
         rows = layouts["equality"], layouts["inequality"]
         kind, kink = found[worst].kind, next((f.kind.kink for f in found.values() if f.kind.kink), "")
