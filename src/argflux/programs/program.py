@@ -26,14 +26,15 @@ OPTIONS = ("solver", "tolerance", "max_iterations", "on_failure", "smoothing")
 
 @explained
 class Program:
-    """A linear or quadratic program stated as functions: `program(*params)` is its minimiser.
+    """A program stated as functions: `program(*params)` is its minimiser.
 
     minimise `objective(x, *params)` subject to `equality(x, *params) = 0`, `inequality(x, *params) ≤ 0` and
     `lower ≤ x ≤ upper`.
 
-    The class of the program is found by walking the functions: the objective must be linear or convex quadratic in
-    x and the constraints affine, while parameters may enter in any way. The matrices are extracted exactly, and
-    independent parts of large programs are found and solved side by side. A program works under `jit`, `vmap`,
+    The class of the program is found by walking the functions; parameters may enter in any way. With an objective that
+    is linear or convex quadratic in x, and affine constraints, it is linear or quadratic, or over cones: the matrices
+    are extracted exactly, and independent parts of large programs are found and solved side by side. Anything else that
+    has two derivatives is a nonlinear program, and its solution a local one. A program works under `jit`, `vmap`,
     `af.gradient`, `jax.grad` and `jax.jvp`, to second order. With one parameter it is a layer of a `Chain` and
     gets the whole batch; `af.ProgramLayer` maps it over examples and holds parameters that are learned.
 
@@ -50,11 +51,13 @@ class Program:
             parameters that returns one; `-inf` is no bound.
         upper: likewise.
         **options: `solver`, `tolerance`, `max_iterations`, `on_failure` and, for linear programs, `smoothing`, as
-            for `solve_qp` and `solve_lp`.
+            for `solve_qp` and `solve_lp`. Nonlinear programs have `tolerance` (1e-8), `max_iterations` (500) and
+            `on_failure`, "zero" or "nan".
 
     Raises:
         ArgumentError: if the functions do not name the same parameters, or for an unknown option.
-        NonlinearError: when first called, if the program is of another class; names the operation and its line.
+        NonlinearError: when first called, for members of cones beside functions that a program over cones cannot
+            hold; names the operation and its line.
         ShapeError: when first called, for an objective that is no number or an empty variable.
 
     Source:
@@ -215,7 +218,9 @@ class Program:
         Args:
             *params: trees of arrays; Python numbers with a point are arrays too, everything else is fixed.
             start: optional; an earlier solution of this program, to start from. Of a program over cones one that is
-                near saves the solver's iterations.
+                near saves the solver's iterations. Of a nonlinear program also a point, a tree like the variable, which
+                is moved inside the bounds; without one it starts at zero, moved inside the bounds by 1 or to their
+                middle.
             **named: parameters by name.
 
         Returns:
@@ -225,6 +230,8 @@ class Program:
 
         Raises:
             ArgumentError: naming parameters that are missing, unknown or given twice.
+            ShapeError: for a start of another shape.
+            DataError: outside `jit`, for functions that are not finite at the start.
         """
         values = self._match(params, named)
         plan = self._plan(values)

@@ -46,7 +46,7 @@ def solve_nonlinear_points(
     bad = ~jnp.all((lower <= upper) & (lower < jnp.inf) & (upper > -jnp.inf), 1)
     lower, upper = jnp.where(bad[:, None], -jnp.inf, lower), jnp.where(bad[:, None], jnp.inf, upper)
     start = jnp.clip(jnp.where(jnp.isfinite(start), start, 0.0), lower, upper)
-    options = {"tolerance": min(1e-9, tolerance), "max_iterations": max_iterations, "duals": duals}
+    options = {"tolerance": min(1e-9, tolerance / 10), "max_iterations": max_iterations, "duals": duals}
     found = barrier_points(form, operands, start, lower, upper, **options)
     best = refined(form, operands, start, lower, upper, found)
     status = jnp.where(bad, jnp.int32(Status.BAD_DATA), found.status)
