@@ -35,11 +35,11 @@ def _by_columns(K: Any, n: int) -> tuple[Factor, Any, Any]:
         below = A[1:, 0] / safe
         A = A[1:, 1:] - below[:, None] * A[0, 1:]
         columns.append(jnp.concatenate([jnp.zeros((j + 1, *d.shape)), below]) if j + 1 < size else jnp.zeros_like(K[0]))
-        pivots.append(safe)
+        pivots.append(d)
     d = jnp.stack(pivots)
     up = jnp.all(d[:n] > SINGULAR * diagonal[:n], 0)
     down = jnp.all(d[n:] < 0, 0)
-    return Factor(jnp.stack(columns, 1), d), up, down
+    return Factor(jnp.stack(columns, 1), jnp.where(d == 0, 1.0, d)), up, down
 
 
 def _solve_by_columns(factor: Factor, right: Any) -> Any:

@@ -17,7 +17,7 @@ DECREASES = 4
 ACCEPTABLE = 1e-7
 ENOUGH = 0.9
 STATIONARY = 1e-6
-FALLEN = 1e20
+FALLEN = 1e18
 FURTHER = 1e-2
 
 
@@ -56,8 +56,7 @@ def _recorded(state: State, trial: Trial, descending: Any, tolerance: float, box
     state = state._replace(
         best=chosen(record, trial.point, state.best), error=jnp.where(record, error, state.error), boosts=boosts
     )
-    size = largest(trial.point.x)
-    fallen = descending & ((trial.local.f < -FALLEN) | (size > FALLEN)) & (trial.theta <= STATIONARY * size)
+    fallen = descending & (trial.local.f < -FALLEN) & (trial.theta <= STATIONARY * largest(trial.point.x))
     state = ended(state, fallen, Status.DUAL_INFEASIBLE)
     promising = record & (error <= jnp.maximum(state.promise, tolerance))
     return polish.begun(state, promising, trial.point, box)
