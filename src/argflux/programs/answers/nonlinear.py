@@ -14,6 +14,7 @@ from argflux.programs.forms.nonlinear import NonlinearForm, each
 
 NEAR, WEAK, CLOSE = 1e-9, 1e-7, 1e-4
 NULL, CLEAR = 1e-9, 1e-8
+ROUNDED = 1e-6  # a hundred millionth of this part of a sum is what rounding leaves of it
 TINY = 1e-300
 DENSE_LIMIT = 600
 
@@ -75,7 +76,7 @@ def look(form: NonlinearForm, operands: tuple, trial: Trial, floors: Floors) -> 
     unit = jnp.maximum(abs(trial.x), jnp.minimum(jnp.where(width > 0, width, 1.0), 1.0))
     reach = jnp.maximum(times(abs(C), unit), floors.reach)
     pull = transposed_times(C, trial.dual)
-    terms = [slope - pull, transposed_times(abs(C), abs(trial.dual)), trial.bound, times(abs(W), unit)]
+    terms = [slope - pull, transposed_times(abs(C), abs(trial.dual)), trial.bound, ROUNDED * times(abs(W), unit)]
     push = jnp.max(jnp.stack([jnp.max(abs(term) * unit, 1) for term in terms]), 0)
     push = jnp.maximum(push, floors.push)[:, None]
     return Seen(slope, values, W, C, unit, jnp.maximum(reach, TINY), jnp.maximum(push, TINY))

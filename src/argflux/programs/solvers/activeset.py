@@ -6,7 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.programs.answers.nonlinear import CLOSE, DENSE_LIMIT, Floors, Seen, Trial, active_set, look, violations
+from argflux.programs.answers.nonlinear import (
+    CLOSE,
+    DENSE_LIMIT,
+    TINY,
+    Floors,
+    Seen,
+    Trial,
+    active_set,
+    look,
+    violations,
+)
 from argflux.programs.forms.form import transposed_times
 from argflux.programs.forms.nonlinear import NonlinearForm
 
@@ -70,7 +80,8 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
 
 def _floors(seen: Seen) -> Floors:
     least = lambda a: jnp.minimum(jnp.where(jnp.isfinite(a), a, 1.0), 1.0)
-    return Floors(least(seen.push[:, 0]), least(jnp.maximum(jnp.max(abs(seen.C), 2, initial=0.0), abs(seen.values))))
+    push = jnp.where(seen.push[:, 0] > TINY, seen.push[:, 0], 1.0)
+    return Floors(least(push), least(jnp.maximum(jnp.max(abs(seen.C), 2, initial=0.0), abs(seen.values))))
 
 
 def newton(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: Seen) -> Trial:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from argflux.programs.answers.nonlinear import (
     DENSE_LIMIT,
+    NEAR,
     Trial,
     active_set,
     is_clearly_regular,
@@ -56,8 +57,11 @@ def solve_nonlinear_points(
 def _judged(form, operands, lower, upper, best: Best, status, iterations, tolerance: float) -> NonlinearJudged:
     trial, seen = best.trial, best.seen
     active, fixed = active_set(form, lower, upper, trial, seen)
-    held = jnp.where(active > 0, trial.dual, 0.0), jnp.where(fixed != 0, trial.bound, 0.0)
-    trial = Trial(trial.x, *held, active, fixed)
+    bound = jnp.where(
+        fixed > 0, jnp.maximum(trial.bound, 0.0), jnp.where(fixed < 0, jnp.minimum(trial.bound, 0.0), 0.0)
+    )
+    nothing = (active == 0) & (abs(trial.dual) * seen.weight <= NEAR)
+    trial = Trial(trial.x, jnp.where(nothing, 0.0, trial.dual), bound, active, fixed)
     sound = jnp.all(jnp.isfinite(trial.x), 1) & jnp.all(jnp.isfinite(seen.slope), 1)
     exact = sound & (jnp.max(best.residuals, 1) <= tolerance)
     decided = (status == int(Status.BAD_DATA)) | (status == int(Status.DUAL_INFEASIBLE))
