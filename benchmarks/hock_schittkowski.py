@@ -12,7 +12,8 @@ violation of the optimality conditions by JAX's derivatives, beside the largest 
 rows of each problem that are meant the other way round, which the best objectives known confirm.
 """
 
-import json, pathlib
+import json
+import pathlib
 import signal
 import sys
 import time
@@ -155,7 +156,8 @@ def table(names: tuple = ()) -> list[dict]:
             rows.append(row(problem))
         finally:
             signal.alarm(0)
-        with pathlib.Path("/tmp/hA/rows.jsonl").open("a") as f: f.write(json.dumps(rows[-1]) + "\n")
+        with pathlib.Path("/tmp/hA/rows.jsonl").open("a") as f:
+            f.write(json.dumps(rows[-1]) + "\n")
         print(" ".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in rows[-1].values()), flush=True)
         if len(rows) % KEPT == 0:
             jax.clear_caches()
@@ -172,7 +174,9 @@ def main() -> None:
         rows = table()
     reached = sum(r["reached"] for r in rows)
     wrong = [r["problem"] for r in rows if r["status"] == "SOLVED" and r["error"] > FEASIBLE]
-    title = f"Best objective known reached on {reached} of {len(rows)}; called solved and not optimal: {wrong or 'none'}"
+    title = (
+        f"Best objective known reached on {reached} of {len(rows)}; called solved and not optimal: {wrong or 'none'}"
+    )
     publish("sif2jax", title, rows, ("sif2jax",))
 
 

@@ -20,7 +20,7 @@ SHARE = 0.99
 LARGE = 1e3
 
 
-def directed(state: State, trial: Trial, fresh: Any, corrected: Any, box: Bounds) -> State:
+def directed(state: State, trial: Trial, fresh: Any, corrected: Any, box: Bounds, warm: bool) -> State:
     """Give new directions to the instances that are `fresh` and to those that are `corrected`."""
     calibrating = fresh & state.passing
     polishing = state.mode == Mode.POLISH
@@ -33,7 +33,7 @@ def directed(state: State, trial: Trial, fresh: Any, corrected: Any, box: Bounds
     ds = -state.rows[1] - times(state.system.Jg, dx) + elastic * dz
     dzl = jnp.where(box.has_lower & ~zero, (mu - point.zl * dx) / below - point.zl, 0.0)
     dzu = jnp.where(box.has_upper & ~zero, (mu + point.zu * dx) / above - point.zu, 0.0)
-    dy = jnp.where(calibrating & (largest(dy) > LARGE), 0.0, dy)
+    dy = jnp.where(calibrating & (warm | (largest(dy) > LARGE)), 0.0, dy)
     stay = lambda a: jnp.where(calibrating, 0.0, a)
     change = Point(stay(dx), jnp.where(zero, 0.0, ds), dy, stay(dz), dzl, dzu)
     step = _within(state, change, zero, box)
@@ -60,9 +60,7 @@ def _assembled(state: State, trial: Trial, fresh: Any, elastic: Any, box: Bounds
     below, above = gaps(point.x, box)
     diagonal = jnp.where(box.has_lower, point.zl / below, 0.0) + jnp.where(box.has_upper, point.zu / above, 0.0)
     Dc, Dg = elastic * jnp.ones_like(point.y), point.s / point.z + elastic
-    system = masked(
-        local, jnp.where(calibrating, 0.0, diagonal), box.free, Dc, Dg, jnp.where(calibrating, 0.0, 1 / Dg)
-    )
+    system = masked(local, jnp.where(calibrating, 0.0, diagonal), box.free, Dc, Dg, jnp.where(calibrating, 0.0, 1 / Dg))
     held, (h1, h2, h3) = polish.equations(point, local, state.active, box)
     system, factor, delta, good = regularised(chosen(polishing, held, system), state.delta, state.floor, fresh)
     forces = jnp.where(box.has_lower, mu / below, 0.0) - jnp.where(box.has_upper, mu / above, 0.0)
