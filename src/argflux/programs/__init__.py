@@ -20,6 +20,7 @@ from argflux.programs.sets.families import birkhoff, box_section, transport
 from argflux.programs.sets.polyhedron import Polyhedron, affine, box, halfspace, increasing, simplex
 from argflux.programs.sets.projection import project
 from argflux.programs.sets.ranking import soft_rank, soft_sort
+from argflux.programs.statements.formulation import ProgramKind
 from argflux.programs.statements.wellformed import NonlinearError
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Polyhedron",
     "Program",
     "ProgramError",
+    "ProgramKind",
     "ProgramLayer",
     "Regularity",
     "Residuals",

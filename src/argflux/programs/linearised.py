@@ -14,7 +14,7 @@ from argflux.programs.forms.arrays import namespace
 SMOOTH = 4
 
 
-def linearised(solve_p: Primitive, blocks: int, tangent: Callable, pull: Callable) -> None:
+def linearised(solve_p: Primitive, blocks: int | None, tangent: Callable, pull: Callable) -> None:
     """Give a primitive that solves programs its derivatives, in JAX and in our own engine.
 
     The first four outputs have derivatives. What is linear in the directions is bound as one equation of a primitive
@@ -22,7 +22,7 @@ def linearised(solve_p: Primitive, blocks: int, tangent: Callable, pull: Callabl
 
     Args:
         solve_p: its outputs are those of `tangent`, and further ones that have no derivative.
-        blocks: how many of its operands, the first, it has derivatives with respect to.
+        blocks: how many of its operands, the first, it has derivatives with respect to; `None` for all of them.
         tangent: `tangent(operands, outputs, directions, **params)` is the derivative of the first four outputs in the
             directions of the operands, which are numbers or `None` where an operand is an integer.
         pull: `pull(operands, outputs, seeds, wanted, **params)` are the cotangents of the wanted operands, `None` for
@@ -32,7 +32,8 @@ def linearised(solve_p: Primitive, blocks: int, tangent: Callable, pull: Callabl
 
     def jvp(primals, tangents, **params):
         ys = solve_p.bind(*primals, **params)
-        moved = tuple(i < blocks and not isinstance(t, ad.Zero) for i, t in enumerate(tangents))
+        known = len(primals) if blocks is None else blocks
+        moved = tuple(i < known and not isinstance(t, ad.Zero) for i, t in enumerate(tangents))
         given = [t for t, on in zip(tangents, moved, strict=True) if on]
         dots = tangent_p.bind(*primals, *ys, *given, moved=moved, **params)
         return ys, [*dots, *[ad.Zero(jax.typeof(y).to_tangent_aval()) for y in ys[SMOOTH:]]]

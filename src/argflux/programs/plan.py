@@ -12,12 +12,17 @@ from argflux.programs.answers.solution import Solution, check_start
 from argflux.programs.boxed import solve_boxed
 from argflux.programs.coned import solve_coned
 from argflux.programs.cones.members import put_together, told_apart
+from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.matrices import solve_lp, solve_qp
+from argflux.programs.nonlinear import solve_nonlinear
+from argflux.programs.outcomes import check_outcome
 from argflux.programs.parts import join, pick
 from argflux.programs.statements.extract import Blocks
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout
+from argflux.programs.statements.nonlinear import NonlinearBlocks
 from argflux.programs.statements.sparsity import Group
+from argflux.programs.statements.starts import Start, start_vector, start_within
 from argflux.programs.statements.wellformed import check_parts, stated_as_functions
 
 
@@ -33,8 +38,10 @@ class Plan(Formulation):
         return cls(**vars(formulation), options=options)
 
     @leaves_its_status
-    def solve(self, constant: jax.Array, parts: tuple[Blocks, ...], start: Any = None) -> Solution:
+    def solve(self, constant: jax.Array, parts: tuple, start: Any = None) -> Solution:
         """Solve given matrices and lay the solution out as the user's trees."""
+        if self.nonlinear is not None:
+            return self._lay_out(self._solve_nonlinear(self.nonlinear, parts[0], start), constant)
         vectors = self.start_vectors(start)
         with stated_as_functions():
             if self.groups:
@@ -45,6 +52,23 @@ class Plan(Formulation):
             else:
                 flat = self._solve_blocks(parts[0], vectors)
         return self._lay_out(flat, constant)
+
+    def _solve_nonlinear(self, form: NonlinearForm, blocks: NonlinearBlocks, start: Any) -> Solution:
+        begin = self.begin(blocks, start)
+        found = solve_nonlinear(form, blocks, self.options, begin)
+        check_outcome(form, blocks, begin, found.status, self.kink)
+        return found
+
+    def begin(self, blocks: NonlinearBlocks, start: Any) -> Start:
+        """Where the search for a solution of a nonlinear program starts: an earlier one, a tree like the variable, or
+        `None` for a point within the bounds.
+        """
+        if start is None:
+            return Start(start_within(blocks.lower, blocks.upper))
+        if not isinstance(start, Solution):
+            return Start(start_vector(self.variable, start))
+        known = self.start_vectors(start)
+        return Start(known.x, (known.y, known.z, known.z_lower, known.z_upper))
 
     def _solve_group(self, group: Group, blocks: Blocks, start: Any) -> Solution:
         if start is None:

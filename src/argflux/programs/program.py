@@ -16,6 +16,7 @@ from argflux.programs.files.write import write_contents
 from argflux.programs.plan import Plan
 from argflux.programs.sensitivities import Directions, Sensitivities, forward, reverse
 from argflux.programs.statements.filed import Filed
+from argflux.programs.statements.formulation import ProgramKind
 from argflux.programs.statements.functions import Statement
 from argflux.programs.statements.parameters import match, signature_key
 
@@ -25,14 +26,15 @@ OPTIONS = ("solver", "tolerance", "max_iterations", "on_failure", "smoothing")
 
 @explained
 class Program:
-    """A linear or quadratic program stated as functions: `program(*params)` is its minimiser.
+    """A program stated as functions: `program(*params)` is its minimiser.
 
     minimise `objective(x, *params)` subject to `equality(x, *params) = 0`, `inequality(x, *params) ≤ 0` and
     `lower ≤ x ≤ upper`.
 
-    The class of the program is found by walking the functions: the objective must be linear or convex quadratic in
-    x and the constraints affine, while parameters may enter in any way. The matrices are extracted exactly, and
-    independent parts of large programs are found and solved side by side. A program works under `jit`, `vmap`,
+    The class of the program is found by walking the functions; parameters may enter in any way. With an objective that
+    is linear or convex quadratic in x, and affine constraints, it is linear or quadratic, or over cones: the matrices
+    are extracted exactly, and independent parts of large programs are found and solved side by side. Anything else that
+    has two derivatives is a nonlinear program, and its solution a local one. A program works under `jit`, `vmap`,
     `af.gradient`, `jax.grad` and `jax.jvp`, to second order. With one parameter it is a layer of a `Chain` and
     gets the whole batch; `af.ProgramLayer` maps it over examples and holds parameters that are learned.
 
@@ -49,11 +51,13 @@ class Program:
             parameters that returns one; `-inf` is no bound.
         upper: likewise.
         **options: `solver`, `tolerance`, `max_iterations`, `on_failure` and, for linear programs, `smoothing`, as
-            for `solve_qp` and `solve_lp`.
+            for `solve_qp` and `solve_lp`. Nonlinear programs have `tolerance` (1e-8), `max_iterations` (500) and
+            `on_failure`, "zero" or "nan".
 
     Raises:
         ArgumentError: if the functions do not name the same parameters, or for an unknown option.
-        NonlinearError: when first called, if the program is of another class; names the operation and its line.
+        NonlinearError: when first called, for members of cones beside functions that a program over cones cannot
+            hold; names the operation and its line.
         ShapeError: when first called, for an objective that is no number or an empty variable.
 
     Source:
@@ -186,6 +190,20 @@ class Program:
         given = dict(zip(self.parameters, params, strict=False)) | named
         write_contents(self._source.replaced(given), Path(path))
 
+    def kind(self, *params: Any, **named: Any) -> ProgramKind:
+        """Return the class of the program at such parameters: "LP", "QP", "cone" or "nonlinear", with a `why`.
+
+        Raises:
+            ArgumentError: naming parameters that are missing, unknown or given twice.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from argflux.programs import Program
+            >>> Program(lambda x, p: jnp.sum(jnp.exp(x)) - p @ x, variable=2).kind(jnp.ones(2))
+            'nonlinear'
+        """
+        return self._plan(self._match(params, named)).kind
+
     def __call__(self, *params: Any, **named: Any) -> Any:
         """Return the minimiser, a tree like the variable, at parameters given in order or by name.
 
@@ -200,7 +218,9 @@ class Program:
         Args:
             *params: trees of arrays; Python numbers with a point are arrays too, everything else is fixed.
             start: optional; an earlier solution of this program, to start from. Of a program over cones one that is
-                near saves the solver's iterations.
+                near saves the solver's iterations. Of a nonlinear program also a point, a tree like the variable, which
+                is moved inside the bounds; without one it starts at zero, moved inside the bounds by 1 or to their
+                middle.
             **named: parameters by name.
 
         Returns:
@@ -210,6 +230,8 @@ class Program:
 
         Raises:
             ArgumentError: naming parameters that are missing, unknown or given twice.
+            ShapeError: for a start of another shape.
+            DataError: outside `jit`, for functions that are not finite at the start.
         """
         values = self._match(params, named)
         plan = self._plan(values)
@@ -223,6 +245,7 @@ class Program:
         objective: Callable | None = None,
         equality: Callable | None = None,
         inequality: Callable | None = None,
+        start: Any = None,
         **named: Any,
     ) -> Directions:
         """Return how the solution moves when parameters or functions move in given directions.
@@ -234,6 +257,7 @@ class Program:
                 of minimising `objective + t · direction` with respect to t at 0.
             equality: likewise, a tree like the values of `equality`.
             inequality: likewise.
+            start: as for `solve`.
             **named: parameters by name.
 
         Example:
@@ -249,15 +273,19 @@ class Program:
         values = self._match(params, named)
         directions = {"objective": objective, "equality": equality, "inequality": inequality}
         given = {what: direction for what, direction in directions.items() if direction is not None}
-        return forward(self._source, self._options, values, {} if tangents is None else tangents, given)
+        moving = {} if tangents is None else tangents
+        return forward(self._plan(values), self._source, values, moving, given, start)
 
-    def reverse_differentiate(self, *params: Any, cotangents: dict[str, Any], **named: Any) -> Sensitivities:
+    def reverse_differentiate(
+        self, *params: Any, cotangents: dict[str, Any], start: Any = None, **named: Any
+    ) -> Sensitivities:
         """Pull a direction of the solution back to the parameters and to the coefficients of the functions.
 
         Args:
             *params: the parameters, as for `solve`.
             cotangents: derivatives of a loss with respect to fields of the solution, by their names (`x`, `y`, `z`,
                 `z_lower`, `z_upper`, `objective`), trees like them; absent ones are zero.
+            start: as for `solve`.
             **named: parameters by name.
 
         Returns:
@@ -272,7 +300,7 @@ class Program:
             ([0.0, -0.5], [0.0, 1.0])
         """
         values = self._match(params, named)
-        return reverse(self._plan(values), self.parameters, values, cotangents)
+        return reverse(self._plan(values), self.parameters, values, cotangents, start)
 
     def _match(self, params: tuple, named: dict[str, Any]) -> tuple:
         values = match(self.parameters, params, named, repr(self), self.defaults)

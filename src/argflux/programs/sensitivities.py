@@ -12,6 +12,7 @@ from argflux.autodiff import pullback
 from argflux.errors import ArgumentError, DtypeError, ShapeError
 from argflux.kinds import shortened
 from argflux.programs.forms.pattern import Sparse
+from argflux.programs.nudges import along_functions, coefficients
 from argflux.programs.plan import Plan
 from argflux.programs.statements.extract import Blocks
 from argflux.tree import is_complex, is_differentiable
@@ -39,7 +40,8 @@ class Coefficients(eqx.Module):
             value and a column for every unknown for constraints (zero where independent parts have no entry, and
             a BCOO matrix of the same entries for constraints that are kept sparse).
         quadratic: for the objective, with respect to P in `x'Px / 2`: `(n, n)`, BCOO where it is kept sparse, `(n,)`
-            where it was found to be diagonal, `None` for a linear program.
+            where it was found to be diagonal, `None` for a linear program and for nonlinear ones, whose constant and
+            linear coefficients are those of terms that the functions may gain.
     """
 
     constant: Any
@@ -70,11 +72,34 @@ class Sensitivities(eqx.Module):
 
 
 def forward(
-    source: Any, options: dict, params: tuple, tangents: dict[str, Any], directions: dict[str, Callable]
+    plan: Plan, source: Any, params: tuple, tangents: dict[str, Any], directions: dict[str, Callable], begin: Any = None
 ) -> Directions:
-    """Differentiate along `params + t tangents` and `functions + t directions` with respect to t at 0."""
+    """Differentiate along `params + t tangents` and `functions + t directions` with respect to t at 0, from a start."""
     _check_names(tangents, source.names, "tangents")
-    nudged = source.nudged(directions)
+    if directions and plan.nonlinear is None:
+        return _along(source, plan.options, params, tangents, directions, begin)
+    functions = source.directions(directions) if directions else {}
+    found = _along(source, plan.options, params, tangents, {}, begin, plan) if tangents or not functions else None
+    if not functions:
+        assert found is not None
+        return found
+    moved = along_functions(plan, params, begin, functions)
+    if found is None:
+        return Directions(**moved)
+    return jax.tree.map(jnp.add, found, Directions(**moved))
+
+
+def _along(
+    source: Any,
+    options: dict,
+    params: tuple,
+    tangents: dict[str, Any],
+    directions: dict[str, Callable],
+    begin: Any,
+    plan: Plan | None = None,
+) -> Directions:
+    """Solve the program of moved parameters and functions, by its plan if that is known."""
+    nudged = source if plan is not None else source.nudged(directions)
     start = {name: params[source.names.index(name)] for name in tangents}
     moving = {name: _match(start[name], tangent, f"tangents of {name!r}") for name, tangent in tangents.items()}
     time = jnp.zeros(())
@@ -82,14 +107,17 @@ def forward(
     def run(t: jax.Array, moved: dict[str, Any]) -> dict[str, Any]:
         time = (t,) if nudged is not source else ()
         values = (*time, *(moved.get(name, value) for name, value in zip(source.names, params, strict=True)))
-        plan = Plan.of(nudged.formulate(values), options)
-        solution = plan.solve(*plan.extract(values))
+        used = plan or Plan.of(nudged.formulate(values), options)
+        constant, parts = used.extract(values)
+        solution = used.solve(constant, parts, begin)
         return {name: getattr(solution, name) for name in FIELDS}
 
     return Directions(**jax.jvp(run, (time, start), (jnp.ones_like(time), moving))[1])
 
 
-def reverse(plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[str, Any]) -> Sensitivities:
+def reverse(
+    plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[str, Any], begin: Any = None
+) -> Sensitivities:
     """Pull cotangents of a solution's fields back to the coefficients, and from these to the parameters."""
     _check_names(cotangents, FIELDS, "cotangents")
     for name, value in zip(names, params, strict=True):
@@ -99,7 +127,7 @@ def reverse(plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[
     (constant, parts), to_params = pullback(lambda *params: plan.extract(params), *params)
 
     def run(constant: jax.Array, parts: tuple) -> dict[str, Any]:
-        solution = plan.solve(constant, parts)
+        solution = plan.solve(constant, parts, begin)
         return {name: getattr(solution, name) for name in FIELDS}
 
     fields, to_parts = pullback(run, constant, parts)
@@ -110,7 +138,18 @@ def reverse(plan: Plan, names: tuple[str, ...], params: tuple, cotangents: dict[
     }
     _, dconstant, dparts = to_parts(dfields)
     dparams = dict(zip(names, to_params((dconstant, dparts))[1:], strict=True))
+    if plan.nonlinear is not None:
+        return _of_functions(plan, dparams, coefficients(plan, params, begin, dfields), dparts[0])
     return _sort(plan, dparams, dconstant, dparts)
+
+
+def _of_functions(plan: Plan, dparams: dict, pulled: tuple, dblocks: Any) -> Sensitivities:
+    """Lay out the derivatives of terms that the functions of a nonlinear program may gain."""
+    objective = Coefficients(pulled[0].constant, plan.variable.tree(pulled[0].linear))
+    layouts = plan.equality, plan.inequality
+    rows = [at and Coefficients(at.tree(p.constant), p.linear) for at, p in zip(layouts, pulled[1:], strict=True)]
+    tree = plan.variable.tree
+    return Sensitivities(dparams, objective, rows[0], rows[1], tree(dblocks.lower), tree(dblocks.upper))
 
 
 def _sort(plan: Plan, dparams: dict, dconstant: jax.Array, dparts: tuple[Blocks, ...]) -> Sensitivities:

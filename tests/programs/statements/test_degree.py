@@ -167,6 +167,7 @@ if hasattr(jax.lax, "polynomial"):  # JAX 0.12
 
 
 OPAQUE = {"argflux_kkt", "argflux_cone_kkt", "argflux_solve_tangent", "argflux_cone_tangent"}
+OPAQUE |= {"argflux_nonlinear_tangent", "argflux_doubled"}
 UNTRIED = {"half precision", "own rule", "conjugate gradients"}
 UNTRIED |= {"linear call", "ragged product", "ragged square"}  # JAX does not map these
 

@@ -8,7 +8,9 @@ class Status(enum.IntEnum):
 
     `PRIMAL_INFEASIBLE`: no point meets the constraints, whether or not the objective also falls without bound in
     some direction. `DUAL_INFEASIBLE`: there are such points, and the objective falls without bound among them.
-    `BAD_DATA`: numbers that are not finite, `lower > upper`, or a P that is not positive semidefinite.
+    `LOCALLY_INFEASIBLE`: a nonlinear program ended at a point around which none violates the constraints less.
+    `BAD_DATA`: numbers that are not finite, `lower > upper`, a P that is not positive semidefinite, or functions of a
+    nonlinear program that are not finite at the start.
 
     Example:
         >>> from argflux.programs import Status
@@ -22,6 +24,7 @@ class Status(enum.IntEnum):
     ITERATION_LIMIT = 3
     NUMERICAL_ERROR = 4
     BAD_DATA = 5
+    LOCALLY_INFEASIBLE = 6
 
     @property
     def reason(self) -> str:
@@ -36,6 +39,7 @@ _REASONS = {
     Status.ITERATION_LIMIT: "the iteration limit was reached",
     Status.NUMERICAL_ERROR: "the linear algebra broke down",
     Status.BAD_DATA: "the data are not finite, contradict themselves or are not convex",
+    Status.LOCALLY_INFEASIBLE: "no point nearby violates the constraints less",
 }
 
 
@@ -44,6 +48,7 @@ WORSE = (
     Status.DUAL_INFEASIBLE,
     Status.ITERATION_LIMIT,
     Status.NUMERICAL_ERROR,
+    Status.LOCALLY_INFEASIBLE,
     Status.PRIMAL_INFEASIBLE,
     Status.BAD_DATA,
 )
@@ -55,7 +60,9 @@ class Regularity(enum.IntFlag):
 
     `LICQ`: active constraints are linearly dependent, so the duals are not unique. `STRICT_COMPLEMENTARITY`: an
     active constraint has a zero dual, so the derivative jumps there. `NON_UNIQUE`: the primal solution is not
-    unique. At such points the derivatives are those of least norm. `LICQ` and `NON_UNIQUE` are looked for in sparse
+    unique. `SECOND_ORDER`, of nonlinear programs: the Hessian of the Lagrangian is not positive along the active
+    constraints, so the point need not be a strict local minimiser: it may be a saddle, or one of many solutions. At
+    points that fail one, the derivatives are those of least norm. `LICQ` and `NON_UNIQUE` are looked for in sparse
     programs of any size, and in dense ones of at most 600 unknowns and rows.
 
     Example:
@@ -68,3 +75,4 @@ class Regularity(enum.IntFlag):
     LICQ = 1
     STRICT_COMPLEMENTARITY = 2
     NON_UNIQUE = 4
+    SECOND_ORDER = 8

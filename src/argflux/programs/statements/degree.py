@@ -1,7 +1,7 @@
 """The degree of a traced function in its variable, found by an abstract walk over the jaxpr."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from argflux.autodiff.linear import is_linear
@@ -11,6 +11,8 @@ from argflux.jaxpr import ClosedJaxpr, Literal, called_program, closed, scan_cou
 
 NONLINEAR = 3
 _CUSTOM = ("custom_jvp_call", "custom_vjp_call", "linear_call")
+_KINKED = {"abs", "max", "min", "reduce_max", "reduce_min", "sort", "clamp", "sign", "floor", "ceil", "round"}
+_KINKED |= {"argmax", "argmin", "cummax", "cummin", "top_k", "rem", "sqrt"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Kind:
         diagonal: whether the Hessian of every element is diagonal.
         cause: the primitive and the user's line at which the degree rose last.
         custom: whether a derivative rule of the user's lies on the way, which need not follow the value's structure.
+        kink: the first primitive on the way that has no derivative somewhere, and the user's line.
     """
 
     degree: int
@@ -31,6 +34,7 @@ class Kind:
     diagonal: bool = True
     cause: str = ""
     custom: bool = False
+    kink: str = ""
 
     @property
     def nonlinear(self) -> bool:
@@ -67,6 +71,24 @@ def _walk(jaxpr: ClosedJaxpr, inputs: Sequence[Kind], origin: Any) -> list[Kind]
 def _equation(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
     if all(kind.degree == 0 for kind in kinds):
         return [CONSTANT] * len(eqn.outvars)
+    found, kink = _kinds_of_outputs(eqn, kinds, origin), _kink(eqn, kinds, origin)
+    return [replace(kind, kink=kind.kink or kink) for kind in found] if kink else found
+
+
+def _kink(eqn: Any, kinds: list[Kind], origin: Any) -> str:
+    """The first primitive on the way to the results that has no derivative somewhere."""
+    if before := next((kind.kink for kind in kinds if kind.kink), ""):
+        return before
+    name = eqn.primitive.name
+    if name in _KINKED or (name in ("select_n", "cond") and kinds[0].degree):
+        return f"`{name}` at {user_line(eqn, origin)}"
+    inner = called_program(eqn) or (closed(eqn.params["jaxpr"]) if name == "scan" else None)
+    if inner is None or not any(kind.nonlinear for kind in kinds):
+        return ""
+    return next((kind.kink for kind in _walk(inner, kinds, origin or eqn) if kind.kink), "")
+
+
+def _kinds_of_outputs(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
     worst = max(kinds, key=lambda kind: kind.degree)
     if worst.nonlinear:
         return [worst] * len(eqn.outvars)
@@ -83,7 +105,7 @@ def _equation(eqn: Any, kinds: list[Kind], origin: Any) -> list[Kind]:
         found = [Kind(NONLINEAR)] * len(eqn.outvars)
     found = [_with_cause(kind, worst, eqn, origin) for kind in found]
     if name in _CUSTOM or any(kind.custom for kind in kinds):
-        return [Kind(kind.degree, None, not kind.degree, kind.cause, custom=True) for kind in found]
+        return [Kind(kind.degree, None, not kind.degree, kind.cause, True, kind.kink) for kind in found]
     return found
 
 
@@ -91,7 +113,7 @@ def _with_cause(kind: Kind, before: Kind, eqn: Any, origin: Any) -> Kind:
     if kind.cause or not kind.degree:
         return kind
     cause = before.cause if kind.degree <= before.degree else f"`{eqn.primitive.name}` at {user_line(eqn, origin)}"
-    return Kind(kind.degree, kind.token, kind.diagonal, cause)
+    return Kind(kind.degree, kind.token, kind.diagonal, cause, kink=kind.kink)
 
 
 def _size(atom: Any) -> int:

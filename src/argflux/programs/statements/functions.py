@@ -20,11 +20,13 @@ from argflux.programs.statements.degree import Kind, degrees
 from argflux.programs.statements.extract import Colours, Functions, extract
 from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout, join, variable_layout
+from argflux.programs.statements.nonlinear import NonlinearBlocks, nonlinear_form
 from argflux.programs.statements.parameters import default_dtype
 from argflux.programs.statements.signatures import ordered, parameter_names
 from argflux.programs.statements.wellformed import check_degree, check_function, check_outputs, refuse_dense
 
 FUNCTIONS = ("objective", "equality", "inequality")
+MOST = {"objective": 2, "equality": 1, "inequality": 1}
 
 
 class Found(NamedTuple):
@@ -67,21 +69,25 @@ class Statement:
                 taken[what] = Always(taken[what])
         return cls(names, defaults, **taken)
 
-    def nudged(self, directions: dict[str, Callable]) -> "Statement":
-        """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
-        if absent := [what for what in directions if getattr(self, what) is None]:
+    def directions(self, given: dict[str, Callable]) -> dict[str, Callable]:
+        """Directions of some of the functions, as functions of `(x, *params)` in the order of the parameters."""
+        if absent := [what for what in given if getattr(self, what) is None]:
             raise ArgumentError(
                 f"a direction of {absent[0]}, which the program has not",
                 "directions of functions that state the program",
                 f"leave it out, or state the program with a {absent[0]}",
                 where="forward_differentiate",
             )
+        for what, direction in given.items():
+            check_function(direction, what)
+        return {what: ordered(direction, what, self.names, self.defaults) for what, direction in given.items()}
+
+    def nudged(self, directions: dict[str, Callable]) -> "Statement":
+        """Add `t` times a function of `(x, *params)` to some of the functions, t a new first parameter."""
+        along = self.directions(directions)
 
         def moved(what: str) -> Any:
-            function = getattr(self, what)
-            if what in directions:
-                check_function(directions[what], what)
-            direction = ordered(directions.get(what), what, self.names, self.defaults)
+            function, direction = getattr(self, what), along.get(what)
             if function is None or direction is None:
                 return function and (lambda x, t, *params: function(x, *params))
             add = lambda t, value, slope: value + t.astype(value.dtype) * slope
@@ -116,10 +122,14 @@ class Statement:
             variable = variable_layout(self.variable(*params), default_dtype(params))
         found = {what: self._trace(what, variable, params) for what in FUNCTIONS}
         layouts = {what: found[what].layout for what in FUNCTIONS[1:]}
-        objective = found["objective"].kind
+        objective, cones = found["objective"].kind, _cones(layouts)
+        if worst := next((what for what in FUNCTIONS if found[what].kind.degree > MOST[what]), None):
+            for what in FUNCTIONS if cones else ():
+                check_degree(found[what].kind, what)
+            return self._nonlinear(variable, params, layouts, found, worst)
         curvature = "none" if objective.degree < 2 else "diagonal" if objective.diagonal else "dense"
         groups, colours, lasting = (), Colours(), not any(f.captured for f in found.values())
-        entries, cones = _entries(variable, layouts, curvature), _cones(layouts)
+        entries = _entries(variable, layouts, curvature)
         if entries > sparsity.WORTHWHILE:
             plain = lasting and not any(f.kind.custom for f in found.values())
             looked = self._look(variable, layouts, curvature, params) if plain and sparsity.available() else None
@@ -134,20 +144,38 @@ class Statement:
             zero = vary_like(jnp.zeros(variable.size, variable.dtype), *met, *captured)
             return extract(self.flat(variable, params), zero, curvature, groups, colours)
 
-        return Formulation(
-            curvature, variable, layouts["equality"], layouts["inequality"], groups, run, lasting, cones=cones
-        )
+        rows, why = (layouts["equality"], layouts["inequality"]), _why(objective, bool(cones))
+        return Formulation(curvature, variable, *rows, groups, run, lasting, cones=cones, cause=why)
+
+    def _nonlinear(self, variable: Layout, params: tuple, layouts: dict, found: dict, worst: str) -> Formulation:
+        functions = {what: getattr(self, what) for what in FUNCTIONS}
+        form, operands = nonlinear_form(functions, variable, layouts, params)
+        lasting = not any(f.captured for f in found.values())
+
+        def run(params: tuple) -> tuple:
+            given = self._bounds(variable, params)
+            low, high = (jnp.full(variable.size, end, variable.dtype) if x is None else x for x, end in given)
+            return jnp.zeros((), variable.dtype), (NonlinearBlocks(low, high, operands(params)),)
+
+        rows = layouts["equality"], layouts["inequality"]
+        kind, kink = found[worst].kind, next((f.kind.kink for f in found.values() if f.kind.kink), "")
+        words = "nonlinear" if kind.nonlinear else "quadratic"
+        cause = f"the {worst} is {words} in the variable, by {kind.cause}"
+        return Formulation("none", variable, *rows, (), run, lasting, nonlinear=form, cause=cause, kink=kink)
+
+    def _bounds(self, variable: Layout, params: tuple) -> list[tuple[Any, float]]:
+        """The bounds that there are, each with what says that there is none."""
+        bound = lambda f, what: f and variable.spread(_called(f, what, *params), f"Program {what}")
+        return [(bound(self.lower, "lower"), -jnp.inf), (bound(self.upper, "upper"), jnp.inf)]
 
     def flat(self, variable: Layout, params: tuple) -> Functions:
         """Write the functions in terms of the variable's vector."""
         vector = lambda f: f and (lambda x: join(jax.tree.leaves(f(variable.tree(x), *params)), x.dtype))
-        bound = lambda f, what: f and variable.spread(_called(f, what, *params), f"Program {what}")
         return Functions(
             lambda x: self.objective(variable.tree(x), *params).astype(x.dtype),
             vector(self.equality),
             vector(self.inequality),
-            bound(self.lower, "lower"),
-            bound(self.upper, "upper"),
+            *[bound for bound, _ in self._bounds(variable, params)],
         )
 
     def _trace(self, what: str, variable: Layout, params: tuple) -> Found:
@@ -162,9 +190,9 @@ class Statement:
         check_outputs(out, what)
         kinds = degrees(jaxpr, len(variable.leaves))
         worst = max(kinds, key=lambda kind: kind.degree, default=Kind(0))
-        check_degree(worst, what)
         diagonal, custom = all(kind.diagonal for kind in kinds), any(kind.custom for kind in kinds)
-        kind = Kind(worst.degree, None, diagonal, worst.cause, custom)
+        kink = next((kind.kink for kind in kinds if kind.kink), "")
+        kind = Kind(worst.degree, None, diagonal, worst.cause, custom, kink)
         return Found(kind, out, tuple(const for const in jaxpr.consts if isinstance(const, Tracer)))
 
     def _look(self, variable: Layout, layouts: dict[str, Layout | None], curvature: str, params: tuple) -> Any:
@@ -184,6 +212,15 @@ class Statement:
             return groups, curvature, Colours()
         colours = Colours(P and Coloured.hessian(P), *(M and Coloured.jacobian(M) for M in (A, G)))
         return (), "sparse" if P else curvature, colours
+
+
+def _why(objective: Kind, cones: bool) -> str:
+    """What makes a program one of its class, in words."""
+    if cones:
+        return "the inequalities hold members of cones"
+    if objective.degree < 2:
+        return "the objective and the constraints are affine in the variable"
+    return f"the objective is quadratic in the variable, by {objective.cause}; the constraints are affine"
 
 
 def _cones(layouts: dict[str, Layout | None]) -> tuple[Cone, ...]:

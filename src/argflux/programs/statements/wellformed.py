@@ -17,11 +17,6 @@ from argflux.programs.statements.blocks import has_wrong_numbers
 from argflux.programs.statements.degree import Kind
 from argflux.tree import named_leaves
 
-_HINTS = {
-    "abs": "write |e| ≤ t as two inequalities e ≤ t and -e ≤ t with a new variable t",
-    "max": "bound each argument by a new variable t and minimise t",
-    "stop_gradient": "take the variable out of `stop_gradient`",
-}
 _BLOCKS = {
     "P": "the second derivatives of the objective",
     "q": "the objective's slope at x = 0",
@@ -33,7 +28,7 @@ _BLOCKS = {
 
 
 class NonlinearError(ArgumentError):
-    """A program that is neither linear nor quadratic in its variable."""
+    """A program over cones whose functions are neither affine nor, in the objective, quadratic in its variable."""
 
 
 def check_function(function: Any, what: str) -> None:
@@ -64,16 +59,16 @@ def check_outputs(out: Any, what: str) -> None:
 
 
 def check_degree(kind: Kind, what: str) -> None:
-    """Refuse what a quadratic program cannot hold, naming the operation and the user's line."""
+    """Refuse what a program over cones cannot hold, naming the operation and the user's line."""
     most, allowed = (2, "a linear or quadratic objective") if what == "objective" else (1, "affine constraints")
     if kind.degree <= most:
         return
     words = "nonlinear" if kind.nonlinear else "quadratic"
-    hint = next((text for name, text in _HINTS.items() if kind.cause.startswith(f"`{name}`")), None)
     raise NonlinearError(
-        f"a function that is {words} in the variable, by {kind.cause}",
-        f"{allowed}; parameters may enter in any way",
-        hint or "keep the variable out of that operation, or state it with more variables and constraints",
+        f"a function that is {words} in the variable, by {kind.cause}, beside members of cones",
+        f"{allowed} in programs over cones; parameters may enter in any way",
+        "write the members of cones as inequalities `… ≤ 0` too, for a nonlinear program, or keep the variable out of "
+        "that operation",
         where=f"Program {what}",
     )
 

@@ -1,0 +1,83 @@
+"""What follows from a point that was not taken: a correction, a shorter step, restoration, or an end."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from argflux.programs.answers.status import Status
+from argflux.programs.solvers.barrier import restore, search
+from argflux.programs.solvers.barrier.point import Bounds
+from argflux.programs.solvers.barrier.progress import ACCEPTABLE, ended
+from argflux.programs.solvers.barrier.state import Mode, State, chosen, still
+from argflux.programs.solvers.barrier.trial import Trial
+
+CORRECTIONS, TRIALS, BOOSTS = 4, 30, 8
+LESS = 0.99
+FEASIBLE = 1e-9
+NEARLY = 1e-3
+STRONGER, FIRST = 10.0, 1e-4
+
+
+def retried(state: State, trial: Trial, rejected: Any, box: Bounds) -> tuple[State, Any]:
+    """Correct or shorten steps; where that is over, restore feasibility or give up. Also which were corrected."""
+    descending, restoring = rejected & (state.mode == Mode.DESCEND), rejected & (state.mode == Mode.RESTORE)
+    correct = descending & _is_correctable(state, trial)
+    shorter = (descending | restoring) & ~correct
+    alpha = jnp.where(state.corrections > 0, state.plain.alpha, state.step.alpha) / 2
+    trials = state.trials + shorter.astype(jnp.int32)
+    too_short = descending & (alpha < search.shortest(state.at, state.limits[1]))
+    over = shorter & ((trials > TRIALS) | too_short)
+    length, ds = state.step.alpha, state.step.change.s
+    c, g = state.rows
+    rows = (length * c + trial.local.c, length * g + trial.local.g + state.point.s + length * ds)
+    calibrating = rejected & (state.mode == Mode.CALIBRATE)
+    lost, still_ = over & restoring, state.stillness <= NEARLY
+    state = state._replace(
+        step=chosen(shorter, state.plain._replace(alpha=alpha), state.step),
+        rows=chosen(correct, rows, state.rows),
+        trials=trials,
+        corrections=jnp.where(correct, state.corrections + 1, jnp.where(shorter, 0, state.corrections)),
+        corrected=jnp.where(correct, trial.theta, state.corrected),
+    )
+    state = ended(state, calibrating & (state.steps <= 1), Status.BAD_DATA)
+    state = given_up(state, (calibrating & (state.steps > 1)) | (lost & ~still_), Status.NUMERICAL_ERROR)
+    state = ended(state, lost & still_, Status.LOCALLY_INFEASIBLE)
+    return _helped(state, over & descending, box), correct
+
+
+def _is_correctable(state: State, trial: Trial) -> Any:
+    """Whether the first trial of a step, or a correction that did well, met more violation than there was."""
+    if not len(trial.local.c) + len(trial.local.g):
+        return jnp.zeros_like(state.passing)
+    before = state.corrections > 0
+    first = (state.trials == 0) & ~before & (trial.theta >= state.at.theta)
+    again = before & (state.corrections < CORRECTIONS) & (trial.theta <= LESS * state.corrected)
+    return trial.finite & (first | again)
+
+
+def _helped(state: State, where: Any, box: Bounds) -> State:
+    """Restore feasibility where it lacks, else add to the diagonal, a few times."""
+    c, g = state.values
+    restored, boosted = where & (state.at.theta > FEASIBLE), where & (state.at.theta <= FEASIBLE)
+    mu = restore.first_barrier(c, g)
+    state = state._replace(
+        filter=search.extended(state.filter, state.at, restored),
+        begun=chosen(restored, (state.mu, state.at.theta), state.begun),
+        mode=jnp.where(restored, jnp.int32(Mode.RESTORE), state.mode),
+        point=chosen(restored, restore.entered(state.point, c, g, mu, box), state.point),
+        mu=jnp.where(restored, mu, state.mu),
+        stillness=jnp.where(restored, jnp.inf, state.stillness),
+        floor=jnp.where(boosted, jnp.maximum(STRONGER * state.delta, FIRST), state.floor),
+        boosts=state.boosts + boosted.astype(jnp.int32),
+        passing=state.passing | where,
+        step=chosen(where, still(state.point), state.step),
+        iterations=state.iterations + where.astype(jnp.int32),
+    )
+    return given_up(state, boosted & (state.boosts > BOOSTS), Status.NUMERICAL_ERROR)
+
+
+def given_up(state: State, where: Any, status: Status) -> State:
+    """End with the best point if it is nearly a solution, else with a status."""
+    near = state.error <= ACCEPTABLE
+    state = ended(state, where & near, Status.SOLVED)
+    return ended(state, where & ~near, status)

@@ -1,0 +1,100 @@
+"""A primal-dual interior point method for batches: one evaluation of the functions for all instances at a time.
+
+Each pass of the loop evaluates the functions at the trial points of all instances. What an instance makes of them
+depends on what it is doing: descending, restoring feasibility or polishing; whether its trial point is taken, shortened
+or corrected. So no instance waits in a loop of another's, and the functions are compiled once.
+
+Source:
+    Wächter and Biegler, "On the implementation of an interior-point filter line-search algorithm for large-scale
+    nonlinear programming" (2006).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from argflux.programs.answers.status import Status
+from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.solvers.barrier.direction import directed
+from argflux.programs.solvers.barrier.evaluate import evaluator
+from argflux.programs.solvers.barrier.gaps import PUSH, bounds_of, inside
+from argflux.programs.solvers.barrier.point import BarrierPoint, Bounds
+from argflux.programs.solvers.barrier.progress import ACCEPTABLE, gone_on, polished
+from argflux.programs.solvers.barrier.rejection import given_up, retried
+from argflux.programs.solvers.barrier.search import extended
+from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen, initial
+from argflux.programs.solvers.barrier.trial import tried
+
+LIMIT, PASSES = 400, 4
+
+
+def barrier_points(
+    form: NonlinearForm,
+    operands: tuple,
+    start: Any,
+    lower: Any,
+    upper: Any,
+    *,
+    tolerance: float = 1e-9,
+    max_iterations: int = LIMIT,
+    duals: Any = None,
+) -> BarrierPoint:
+    """Solve a batch of nonlinear programs, each from its own start.
+
+    Args:
+        form: the program, as functions of one instance.
+        operands: what the functions take after x, the batch first; a block of length 1 is shared.
+        start: `(B, n)` or `(1, n)`; moved off its bounds.
+        lower: lower bounds, `-inf` where there is none.
+        upper: upper bounds, `inf` where there is none; an unknown with `lower == upper` is fixed.
+        tolerance: the largest violation of the optimality conditions, in the solver's scaling.
+        max_iterations: how many steps an instance may take.
+        duals: multipliers `(y, z, z_lower, z_upper)` of a solution nearby, to start from.
+    """
+    batch = max(len(a) for a in (*operands, start, lower, upper))
+    start, lower, upper = (jnp.broadcast_to(a, (batch, form.n)).T for a in (start, lower, upper))
+    box = bounds_of(lower, upper)
+    bad = jnp.any(~(lower <= upper) | (lower == jnp.inf) | (upper == -jnp.inf) | ~jnp.isfinite(start), 0)
+    warm = duals is not None
+    duals = tuple(jnp.broadcast_to(a, (batch, a.shape[1])).T for a in duals) if duals is not None else None
+    x = inside(jnp.where(bad, 0.0, start), box, WARM if warm else PUSH)
+    state = initial(x, bad, form.p, form.m, box, duals)
+    evaluate = evaluator(form, operands, batch)
+    advance = lambda state: _advanced(state, evaluate, box, tolerance, max_iterations, warm)
+    return _unscaled(jax.lax.while_loop(lambda s: jnp.any(s.mode != Mode.DONE), advance, state))
+
+
+def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, limit: int, warm: bool) -> State:
+    """Evaluate the functions at the trial points, and choose the next ones."""
+    mode, passing, error = state.mode, state.passing, state.error
+    going, descending, polishing = mode != Mode.DONE, mode == Mode.DESCEND, mode == Mode.POLISH
+    state, trial = tried(state, evaluate, box, warm)
+    taken = going & trial.taken
+    entering = taken & descending & ~passing & ~trial.descent
+    state = state._replace(
+        filter=extended(state.filter, state.at, entering),
+        point=chosen(taken, trial.point, state.point),
+        values=chosen(taken, (trial.local.c, trial.local.g), state.values),
+        steps=state.steps + going.astype(jnp.int32),
+        iterations=state.iterations + (taken & ~passing).astype(jnp.int32),
+        passing=passing & ~going,
+    )
+    state, fresh = gone_on(state, trial, taken, tolerance, box)
+    state, corrected = retried(state, trial, going & ~taken, box)
+    state = polished(state, trial, going & polishing, taken, error, tolerance)
+    out = (state.mode != Mode.DONE) & ((state.iterations >= limit) | (state.steps >= PASSES * limit))
+    state = given_up(state, out, Status.ITERATION_LIMIT)
+    calibrated = taken & (mode == Mode.CALIBRATE) & (state.mode == Mode.DESCEND)
+    state = state._replace(passing=state.passing | calibrated)
+    fresh = (fresh & ~state.passing & (state.mode != Mode.DONE)) | calibrated
+    return directed(state, trial, fresh, corrected, box, warm)
+
+
+def _unscaled(state: State) -> BarrierPoint:
+    """The points in the user's units, the batch first."""
+    x, _, y, z, zl, zu = chosen(state.error <= ACCEPTABLE, state.best, state.point)
+    scale = state.scale
+    y, z, zl, zu = y * scale.c / scale.f, z * scale.g / scale.f, zl / scale.f, zu / scale.f
+    return BarrierPoint(x.T, y.T, z.T, zl.T, zu.T, state.status, state.iterations)

@@ -1,0 +1,82 @@
+"""Nonlinear programs: solved by the barrier, made exact on the constraints that hold, judged."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from argflux.programs.answers.nonlinear import (
+    DENSE_LIMIT,
+    NEAR,
+    Trial,
+    active_set,
+    is_clearly_regular,
+    is_weak,
+    rank_flags,
+)
+from argflux.programs.answers.status import Regularity, Status
+from argflux.programs.forms.arrays import either
+from argflux.programs.forms.hostcall import host_call
+from argflux.programs.forms.nonlinear import NonlinearForm, each
+from argflux.programs.solvers.activeset import Best, refined
+from argflux.programs.solvers.barrier import barrier_points
+
+
+class NonlinearJudged(NamedTuple):
+    """Points with what they are worth, an instance a row; fields as those of `Judged`."""
+
+    x: Any
+    dual: Any
+    bound: Any
+    objective: Any
+    status: Any
+    iterations: Any
+    residuals: Any
+    regularity: Any
+    active: Any
+    fixed: Any
+    mode: Any
+
+
+def solve_nonlinear_points(
+    form: NonlinearForm, operands: tuple, start, lower, upper, duals: Any, tolerance: float, max_iterations: int
+) -> NonlinearJudged:
+    """Solve a batch; arrays are float64 and have a batch axis, of length 1 where they are shared."""
+    size = max(map(len, (*operands, start, lower, upper)))
+    wide = lambda a: jnp.broadcast_to(a, (size, *a.shape[1:]))
+    start, lower, upper = wide(start), wide(lower), wide(upper)
+    bad = ~jnp.all((lower <= upper) & (lower < jnp.inf) & (upper > -jnp.inf), 1)
+    lower, upper = jnp.where(bad[:, None], -jnp.inf, lower), jnp.where(bad[:, None], jnp.inf, upper)
+    start = jnp.clip(jnp.where(jnp.isfinite(start), start, 0.0), lower, upper)
+    options = {"tolerance": min(1e-9, tolerance / 10), "max_iterations": max_iterations, "duals": duals}
+    found = barrier_points(form, operands, start, lower, upper, **options)
+    best = refined(form, operands, start, lower, upper, found)
+    status = jnp.where(bad, jnp.int32(Status.BAD_DATA), found.status)
+    return _judged(form, operands, lower, upper, best, status, found.iterations, tolerance)
+
+
+def _judged(form, operands, lower, upper, best: Best, status, iterations, tolerance: float) -> NonlinearJudged:
+    trial, seen = best.trial, best.seen
+    active, fixed = active_set(form, lower, upper, trial, seen)
+    bound = jnp.where(
+        fixed > 0, jnp.maximum(trial.bound, 0.0), jnp.where(fixed < 0, jnp.minimum(trial.bound, 0.0), 0.0)
+    )
+    nothing = (active == 0) & (abs(trial.dual) * seen.weight <= NEAR)
+    trial = Trial(trial.x, jnp.where(nothing, 0.0, trial.dual), bound, active, fixed)
+    sound = jnp.all(jnp.isfinite(trial.x), 1) & jnp.all(jnp.isfinite(seen.slope), 1)
+    exact = sound & (jnp.max(best.residuals, 1) <= tolerance)
+    decided = (status == int(Status.BAD_DATA)) | (status == int(Status.DUAL_INFEASIBLE))
+    solved = exact & ~decided
+    status = jnp.where(status == 0, jnp.int32(Status.NUMERICAL_ERROR), status)
+    status = jnp.where(solved, jnp.int32(Status.SOLVED), status)
+    weak = is_weak(form, lower, upper, trial, seen)
+    flags = jnp.where(solved & weak, jnp.int32(Regularity.STRICT_COMPLEMENTARITY), jnp.int32(0))
+    clear = is_clearly_regular(trial, seen) if form.n + form.rows <= DENSE_LIMIT else jnp.ones_like(solved)
+    doubtful = solved & ~clear
+    given = seen.W, seen.C, active, fixed, seen.unit, doubtful
+    ranks = lambda: host_call(rank_flags, [(flags.shape, "int32")], *given)[0]
+    found = either(jnp.any(doubtful), ranks, jnp.zeros_like(flags))
+    mode = jnp.where(solved, jnp.where(found > 0, 2, 1), 0).astype(jnp.int32)
+    objective = each(form.objective, trial.x, *operands)
+    still = jnp.where(jnp.isfinite(best.residuals), best.residuals, jnp.inf)
+    told = status, iterations, still, flags | found, active, fixed, mode
+    return NonlinearJudged(trial.x, trial.dual, trial.bound, objective, *told)
