@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from argflux.programs.forms.thin import transposed
 from argflux.programs.solvers.barrier.gaps import gaps, largest, total
 from argflux.programs.solvers.barrier.point import Bounds, Local, Point
 
@@ -28,11 +29,6 @@ class Residual(NamedTuple):
 def pull(local: Local, y: Any, z: Any) -> Any:
     """The transposed Jacobians times multipliers."""
     return transposed(local.Jc, y) + transposed(local.Jg, z)
-
-
-def transposed(J: Any, y: Any) -> Any:
-    """`J'y`."""
-    return jnp.sum(J * y[:, None], 0)
 
 
 def residual(point: Point, local: Local, bounds: Bounds) -> Residual:

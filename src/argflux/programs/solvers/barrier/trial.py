@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from argflux.programs.forms.thin import entries, like, plus_diagonal
 from argflux.programs.solvers.barrier import polish, restore, search
 from argflux.programs.solvers.barrier.evaluate import flat, is_finite, scaled
 from argflux.programs.solvers.barrier.gaps import PUSH, gaps, largest, logs, total
@@ -41,8 +42,9 @@ def tried(state: State, evaluate: Callable, box: Bounds, warm: bool) -> tuple[St
     scale = chosen(first, _scale(local), state.scale)
     local = scaled(local, scale)
     finite = is_finite(local)
-    W = jnp.where(jnp.isfinite(jnp.sum(flat(local.W), 0)), local.W, 0.0)
-    local = local._replace(W=jnp.where(calibrating, jnp.eye(len(W))[:, :, None], W))
+    curved = ~calibrating & jnp.isfinite(jnp.sum(flat(entries(local.W)), 0))
+    W = like(local.W, jnp.where(curved, entries(local.W), 0.0))
+    local = local._replace(W=plus_diagonal(W, jnp.where(calibrating, 1.0, 0.0)))
     point = point._replace(s=jnp.where(first, jnp.maximum(-local.g, WARM if warm else PUSH), point.s))
     point = chosen(first, _in_units(point, scale), point) if warm else point
     theta, phi = measured(state.mu, point, local, box, elastic)
@@ -99,5 +101,5 @@ def _in_units(point: Point, scale: Scale) -> Point:
 def _scale(local: Local) -> Scale:
     """Factors by which no gradient is larger than `STEEPEST`."""
     factor = lambda slope: jnp.maximum(jnp.minimum(1.0, STEEPEST / jnp.maximum(slope, 1e-300)), FLATTEST)
-    rows = lambda J: factor(jnp.max(jnp.abs(J), 1))
+    rows = lambda J: factor(jnp.max(jnp.abs(entries(J)), 1))
     return Scale(factor(largest(local.df)), rows(local.Jc), rows(local.Jg))
