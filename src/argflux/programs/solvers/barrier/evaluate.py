@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from argflux.autodiff import withgradient
+from argflux.autodiff import gradient, withgradient
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.forms.structure import structure
 from argflux.programs.forms.thin import entries, like
@@ -35,7 +35,8 @@ def evaluator(form: NonlinearForm, operands: tuple, batch: int) -> Callable:
         if found is None:
             (f, c, g, _), (df, Jc, Jg, W) = jax.vmap(push, out_axes=(None, -1))(jnp.eye(form.n))
             return Local(f, c, g, df, Jc, Jg, W)
-        (f, c, g, df), (_, *pushed) = jax.vmap(push, in_axes=-1, out_axes=(None, -1))(jnp.asarray(found.seeds))
+        (df,) = gradient(lambda x: form.objective(x, *given), x)
+        (f, c, g, _), (_, *pushed) = jax.vmap(push, in_axes=-1, out_axes=(None, -1))(jnp.asarray(found.seeds))
         Jc, Jg, W = (found.thin(a, places) for a, places in zip(pushed, found.places, strict=True))
         return Local(f, c, g, df, Jc, Jg, W, found.band)
 
