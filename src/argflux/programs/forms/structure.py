@@ -9,8 +9,8 @@ import numpy as np
 
 from argflux.programs.forms.condensed import Condensed
 from argflux.programs.forms.dependence import available, jacobian_pattern
-from argflux.programs.forms.nonlinear import NonlinearForm
-from argflux.programs.forms.pattern import Pattern
+from argflux.programs.forms.nonlinear import NonlinearForm, each
+from argflux.programs.forms.pattern import Pattern, Sparse
 from argflux.programs.forms.thin import Places, Thin
 
 SMALL = 30
@@ -52,6 +52,23 @@ class Structure:
         """The matrix by rows, from the same."""
         rows = np.arange(len(places.columns))[:, None]
         return Thin(jnp.where(places.there, pushed[rows, self.colours[places.columns]], 0.0), places)
+
+
+def matrices(form: NonlinearForm, x: Any, dual: Any, operands: tuple) -> tuple[Any, ...]:
+    """Gradient of the Lagrangian, the constraints, its Hessian and their Jacobian, an instance a row.
+
+    The matrices are `Sparse` where the program is found to be.
+    """
+    found = structure(form, operands)
+
+    def one(x: jax.Array, dual: jax.Array, *operands: Any) -> tuple:
+        move = lambda e: jax.jvp(lambda x: form.slopes(x, dual, *operands), (x,), (e,))
+        seeds = jnp.eye(form.n) if found is None else jnp.asarray(found.seeds)
+        (slope, values), (W, C) = jax.vmap(move, in_axes=-1, out_axes=(None, -1))(seeds)
+        return slope, values, *((W, C) if found is None else (found.read(W, found.W), found.read(C, found.C)))
+
+    slope, values, W, C = each(one, x, dual, *operands)
+    return (slope, values, W, C) if found is None else (slope, values, Sparse(W, found.W), Sparse(C, found.C))
 
 
 def structure(form: NonlinearForm, operands: tuple) -> Structure | None:
