@@ -16,6 +16,7 @@ from argflux.programs.forms.structure import Structure, matrices
 
 NEAR, WEAK, CLOSE = 1e-9, 1e-7, 1e-4
 NULL, CLEAR = 1e-9, 1e-8
+HEAVY, POSITIVE = 1e6, 1e-12
 ROUNDED = 1e-6  # a hundred millionth of this part of a sum is what rounding leaves of it
 TINY = 1e-300
 DENSE_LIMIT = 600
@@ -139,8 +140,8 @@ def _is_regular_in_bands(found: Structure, trial: Trial, seen: Seen) -> jax.Arra
     curved = seen.W.values * unit[:, W.rows] * unit[:, W.columns]
     size = jnp.max(abs(curved), 1, keepdims=True)
     curved = curved + jnp.where(W.rows == W.columns, size * (trial.fixed != 0)[:, W.rows], 0.0)
-    weight = 10 * jnp.broadcast_to(size, norms.shape)
-    definite = found.band.factorise(curved.T, rows.T, weight.T, CLEAR)[1]
+    weight = HEAVY * jnp.broadcast_to(size, norms.shape)
+    definite = found.band.factorise(curved.T, rows.T, weight.T, POSITIVE)[1]
     if found.gram is None:
         return definite & (C.height == 0)
     idle = jnp.where(trial.active > 0, 0.0, 1.0)

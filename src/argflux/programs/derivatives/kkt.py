@@ -49,9 +49,8 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     singular = mode == 2
     if form.band is not None:
         step, good = _solve_banded(form, P, A, G, active, fixed, r1, r2, r3)
-        return _parts(
-            form, _replace_singular(form, batch, operands, singular | (~good & (mode == 1)), _masked(mode, step))
-        )
+        singular = singular | (~good & (mode == 1))
+        return _parts(form, _replace_singular(form, batch, operands, singular, _masked(mode, step)))
     if form.curvature == "diagonal":
         parts, definite = _solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3)
         step = xp.concatenate(parts, 1)
