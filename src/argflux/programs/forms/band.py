@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-UNROLL = 4
+UNROLL = 2
 
 
 def factorise(rows: Any) -> tuple[Any, Any]:
