@@ -99,7 +99,7 @@ def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r
 
 def _solve_banded(form: Form, P, A, G, active, fixed, *right) -> tuple[Any, Any]:
     """In a band, of sparse programs at strict minimisers; and which of them are that."""
-    assert form.patterns is not None
+    assert form.band is not None
     P, A, G = form.matrices(P, A, G)
     steps, good = solve_held(form.band, P, A.above(G), active > 0, fixed > 0, right)
     return jnp.concatenate(steps, 1), good

@@ -124,6 +124,6 @@ def _coloured(*patterns: Pattern) -> np.ndarray:
         taken = set().union(*rows)
         colour = next(c for c in range(len(taken) + 1) if c not in taken)
         colours[column] = colour
-        for used in rows:
-            used.add(colour)
+        for row in rows:
+            row.add(colour)
     return colours
