@@ -13,7 +13,7 @@ from argflux.programs.derivatives.reduced import solve_reduced
 from argflux.programs.derivatives.sparsekkt import solve_long, solve_sparse_system
 from argflux.programs.forms.arrays import either, joined, namespace
 from argflux.programs.forms.double import double_primitive, uncarry
-from argflux.programs.forms.form import Curved, Form, dense_curvature, times, transposed_times
+from argflux.programs.forms.form import Curved, Form, curve, dense_curvature, times, transposed_times
 from argflux.programs.forms.held import solve_held
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Sparse
@@ -42,8 +42,8 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     xp = namespace(r1)
     r1, r2, r3 = (xp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
-    hosted = form.patterns is not None and (form.band is None or xp is np)
-    if hosted or (form.curvature != "diagonal" and (not inverse.shape[1] or xp is np)):
+    unheld = form.patterns is not None or (form.curvature != "diagonal" and not inverse.shape[1])
+    if (xp is np and form.curvature != "diagonal") or (unheld and form.band is None):
         shapes = [(shape, "float64") for shape, _ in _outputs(batch, None, form=form)]
         return host_call(_solve_hosted, shapes, *operands, form=form)
     singular = mode == 2
@@ -197,15 +197,6 @@ def _products(form: Form, P, A, G, active, fixed, step: Step) -> Step:
     r1 = curve(form, P, step.x) + transposed_times(A, dual[:, : form.p]) + transposed_times(G, dual[:, form.p :])
     r2 = jnp.concatenate([times(A, step.x), times(G, step.x)], 1) * active
     return Step(r1 + step.bound * fixed, r2, step.x * fixed)
-
-
-def curve(form: Curved, P, x):
-    """`P x` for a symmetric P of any kind."""
-    if form.curvature == "none":
-        return jnp.zeros_like(x)
-    if form.curvature == "diagonal":
-        return P * x
-    return (times(P, x) + transposed_times(P, x)) / 2
 
 
 def _jvp(primals, tangents, *, form: Form):
