@@ -35,7 +35,8 @@ def residual(point: Point, local: Local, bounds: Bounds) -> Residual:
     """Measure a point, its multipliers weighed down where they are large."""
     below, above = gaps(point.x, bounds)
     slope = jnp.where(bounds.free, local.df + pull(local, point.y, point.z) - point.zl + point.zu, 0.0)
-    rows = jnp.maximum(largest(local.c), largest(local.g + point.s))
+    outside = jnp.where(bounds.free, jnp.maximum(bounds.lower - point.x, point.x - bounds.upper), 0.0)
+    rows = jnp.maximum(jnp.maximum(largest(local.c), largest(local.g + point.s)), largest(jnp.maximum(outside, 0.0)))
     sides = [(point.z, point.s, None), (point.zl, below, bounds.has_lower), (point.zu, above, bounds.has_upper)]
     low, high, size, count = jnp.inf, 0.0, total(jnp.abs(point.y)), len(point.y) + 0.0
     bound_size, bound_count = 0.0, 0.0
