@@ -10,7 +10,7 @@ from argflux.programs.solvers.barrier import polish, restore, search
 from argflux.programs.solvers.barrier.evaluate import flat, is_finite, scaled
 from argflux.programs.solvers.barrier.gaps import PUSH, gaps, largest, logs, total
 from argflux.programs.solvers.barrier.point import Bounds, Local, Point, Scale
-from argflux.programs.solvers.barrier.residual import Residual, residual
+from argflux.programs.solvers.barrier.residual import Residual, pull, residual
 from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen
 
 STEEPEST, FLATTEST = 100.0, 1e-8
@@ -51,6 +51,7 @@ def tried(state: State, evaluate: Callable, box: Bounds, warm: bool) -> tuple[St
     allowed = jnp.maximum(1, theta)
     state = state._replace(scale=scale, limits=chosen(first, (ALLOWED * allowed, SMALL * allowed), state.limits))
     local = local._replace(df=jnp.where(elastic, 0.0, local.df))
+    point = _with_fixed(point, local, box)
     point = chosen(mode == Mode.POLISH, polish.completed(point, local, state.active, box), point)
     finite = finite & jnp.isfinite(theta) & (jnp.isfinite(phi) | (mode == Mode.POLISH))
 
@@ -90,6 +91,13 @@ def _moved(state: State, box: Bounds) -> Point:
     z = safe(old.z, change.z, s, True)
     zl = safe(old.zl, change.zl, below, box.has_lower)
     return Point(x, s, y, z, zl, safe(old.zu, change.zu, above, box.has_upper))
+
+
+def _with_fixed(point: Point, local: Local, box: Bounds) -> Point:
+    """The point with multipliers of fixed unknowns from stationarity."""
+    slope = jnp.where(box.free, 0.0, local.df + pull(local, point.y, point.z))
+    zl, zu = jnp.maximum(slope, 0.0), jnp.maximum(-slope, 0.0)
+    return point._replace(zl=jnp.where(box.free, point.zl, zl), zu=jnp.where(box.free, point.zu, zu))
 
 
 def _in_units(point: Point, scale: Scale) -> Point:
