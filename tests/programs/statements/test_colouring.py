@@ -13,6 +13,7 @@ from jax.experimental.sparse import BCOO
 import argflux as af
 from argflux.errors import ArgumentError, MissingDependencyError
 from argflux.programs import Program
+from argflux.programs.forms import dependence
 from argflux.programs.forms.pattern import Pattern
 from argflux.programs.statements import sparsity
 from argflux.programs.statements.colouring import Coloured
@@ -163,7 +164,7 @@ def test_symmetric_matrices_from_few_products(x64):
 
 
 def test_without_the_package_small_programs_are_dense_and_huge_ones_say_so(x64, monkeypatch):
-    monkeypatch.setattr(sparsity, "available", lambda: False)
+    monkeypatch.setattr(dependence, "available", lambda: False)
     assert smoothing()._plan(data(70)).curvature == "dense"
     with pytest.raises(MissingDependencyError, match=r"3000 unknowns.*27 million.*asdex.*argflux\[sparse\]"):
         smoothing().solve(*data(3000))
@@ -182,7 +183,7 @@ def test_a_package_that_does_not_import_is_as_good_as_none(monkeypatch):
     def broken(name):
         raise ImportError("cannot import name 'ClosedJaxpr'")
 
-    sparsity.available.cache_clear()
-    monkeypatch.setattr(sparsity.importlib, "import_module", broken)
-    assert not sparsity.available()
-    sparsity.available.cache_clear()
+    dependence.available.cache_clear()
+    monkeypatch.setattr(dependence.importlib, "import_module", broken)
+    assert not dependence.available()
+    dependence.available.cache_clear()

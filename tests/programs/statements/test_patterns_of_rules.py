@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from argflux.programs import Program
+from argflux.programs.forms import dependence
 from argflux.programs.statements import sparsity
 
 
@@ -58,7 +59,7 @@ def test_a_finder_that_fails_or_does_not_import_means_dense(monkeypatch):
     def refuses(*_):
         raise ValueError("a shape that the finder has not met")
 
-    monkeypatch.setattr(sparsity, "jacobian_pattern", refuses)
+    monkeypatch.setattr(dependence, "jacobian_pattern", refuses)
     np.testing.assert_allclose(bend()(y), expected, atol=1e-5)
     monkeypatch.setattr(sparsity, "MOST_DENSE", 100)
     with pytest.warns(UserWarning, match=r"70 unknowns.*no zeros could be found"):

@@ -9,11 +9,14 @@ import numpy as np
 from argflux.programs.answers.judge import finite
 from argflux.programs.answers.status import Regularity
 from argflux.programs.derivatives.dense import positive_inverse
-from argflux.programs.forms.form import times, transposed_times
-from argflux.programs.forms.nonlinear import NonlinearForm, each
+from argflux.programs.forms.form import magnitude, times, transposed_times
+from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.forms.structure import Structure, matrices
 
 NEAR, WEAK, CLOSE = 1e-9, 1e-7, 1e-4
 NULL, CLEAR = 1e-9, 1e-8
+HEAVY, POSITIVE = 1e6, 1e-12
 ROUNDED = 1e-6  # a hundred millionth of this part of a sum is what rounding leaves of it
 TINY = 1e-300
 DENSE_LIMIT = 600
@@ -60,23 +63,18 @@ class Seen(NamedTuple):
     @property
     def weight(self) -> jax.Array:
         """What a dual of one of each row is worth, of the unit of the objective."""
-        return times(abs(self.C), self.unit) / self.push
+        return times(magnitude(self.C), self.unit) / self.push
 
 
 def look(form: NonlinearForm, operands: tuple, trial: Trial, floors: Floors) -> Seen:
     """Evaluate the functions at a point."""
-
-    def one(x: jax.Array, dual: jax.Array, *operands: Any) -> tuple:
-        move = lambda e: jax.jvp(lambda x: form.slopes(x, dual, *operands), (x,), (e,))
-        (slope, values), (W, C) = jax.vmap(move, out_axes=(None, -1))(jnp.eye(form.n))
-        return slope, values, W, C
-
-    slope, values, W, C = each(one, trial.x, trial.dual, *operands)
+    slope, values, W, C = matrices(form, trial.x, trial.dual, operands)
     width = jnp.max(abs(trial.x), 1, keepdims=True)
     unit = jnp.maximum(abs(trial.x), jnp.minimum(jnp.where(width > 0, width, 1.0), 1.0))
-    reach = jnp.maximum(times(abs(C), unit), floors.reach)
+    reach = jnp.maximum(times(magnitude(C), unit), floors.reach)
     pull = transposed_times(C, trial.dual)
-    terms = [slope - pull, transposed_times(abs(C), abs(trial.dual)), trial.bound, ROUNDED * times(abs(W), unit)]
+    curved = ROUNDED * times(magnitude(W), unit)
+    terms = [slope - pull, transposed_times(magnitude(C), abs(trial.dual)), trial.bound, curved]
     push = jnp.max(jnp.stack([jnp.max(abs(term) * unit, 1) for term in terms]), 0)
     push = jnp.maximum(push, floors.push)[:, None]
     return Seen(slope, values, W, C, unit, jnp.maximum(reach, TINY), jnp.maximum(push, TINY))
@@ -126,11 +124,31 @@ def is_weak(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: See
     return jnp.any(idle, 1) | jnp.any(free, 1)
 
 
-def is_clearly_regular(trial: Trial, seen: Seen) -> jax.Array:
+def is_clearly_regular(found: Structure | None, trial: Trial, seen: Seen) -> jax.Array:
     """Whether the active rows are independent and the curvature along them positive, by elimination alone.
 
     Where it says no, `rank_flags` decides.
     """
+    return _is_regular(trial, seen) if found is None else _is_regular_in_bands(found, trial, seen)
+
+
+def _is_regular_in_bands(found: Structure, trial: Trial, seen: Seen) -> jax.Array:
+    W, C, unit = found.W, found.C, jnp.where(trial.fixed == 0, seen.unit, 0.0)
+    rows = seen.C.values * trial.active[:, C.rows] * unit[:, C.columns]
+    norms = Sparse(rows**2, C).times(jnp.ones((1, C.width)))
+    rows = rows * jnp.where(norms > 0, 1 / jnp.sqrt(jnp.where(norms > 0, norms, 1.0)), 1.0)[:, C.rows]
+    curved = seen.W.values * unit[:, W.rows] * unit[:, W.columns]
+    size = jnp.max(abs(curved), 1, keepdims=True)
+    curved = curved + jnp.where(W.rows == W.columns, size * (trial.fixed != 0)[:, W.rows], 0.0)
+    weight = HEAVY * jnp.broadcast_to(size, norms.shape)
+    definite = found.band.factorise(curved.T, rows.T, weight.T, POSITIVE)[1]
+    if found.gram is None:
+        return definite & (C.height == 0)
+    idle = jnp.where(trial.active > 0, 0.0, 1.0)
+    return definite & found.gram.factorise(idle.T, rows.T, jnp.ones(unit.T.shape), CLEAR)[1]
+
+
+def _is_regular(trial: Trial, seen: Seen) -> jax.Array:
     n, free = seen.W.shape[1], (trial.fixed == 0).astype(seen.W.dtype)
     rows = seen.C * trial.active[:, :, None] * (free * seen.unit)[:, None]
     norms = jnp.sqrt(jnp.sum(rows * rows, 2))
@@ -143,8 +161,10 @@ def is_clearly_regular(trial: Trial, seen: Seen) -> jax.Array:
     return independent & positive_inverse(W, CLEAR)[1]
 
 
-def rank_flags(W, C, active, fixed, unit, doubtful) -> list[np.ndarray]:
+def rank_flags(W, C, active, fixed, unit, doubtful, *, patterns: tuple[Pattern, Pattern] | None) -> list[np.ndarray]:
     """Flags of `Regularity` for dependent active rows, and for curvature along them that is not positive, by NumPy."""
+    if patterns is not None:
+        W, C = (Sparse(values, pattern).dense() for values, pattern in zip((W, C), patterns, strict=True))
     flags = np.zeros(len(doubtful), np.int32)
     for i in np.flatnonzero(doubtful):
         free = np.flatnonzero(fixed[i] == 0)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from argflux.programs.derivatives.dense import positive_inverse
 from argflux.programs.derivatives.kkt import Step, kkt_p
 from argflux.programs.forms.double import carry
-from argflux.programs.forms.form import Form, transposed_times
-from argflux.programs.forms.nonlinear import NonlinearForm, each
+from argflux.programs.forms.form import Form, Patterns, transposed_times
+from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.structure import Structure, matrices, structure
 
 WEIGHT = 10.0
 
@@ -35,12 +36,26 @@ class Given(NamedTuple):
 
 def solve_conditions(form: NonlinearForm, given: Given, at: Point, right: Step) -> Step:
     """Solve the linearised conditions on the active set, with the curvature that the active rows allow to add."""
-    W, C = each(form.matrices, at.x, at.dual, *given.operands)
+    _, _, W, C = matrices(form, at.x, at.dual, given.operands)
+    flags = at.active, abs(at.fixed), at.mode
+    if found := structure(form, given.operands):
+        equal = found.C.rows < form.p
+        kkt = _banded(form, found)
+        none = carry(jnp.zeros((1, 0, 0)))
+        A, G = C.values[:, equal], C.values[:, ~equal]
+        return Step(*kkt_p.bind(W.values, A, G, *flags, none, none, *right, form=kkt))
     W, C, right = _curved(W, C, at, right)
     inverse, schur = _inverses(W, C, at)
     kkt = Form(form.n, form.p, form.m, "dense", True, True)
-    flags = at.active, abs(at.fixed), at.mode
     return Step(*kkt_p.bind(W, C[:, : form.p], C[:, form.p :], *flags, inverse, schur, *right, form=kkt))
+
+
+def _banded(form: NonlinearForm, found: Structure) -> Form:
+    """The form of the conditions with patterns, made once."""
+    if "kkt" not in form.made:
+        patterns = Patterns(found.W, *[places.pattern for places in found.places[:2]])
+        form.made["kkt"] = Form(form.n, form.p, form.m, "sparse", True, True, patterns, found.band)
+    return form.made["kkt"]
 
 
 def _curved(W, C, at: Point, right: Step) -> tuple:

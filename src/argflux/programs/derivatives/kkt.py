@@ -14,6 +14,7 @@ from argflux.programs.derivatives.sparsekkt import solve_long, solve_sparse_syst
 from argflux.programs.forms.arrays import either, joined, namespace
 from argflux.programs.forms.double import double_primitive, uncarry
 from argflux.programs.forms.form import Curved, Form, curve, dense_curvature, times, transposed_times
+from argflux.programs.forms.held import solve_held
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Sparse
 
@@ -41,10 +42,15 @@ def _run(P, A, G, active, fixed, mode, inverse, schur, r1, r2, r3, *, form: Form
     xp = namespace(r1)
     r1, r2, r3 = (xp.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3))
     operands = (P, A, G, active, fixed, mode, r1, r2, r3)
-    if form.patterns is not None or (form.curvature != "diagonal" and (not inverse.shape[1] or xp is np)):
+    unheld = form.patterns is not None or (form.curvature != "diagonal" and not inverse.shape[1])
+    if (xp is np and form.curvature != "diagonal") or (unheld and form.band is None):
         shapes = [(shape, "float64") for shape, _ in _outputs(batch, None, form=form)]
         return host_call(_solve_hosted, shapes, *operands, form=form)
     singular = mode == 2
+    if form.band is not None:
+        step, good = _solve_banded(form, P, A, G, active, fixed, r1, r2, r3)
+        singular = singular | (~good & (mode == 1))
+        return _parts(form, _replace_singular(form, batch, operands, singular, _masked(mode, step)))
     if form.curvature == "diagonal":
         parts, definite = _solve_diagonal(form, P, A, G, active, fixed, r1, r2, r3)
         step = xp.concatenate(parts, 1)
@@ -89,6 +95,14 @@ def _solve_inverse(form: Form, P, A, G, inverse, schur, active, fixed, r1, r2, r
     on = jnp.pad(jnp.concatenate(kinds, 1) > 0, ((0, 0), (n, 0)), constant_values=True)
     step = solve_active(C, inverse, schur, jnp.where(on, right, 0.0))
     return step + solve_active(C, inverse, schur, jnp.where(on, right - times(matrix, step), 0.0))
+
+
+def _solve_banded(form: Form, P, A, G, active, fixed, *right) -> tuple[Any, Any]:
+    """In a band, of sparse programs at strict minimisers; and which of them are that."""
+    assert form.band is not None
+    P, A, G = form.matrices(P, A, G)
+    steps, good = solve_held(form.band, P, A.above(G), active > 0, fixed > 0, right)
+    return jnp.concatenate(steps, 1), good
 
 
 def _solve_diagonal(form: Form, P, A, G, active, fixed, r1, r2, r3) -> tuple[list, Any]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argflux.programs.forms.arrays import joined, namespace, on_host
+from argflux.programs.forms.condensed import Condensed
 from argflux.programs.forms.pattern import Pattern, Sparse
 
 
@@ -39,7 +40,7 @@ class Form:
     """What is static about a program: sizes, and which kinds of block it has.
 
     `curvature` is "none" (linear), "diagonal" (P is a vector), "dense" or "sparse". With `patterns`, P (if sparse), A
-    and G are given by their values on these.
+    and G are given by their values on these. Programs at strict minimisers may have a `band`, of `P + A'A + G'G`.
     """
 
     n: int
@@ -49,6 +50,7 @@ class Form:
     lower: bool
     upper: bool
     patterns: Patterns | None = field(default=None)
+    band: Condensed | None = field(default=None)
 
     def matrices(self, P: Any, A: Any, G: Any) -> tuple[Any, Any, Any]:
         """Dress values on patterns as matrices; dense ones stay as they are."""

@@ -143,6 +143,14 @@ class Sparse:
             places, size = self.pattern.columns, self.pattern.width
         return jnp.zeros((terms.shape[0], size), terms.dtype).at[:, places].add(terms)
 
+    def above(self, other: "Sparse") -> "Sparse":
+        """The rows of these matrices, then those of others."""
+        size = max(len(self.values), len(other.values))
+        values = [jnp.broadcast_to(M.values, (size, M.pattern.count)) for M in (self, other)]
+        top, low = self.pattern, other.pattern
+        rows, columns = np.r_[top.rows, low.rows + top.height], np.r_[top.columns, low.columns]
+        return Sparse(jnp.concatenate(values, 1), Pattern.of(rows, columns, (top.height + low.height, top.width)))
+
     def diagonal(self) -> Any:
         """Diagonals of square matrices."""
         on = self.pattern.on_diagonal
@@ -167,6 +175,13 @@ class Sparse:
         return (
             namespace(found).sum(found, 0, keepdims=True) if self.values.shape[0] == 1 and found.shape[0] > 1 else found
         )
+
+
+def row_largest(M: Any) -> jax.Array:
+    """The largest magnitude in each row of a batch of matrices, 0 in rows of none."""
+    if not isinstance(M, Sparse):
+        return jnp.max(abs(M), 2, initial=0.0)
+    return jnp.zeros((len(M.values), M.pattern.height), M.values.dtype).at[:, M.pattern.rows].max(abs(M.values))
 
 
 def inverse(groups: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,8 +17,11 @@ from argflux.programs.answers.nonlinear import (
     look,
     violations,
 )
-from argflux.programs.forms.form import transposed_times
+from argflux.programs.forms.form import times, transposed_times
+from argflux.programs.forms.held import solve_held
 from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.pattern import row_largest
+from argflux.programs.forms.structure import Structure, structure
 
 ROUNDS = 5
 EXACT = 1e-14
@@ -51,6 +54,7 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
     first = Trial(start, jnp.zeros_like(dual), jnp.zeros_like(bound), *flags)
     shapes = jax.eval_shape(lambda trial: look(form, operands, trial, nothing), first)
     blank = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    sparsity = structure(form, operands)
     worst, going = jnp.full((len(start), 3), jnp.inf), jnp.ones(len(start), bool)
     best = Best(point, blank, worst, first, nothing, going, jnp.int32(0))
 
@@ -70,44 +74,39 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
         kept, known, left = jax.tree.map(put, (trial, seen, residuals), (best.trial, best.seen, best.residuals))
         going = jnp.where(first, best.going, better) & ~(jnp.max(left, 1) <= EXACT)
         following = jax.tree.map(
-            lambda now, then: jnp.where(best.round == 0, now, then), point, newton(form, lower, upper, kept, known)
+            lambda now, then: jnp.where(best.round == 0, now, then),
+            point,
+            newton(form, sparsity, lower, upper, kept, known),
         )
         return Best(kept, known, left, following, floors, going | (best.round == 0), best.round + 1)
 
-    rounds = ROUNDS if form.n + form.rows <= DENSE_LIMIT else 2
+    small = form.n + form.rows <= DENSE_LIMIT
+    rounds = ROUNDS if small or sparsity is not None else 2
     return jax.lax.while_loop(lambda best: (best.round < rounds + 1) & jnp.any(best.going), step, best)
 
 
 def _floors(seen: Seen) -> Floors:
     least = lambda a: jnp.minimum(jnp.where(jnp.isfinite(a), a, 1.0), 1.0)
     push = jnp.where(seen.push[:, 0] > TINY, seen.push[:, 0], 1.0)
-    return Floors(least(push), least(jnp.maximum(jnp.max(abs(seen.C), 2, initial=0.0), abs(seen.values))))
+    return Floors(least(push), least(jnp.maximum(row_largest(seen.C), abs(seen.values))))
 
 
-def newton(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: Seen) -> Trial:
+def newton(form: NonlinearForm, found: Structure | None, lower: Any, upper: Any, trial: Trial, seen: Seen) -> Trial:
     """A step of Newton's method with the active rows as equalities, and what its duals say of the active set."""
-    n, held = form.n, trial.fixed != 0
-    on = trial.active > 0
-    limit = jnp.where(trial.fixed > 0, upper, lower)
-    goal = jnp.where(held, jnp.where(held, limit, 0.0) - trial.x, -seen.slope)
-    eye = jnp.eye(n)
-    size = jnp.max(abs(seen.W), (1, 2))[:, None]
-    W = seen.W + (SLIGHT * jnp.where(size > 0, size, 1.0))[:, :, None] * eye
-    rows = jnp.where(on[:, :, None], seen.C, 0.0)
-    across = jnp.where(held[:, :, None], 0.0, jnp.swapaxes(rows, 1, 2))
-    norms = jnp.sum(rows * rows, 2)
-    corner = jnp.where(on, -SLIGHT * norms / jnp.where(size > 0, size, 1.0), 1.0)
-    top = jnp.concatenate([jnp.where(held[:, :, None], eye, W), across], 2)
-    low = jnp.concatenate([rows, corner[:, :, None] * jnp.eye(form.rows)], 2)
-    right = jnp.concatenate([goal, jnp.where(on, -seen.values, -trial.dual)], 1)
-    step = jnp.linalg.solve(jnp.concatenate([top, low], 1), right[:, :, None])[:, :, 0]
-    dx, ddual = step[:, :n], step[:, n:]
+    held, on = trial.fixed != 0, trial.active > 0
+    onto = jnp.where(held, jnp.where(trial.fixed > 0, upper, lower), 0.0) - trial.x
+    if found is None:
+        dx, ddual = _dense_step(trial, seen, onto)
+    else:
+        right = -seen.slope, -seen.values, onto
+        (dx, ddual, _), good = solve_held(found.band, seen.W, seen.C, on, held, right)
+        dx, ddual = jnp.where(good[:, None], dx, jnp.nan), jnp.where(on, ddual, -trial.dual)
     x, dual = trial.x + dx, trial.dual + ddual
-    slope = seen.slope + jnp.einsum("bij,bj->bi", seen.W, dx) + transposed_times(seen.C, ddual)
+    slope = seen.slope + times(seen.W, dx) + transposed_times(seen.C, ddual)
     bound = jnp.where(held, -slope, 0.0)
     equal = np.arange(form.rows) < form.p
     leaves = on & ~equal & (dual * seen.weight < -LEAVES)
-    joins = ~on & (seen.values + jnp.einsum("brj,bj->br", seen.C, dx) > LEAVES * seen.reach)
+    joins = ~on & (seen.values + times(seen.C, dx) > LEAVES * seen.reach)
     dual = jnp.where(on & ~equal, jnp.maximum(dual, 0.0), jnp.where(on, dual, 0.0))
     wrong = bound * jnp.sign(trial.fixed) * seen.unit / seen.push < -LEAVES
     wrong = wrong & (lower < upper)
@@ -117,3 +116,22 @@ def newton(form: NonlinearForm, lower: Any, upper: Any, trial: Trial, seen: Seen
         lower == upper, bound, jnp.where(trial.fixed > 0, jnp.maximum(bound, 0.0), jnp.minimum(bound, 0.0))
     )
     return Trial(x, dual, side, ((on & ~leaves) | joins).astype(jnp.int32), fixed.astype(jnp.int32))
+
+
+def _dense_step(trial: Trial, seen: Seen, onto: Any) -> tuple[Any, Any]:
+    """Changes of x and the duals that solve the dense system, slightly regularised."""
+    held, on = trial.fixed != 0, trial.active > 0
+    n = held.shape[1]
+    eye = jnp.eye(n)
+    size = jnp.max(abs(seen.W), (1, 2))[:, None]
+    W = seen.W + (SLIGHT * jnp.where(size > 0, size, 1.0))[:, :, None] * eye
+    rows = jnp.where(on[:, :, None], seen.C, 0.0)
+    across = jnp.where(held[:, :, None], 0.0, jnp.swapaxes(rows, 1, 2))
+    norms = jnp.sum(rows * rows, 2)
+    corner = jnp.where(on, -SLIGHT * norms / jnp.where(size > 0, size, 1.0), 1.0)
+    top = jnp.concatenate([jnp.where(held[:, :, None], eye, W), across], 2)
+    low = jnp.concatenate([rows, corner[:, :, None] * jnp.eye(rows.shape[1])], 2)
+    goal = jnp.where(held, onto, -seen.slope)
+    right = jnp.concatenate([goal, jnp.where(on, -seen.values, -trial.dual)], 1)
+    step = jnp.linalg.solve(jnp.concatenate([top, low], 1), right[:, :, None])[:, :, 0]
+    return step[:, :n], step[:, n:]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from argflux.programs.answers.nonlinear import (
     DENSE_LIMIT,
     NEAR,
+    Seen,
     Trial,
     active_set,
     is_clearly_regular,
@@ -17,6 +18,7 @@ from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.forms.arrays import either
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.nonlinear import NonlinearForm, each
+from argflux.programs.forms.structure import Structure, structure
 from argflux.programs.solvers.activeset import Best, refined
 from argflux.programs.solvers.barrier import barrier_points
 
@@ -70,13 +72,22 @@ def _judged(form, operands, lower, upper, best: Best, status, iterations, tolera
     status = jnp.where(solved, jnp.int32(Status.SOLVED), status)
     weak = is_weak(form, lower, upper, trial, seen)
     flags = jnp.where(solved & weak, jnp.int32(Regularity.STRICT_COMPLEMENTARITY), jnp.int32(0))
-    clear = is_clearly_regular(trial, seen) if form.n + form.rows <= DENSE_LIMIT else jnp.ones_like(solved)
-    doubtful = solved & ~clear
-    given = seen.W, seen.C, active, fixed, seen.unit, doubtful
-    ranks = lambda: host_call(rank_flags, [(flags.shape, "int32")], *given)[0]
-    found = either(jnp.any(doubtful), ranks, jnp.zeros_like(flags))
+    found = _rank_flags(form, structure(form, operands), trial, seen, solved)
     mode = jnp.where(solved, jnp.where(found > 0, 2, 1), 0).astype(jnp.int32)
     objective = each(form.objective, trial.x, *operands)
     still = jnp.where(jnp.isfinite(best.residuals), best.residuals, jnp.inf)
     told = status, iterations, still, flags | found, active, fixed, mode
     return NonlinearJudged(trial.x, trial.dual, trial.bound, objective, *told)
+
+
+def _rank_flags(form: NonlinearForm, found: Structure | None, trial: Trial, seen: Seen, solved: Any) -> Any:
+    """Flags of dependent rows and missing curvature; none are told of large programs."""
+    none = jnp.zeros(solved.shape, jnp.int32)
+    if form.n + form.rows > DENSE_LIMIT:
+        return none
+    doubtful = solved & ~is_clearly_regular(found, trial, seen)
+    matrices = (seen.W, seen.C) if found is None else (seen.W.values, seen.C.values)
+    given = *matrices, trial.active, trial.fixed, seen.unit, doubtful
+    patterns = found and (found.W, found.C)
+    ranks = lambda: host_call(rank_flags, [(none.shape, "int32")], *given, patterns=patterns)[0]
+    return either(jnp.any(doubtful), ranks, none)

@@ -14,6 +14,7 @@ from argflux.errors import ArgumentError
 from argflux.jaxpr import Tracer, vary_like
 from argflux.programs.cones import Cone
 from argflux.programs.cones.members import cones_of
+from argflux.programs.forms import dependence
 from argflux.programs.statements import sparsity
 from argflux.programs.statements.colouring import Coloured
 from argflux.programs.statements.degree import Kind, degrees
@@ -132,7 +133,7 @@ class Statement:
         entries = _entries(variable, layouts, curvature)
         if entries > sparsity.WORTHWHILE:
             plain = lasting and not any(f.kind.custom for f in found.values())
-            looked = self._look(variable, layouts, curvature, params) if plain and sparsity.available() else None
+            looked = self._look(variable, layouts, curvature, params) if plain and dependence.available() else None
             groups, curvature, colours = looked or ((), curvature, colours)
             groups = () if cones else groups
             if entries > sparsity.MOST_DENSE and not groups and colours == Colours():
@@ -201,8 +202,10 @@ class Statement:
         zero = jax.ShapeDtypeStruct((variable.size,), variable.dtype)
         part = lambda name: without_sparse(lambda x, *arrays: getattr(self.flat(variable, rebuild(arrays)), name)(x))
         try:
-            P = sparsity.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
-            A, G = (layout and sparsity.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items())
+            P = dependence.hessian_pattern(part("objective"), zero, *arrays) if curvature == "dense" else None
+            A, G = (
+                layout and dependence.jacobian_pattern(part(what), zero, *arrays) for what, layout in layouts.items()
+            )
         except Exception:  # whatever the finder of patterns cannot look through
             return None
         if P is not None and P.diagonal:

@@ -1,13 +1,9 @@
 """Sparsity of large programs: which unknowns and constraints belong together, and which matrices stay sparse."""
 
-import functools
-import importlib
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from argflux.programs.forms.pattern import Pattern
@@ -34,42 +30,6 @@ class Structure(NamedTuple):
 
     groups: tuple[Group, ...] = ()
     sparse: bool = False
-
-
-@functools.cache
-def available() -> bool:
-    """Whether the package that finds patterns is installed and imports, which not all versions do with every JAX."""
-    try:
-        importlib.import_module("asdex")
-    except (ImportError, AttributeError):
-        return False
-    return True
-
-
-def jacobian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Pattern:
-    """Find where the Jacobian of `function(x, *params)` with respect to x may differ from zero."""
-    import asdex
-
-    with jax.ensure_compile_time_eval():
-        return _pattern(asdex.jacobian_sparsity(function, *map(_zeros, shapes)))
-
-
-def hessian_pattern(function: Callable, *shapes: jax.ShapeDtypeStruct) -> Pattern:
-    """Find where the Hessian of the scalar `function(x, *params)` with respect to x may differ from zero."""
-    import asdex
-
-    with jax.ensure_compile_time_eval():
-        return _pattern(asdex.hessian_sparsity(function, *map(_zeros, shapes)))
-
-
-def _pattern(found: Any) -> Pattern:
-    """Read what `asdex` found, row after row."""
-    order = np.lexsort((found.cols, found.rows))
-    return Pattern.of(np.asarray(found.rows)[order], np.asarray(found.cols)[order], found.shape)
-
-
-def _zeros(struct: jax.ShapeDtypeStruct) -> np.ndarray:
-    return np.zeros(struct.shape, struct.dtype)
 
 
 def structure(size: int, P: Pattern | None, A: Pattern | None, G: Pattern | None) -> Structure:

@@ -12,7 +12,7 @@ import numpy as np
 
 from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
 from argflux.jaxpr import Tracer
-from argflux.programs.statements import sparsity
+from argflux.programs.forms import dependence
 from argflux.programs.statements.blocks import has_wrong_numbers
 from argflux.programs.statements.degree import Kind
 from argflux.tree import named_leaves
@@ -89,7 +89,7 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
             "pass those values as parameters, so that the matrices can be kept sparse",
             where="Program",
         )
-    if not sparsity.available():
+    if not dependence.available():
         raise MissingDependencyError(
             f"{got}, and no package that finds which of them are zero",
             "the package asdex, in a version that imports with this JAX",

@@ -5,9 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from argflux.programs.answers.status import Status
+from argflux.programs.forms.thin import times
 from argflux.programs.solvers.barrier import polish
 from argflux.programs.solvers.barrier.gaps import gaps, largest, room, total
-from argflux.programs.solvers.barrier.newton import masked, regularised, solved, times
+from argflux.programs.solvers.barrier.newton import masked, regularised, solved
 from argflux.programs.solvers.barrier.point import Bounds, Point
 from argflux.programs.solvers.barrier.progress import ended
 from argflux.programs.solvers.barrier.rejection import given_up

@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from argflux.autodiff import withgradient
+from argflux.autodiff import gradient, withgradient
 from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.structure import structure
+from argflux.programs.forms.thin import entries, like
 from argflux.programs.solvers.barrier.point import Local, Scale
 
 
@@ -16,6 +18,7 @@ def evaluator(form: NonlinearForm, operands: tuple, batch: int) -> Callable:
     shared = [len(a) == 1 and batch > 1 for a in operands]
     moved = [a[0] if alone else jnp.moveaxis(a, 0, -1) for a, alone in zip(operands, shared, strict=True)]
     axes = [None if alone else -1 for alone in shared]
+    found = structure(form, operands)
 
     def one(x: Any, weight: Any, y: Any, z: Any, *given: Any) -> Local:
         def lagrangian(x: Any) -> tuple:
@@ -29,8 +32,13 @@ def evaluator(form: NonlinearForm, operands: tuple, batch: int) -> Callable:
             return (*parts, slope)
 
         push = lambda dx: jax.jvp(values, (x,), (dx,))
-        (f, c, g, _), (df, Jc, Jg, W) = jax.vmap(push, out_axes=(None, -1))(jnp.eye(form.n))
-        return Local(f, c, g, df, Jc, Jg, W)
+        if found is None:
+            (f, c, g, _), (df, Jc, Jg, W) = jax.vmap(push, out_axes=(None, -1))(jnp.eye(form.n))
+            return Local(f, c, g, df, Jc, Jg, W)
+        (df,) = gradient(lambda x: form.objective(x, *given), x)
+        (f, c, g, _), (_, *pushed) = jax.vmap(push, in_axes=-1, out_axes=(None, -1))(jnp.asarray(found.seeds))
+        Jc, Jg, W = (found.thin(a, places) for a, places in zip(pushed, found.places, strict=True))
+        return Local(f, c, g, df, Jc, Jg, W, found.band)
 
     run = jax.vmap(one, in_axes=(-1, -1, -1, -1, *axes), out_axes=-1)
     return lambda x, weight, y, z: run(x, weight, y, z, *moved)
@@ -38,20 +46,20 @@ def evaluator(form: NonlinearForm, operands: tuple, batch: int) -> Callable:
 
 def scaled(local: Local, scale: Scale) -> Local:
     """Values in the solver's units; the Hessian was evaluated with weights in these units."""
-    return Local(
-        local.f * scale.f,
-        local.c * scale.c,
-        local.g * scale.g,
-        local.df * scale.f,
-        local.Jc * scale.c[:, None],
-        local.Jg * scale.g[:, None],
-        local.W,
+    by = lambda J, factor: like(J, entries(J) * factor[:, None])
+    return local._replace(
+        f=local.f * scale.f,
+        c=local.c * scale.c,
+        g=local.g * scale.g,
+        df=local.df * scale.f,
+        Jc=by(local.Jc, scale.c),
+        Jg=by(local.Jg, scale.g),
     )
 
 
 def is_finite(local: Local) -> Any:
     """Whether values and slopes are numbers, per instance."""
-    parts = (local.f[None], local.c, local.g, local.df, flat(local.Jc), flat(local.Jg))
+    parts = (local.f[None], local.c, local.g, local.df, flat(entries(local.Jc)), flat(entries(local.Jg)))
     return jnp.all(jnp.stack([jnp.isfinite(jnp.sum(a, 0)) for a in parts]), 0)
 
 

@@ -5,8 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from argflux.programs.solvers.barrier.factor import SMALL, Factor, factorise, solve
-from argflux.programs.solvers.barrier.residual import transposed
+from argflux.programs.forms.condensed import Condensed
+from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.structure import Structure
+from argflux.programs.forms.thin import Thin, across, entries, like, plus_diagonal, times, transposed
+from argflux.programs.solvers.barrier.factor import SINGULAR, SMALL, Factor, factorise, solve
 
 FIRST, LEAST, MOST = 1e-4, 1e-20, 1e20
 SHRINK, GROW, LEAP = 1 / 3, 8.0, 100.0
@@ -19,7 +22,8 @@ class System(NamedTuple):
     """`H dx + Jc'dy + Jg'dz = r1`, `Jc dx - Dc dy = r2`, `Jg dx - Dg dz = r3`.
 
     Inequalities are eliminated with `weight`, which is 1 / Dg but where Dg is 0, and equalities are added to the
-    leading block with weights `rho`, which changes the system but not its solution.
+    leading block with weights `rho`, which changes the system but not its solution. Sparse ones have a `band`: all rows
+    are eliminated, equalities with `rho` where Dc is 0, and what that changes is made good by refinement.
     """
 
     H: Any
@@ -29,6 +33,19 @@ class System(NamedTuple):
     Dg: Any
     weight: Any
     rho: Any
+    band: Condensed | None = None
+
+
+def blank(form: NonlinearForm, found: Structure | None, batch: int) -> tuple[System, Factor]:
+    """A system of the right shapes and its factor."""
+    n, p, m = form.n, form.p, form.m
+    zeros = lambda *shape: jnp.zeros((*shape, batch))
+    rows = zeros(p), zeros(m), zeros(m), zeros(p)
+    if found is None:
+        factor = Factor(zeros(n + p, n + p), zeros(n + p) + 1)
+        return System(zeros(n, n), zeros(p, n), zeros(m, n), *rows), factor
+    Jc, Jg, H = (Thin(zeros(*places.columns.shape), places) for places in found.places)
+    return System(H, Jc, Jg, *rows, found.band), Factor(zeros(n, found.band.bandwidth), zeros(n) + 1)
 
 
 def gram(J: Any, weight: Any) -> Any:
@@ -38,26 +55,20 @@ def gram(J: Any, weight: Any) -> Any:
     return jnp.einsum("kib,kjb->ijb", J, weight[:, None] * J)
 
 
-def times(A: Any, v: Any) -> Any:
-    """`A v`."""
-    return jnp.sum(A * v, 1)
-
-
 def masked(local: Any, diagonal: Any, free: Any, Dc: Any, Dg: Any, weight: Any) -> System:
     """The system at a point, in which unknowns that are not free stay."""
-    n = len(free)
-    both = free[:, None] & free[None]
-    H = jnp.where(both, local.W, 0.0) + jnp.eye(n)[:, :, None] * jnp.where(free, diagonal, 1.0)
-    Jc, Jg = jnp.where(free, local.Jc, 0.0), jnp.where(free, local.Jg, 0.0)
-    size = jnp.maximum(jnp.max(jnp.abs(jnp.where(both, local.W, 0.0)), (0, 1)), 1e-2)
-    rho = size / jnp.maximum(jnp.sum(Jc**2, 1), 1e-8)
-    return System(H, Jc, Jg, Dc, Dg, weight, rho)
+    W = like(local.W, jnp.where(free[:, None] & across(local.W, free), entries(local.W), 0.0))
+    H = plus_diagonal(W, jnp.where(free, diagonal, 1.0))
+    Jc, Jg = (like(J, jnp.where(across(J, free), entries(J), 0.0)) for J in (local.Jc, local.Jg))
+    size = jnp.maximum(jnp.max(jnp.abs(entries(W)), (0, 1)), 1e-2)
+    rho = size / jnp.maximum(jnp.sum(entries(Jc) ** 2, 1), 1e-8)
+    return System(H, Jc, Jg, Dc, Dg, weight, rho, local.band)
 
 
 def row_weight(local: Any) -> Any:
     """A weight of each inequality that outweighs the curvature."""
-    size = jnp.maximum(jnp.max(jnp.abs(local.W), (0, 1)), 1e-2)
-    return size / jnp.maximum(jnp.sum(local.Jg**2, 1), 1e-8)
+    size = jnp.maximum(jnp.max(jnp.abs(entries(local.W)), (0, 1)), 1e-2)
+    return size / jnp.maximum(jnp.sum(entries(local.Jg) ** 2, 1), 1e-8)
 
 
 class Try(NamedTuple):
@@ -73,16 +84,14 @@ class Try(NamedTuple):
 
 def regularised(system: System, last: Any, floor: Any, needed: Any) -> tuple[System, Factor, Any, Any]:
     """Add to the diagonal until the reduced Hessian is positive definite; also what was added, and whether it is."""
-    n, p = len(system.H), len(system.Dc)
-    size = n + p
-    batch = last.shape[0]
-    blank = Factor(jnp.zeros((size, size, batch)), jnp.ones((size, batch)))
-    no = jnp.zeros(batch, bool)
-    start = Try(blank, floor, no, no, ~needed, jnp.zeros(batch, jnp.int32))
+    p, no = len(system.Dc), jnp.zeros(last.shape, bool)
+    heavy = no if system.band is None else ~no
+    blank = jax.tree.map(lambda a: jnp.zeros(a.shape), jax.eval_shape(_factorised, system)[0])
+    start = Try(blank, floor, no, heavy, ~needed, no.astype(jnp.int32))
 
     def again(t: Try) -> Try:
         changed = with_shift(system, t.delta, t.loose, t.heavy)
-        factor, up, down = factorise(_matrix(changed), n)
+        factor, up, down = _factorised(changed)
         good = t.good | (up & down)
         failed = ~good
         loose = t.loose | (failed & up)
@@ -104,11 +113,27 @@ def with_shift(system: System, delta: Any, loose: Any, heavy: Any) -> System:
     rho = system.rho * jnp.where(heavy, HEAVY, WEIGHT)
     Dc = system.Dc + jnp.where(loose, LOOSE / rho, 0.0)
     rho = jnp.minimum(rho, jnp.where(Dc > 0, 0.999 / jnp.where(Dc > 0, Dc, 1.0), jnp.inf))
-    return system._replace(H=system.H + jnp.eye(len(system.H))[:, :, None] * delta, Dc=Dc, rho=rho)
+    return system._replace(H=plus_diagonal(system.H, delta), Dc=Dc, rho=rho)
+
+
+def _factorised(system: System) -> tuple[Factor, Any, Any]:
+    """The factor, whether the reduced Hessian is positive definite, and whether the rows are independent."""
+    if system.band is None:
+        return factorise(_matrix(system), len(system.H))
+    J = jnp.concatenate([system.Jc.compact(), system.Jg.compact()])
+    weight = jnp.concatenate([_row_weight(system), system.weight])
+    factor, good = system.band.factorise(system.H.compact(), J, weight, SINGULAR)
+    return Factor(*factor), good, jnp.ones_like(good)
+
+
+def _row_weight(system: System) -> Any:
+    """The weights with which equalities are eliminated."""
+    Dc = system.Dc
+    return jnp.where(Dc > 0, 1 / jnp.where(Dc > 0, Dc, 1.0), system.rho)
 
 
 def _matrix(system: System) -> Any:
-    H, Jc, Jg, Dc, _, weight, rho = system
+    H, Jc, Jg, Dc, _, weight, rho, _ = system
     p = len(Dc)
     if len(weight):
         H = H + gram(Jg, weight)
@@ -121,7 +146,7 @@ def _matrix(system: System) -> Any:
 
 def solved(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[Any, Any, Any]:
     """Solve, and make the solution accurate."""
-    H, Jc, Jg, Dc, Dg, weight, _ = system
+    H, Jc, Jg, Dc, Dg, weight, *_ = system
 
     def closer(_: int, found: tuple) -> tuple:
         dx, dy, dz = found
@@ -136,7 +161,11 @@ def solved(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[A
 
 
 def _once(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[Any, Any, Any]:
-    _, Jc, Jg, Dc, _, weight, rho = system
+    _, Jc, Jg, Dc, _, weight, rho, band = system
+    if band is not None:
+        rho = _row_weight(system)
+        dx = band.solve(tuple(factor), r1 + transposed(Jg, weight * r3) + transposed(Jc, rho * r2))
+        return dx, rho * (times(Jc, dx) - r2), weight * (times(Jg, dx) - r3)
     n = len(r1)
     right = jnp.concatenate([r1 + transposed(Jg, weight * r3) + transposed(Jc, rho * r2), r2], 0)
     v = solve(factor, right)

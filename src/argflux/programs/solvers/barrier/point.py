@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from argflux.programs.forms.condensed import Condensed
+
 
 class BarrierPoint(NamedTuple):
     """Where a batch ended; the batch is the first axis.
@@ -49,7 +51,7 @@ class Scale(NamedTuple):
 
 
 class Local(NamedTuple):
-    """Values and derivatives at a point; `W` is the Hessian of the Lagrangian."""
+    """Values and derivatives at a point; `W` is the Hessian of the Lagrangian. Sparse ones come with their `band`."""
 
     f: Any
     c: Any
@@ -58,3 +60,4 @@ class Local(NamedTuple):
     Jc: Any
     Jg: Any
     W: Any
+    band: Condensed | None = None

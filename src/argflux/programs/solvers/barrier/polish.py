@@ -4,8 +4,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from argflux.programs.forms.thin import times
 from argflux.programs.solvers.barrier.gaps import gaps
-from argflux.programs.solvers.barrier.newton import HEAVY, System, masked, row_weight, times
+from argflux.programs.solvers.barrier.newton import HEAVY, System, masked, row_weight
 from argflux.programs.solvers.barrier.point import Bounds, Local, Point
 from argflux.programs.solvers.barrier.residual import pull
 from argflux.programs.solvers.barrier.state import Active, Mode, State, chosen

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from argflux.programs.forms.thin import transposed
 from argflux.programs.solvers.barrier.gaps import gaps, largest, total
 from argflux.programs.solvers.barrier.point import Bounds, Local, Point
 
@@ -30,16 +31,12 @@ def pull(local: Local, y: Any, z: Any) -> Any:
     return transposed(local.Jc, y) + transposed(local.Jg, z)
 
 
-def transposed(J: Any, y: Any) -> Any:
-    """`J'y`."""
-    return jnp.sum(J * y[:, None], 0)
-
-
 def residual(point: Point, local: Local, bounds: Bounds) -> Residual:
     """Measure a point, its multipliers weighed down where they are large."""
     below, above = gaps(point.x, bounds)
     slope = jnp.where(bounds.free, local.df + pull(local, point.y, point.z) - point.zl + point.zu, 0.0)
-    rows = jnp.maximum(largest(local.c), largest(local.g + point.s))
+    outside = jnp.where(bounds.free, jnp.maximum(bounds.lower - point.x, point.x - bounds.upper), 0.0)
+    rows = jnp.maximum(jnp.maximum(largest(local.c), largest(local.g + point.s)), largest(jnp.maximum(outside, 0.0)))
     sides = [(point.z, point.s, None), (point.zl, below, bounds.has_lower), (point.zu, above, bounds.has_upper)]
     low, high, size, count = jnp.inf, 0.0, total(jnp.abs(point.y)), len(point.y) + 0.0
     bound_size, bound_count = 0.0, 0.0

@@ -17,9 +17,11 @@ import jax.numpy as jnp
 
 from argflux.programs.answers.status import Status
 from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.structure import structure
 from argflux.programs.solvers.barrier.direction import directed
 from argflux.programs.solvers.barrier.evaluate import evaluator
 from argflux.programs.solvers.barrier.gaps import PUSH, bounds_of, inside
+from argflux.programs.solvers.barrier.newton import blank
 from argflux.programs.solvers.barrier.point import BarrierPoint, Bounds
 from argflux.programs.solvers.barrier.progress import ACCEPTABLE, gone_on, polished
 from argflux.programs.solvers.barrier.rejection import given_up, retried
@@ -60,7 +62,7 @@ def barrier_points(
     warm = duals is not None
     duals = tuple(jnp.broadcast_to(a, (batch, a.shape[1])).T for a in duals) if duals is not None else None
     x = inside(jnp.where(bad, 0.0, start), box, WARM if warm else PUSH)
-    state = initial(x, bad, form.p, form.m, box, duals)
+    state = initial(x, bad, blank(form, structure(form, operands), batch), box, duals)
     evaluate = evaluator(form, operands, batch)
     advance = lambda state: _advanced(state, evaluate, box, tolerance, max_iterations, warm)
     return _unscaled(jax.lax.while_loop(lambda s: jnp.any(s.mode != Mode.DONE), advance, state))

@@ -3,6 +3,7 @@
 import enum
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from argflux.programs.answers.status import Status
@@ -82,10 +83,7 @@ class State(NamedTuple):
 
 def chosen(where: Any, new: Any, old: Any) -> Any:
     """Leaf by leaf `new` for the instances `where`, else `old`."""
-    if isinstance(new, tuple):
-        parts = [chosen(where, a, b) for a, b in zip(new, old, strict=True)]
-        return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
-    return jnp.where(where, new, old)
+    return jax.tree.map(lambda new, old: jnp.where(where, new, old), new, old)
 
 
 def still(point: Point) -> Step:
@@ -94,9 +92,13 @@ def still(point: Point) -> Step:
     return Step(Point(*[jnp.zeros_like(a) for a in point]), one, one)
 
 
-def initial(x: Any, bad: Any, p: int, m: int, box: Bounds, duals: Any = None) -> State:
-    """The state before the first evaluation, at points inside the bounds; `duals` are in the user's units."""
-    n, batch = x.shape
+def initial(x: Any, bad: Any, blank: tuple[System, Factor], box: Bounds, duals: Any = None) -> State:
+    """The state before the first evaluation, at points inside the bounds; `duals` are in the user's units.
+
+    `blank` are a system and its factor of the right shapes.
+    """
+    batch = x.shape[-1]
+    n, p, m = len(x), len(blank[0].Dc), len(blank[0].Dg)
     zeros = lambda *shape: jnp.zeros((*shape, batch))
     one, no, none = zeros() + 1, jnp.zeros(batch, bool), jnp.zeros(batch, jnp.int32)
     low, high = jnp.where(box.has_lower, one, 0.0), jnp.where(box.has_upper, one, 0.0)
@@ -112,8 +114,8 @@ def initial(x: Any, bad: Any, p: int, m: int, box: Bounds, duals: Any = None) ->
         point=point,
         step=still(point),
         plain=still(point),
-        system=System(zeros(n, n), zeros(p, n), zeros(m, n), zeros(p), zeros(m), zeros(m), zeros(p)),
-        factor=Factor(zeros(n + p, n + p), zeros(n + p) + 1),
+        system=blank[0],
+        factor=blank[1],
         right=zeros(n),
         rows=rows,
         values=rows,

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from argflux.programs.forms.thin import entries, like, plus_diagonal
 from argflux.programs.solvers.barrier import polish, restore, search
 from argflux.programs.solvers.barrier.evaluate import flat, is_finite, scaled
 from argflux.programs.solvers.barrier.gaps import PUSH, gaps, largest, logs, total
 from argflux.programs.solvers.barrier.point import Bounds, Local, Point, Scale
-from argflux.programs.solvers.barrier.residual import Residual, residual
+from argflux.programs.solvers.barrier.residual import Residual, pull, residual
 from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen
 
 STEEPEST, FLATTEST = 100.0, 1e-8
@@ -41,14 +42,16 @@ def tried(state: State, evaluate: Callable, box: Bounds, warm: bool) -> tuple[St
     scale = chosen(first, _scale(local), state.scale)
     local = scaled(local, scale)
     finite = is_finite(local)
-    W = jnp.where(jnp.isfinite(jnp.sum(flat(local.W), 0)), local.W, 0.0)
-    local = local._replace(W=jnp.where(calibrating, jnp.eye(len(W))[:, :, None], W))
+    curved = ~calibrating & jnp.isfinite(jnp.sum(flat(entries(local.W)), 0))
+    W = like(local.W, jnp.where(curved, entries(local.W), 0.0))
+    local = local._replace(W=plus_diagonal(W, jnp.where(calibrating, 1.0, 0.0)))
     point = point._replace(s=jnp.where(first, jnp.maximum(-local.g, WARM if warm else PUSH), point.s))
     point = chosen(first, _in_units(point, scale), point) if warm else point
     theta, phi = measured(state.mu, point, local, box, elastic)
     allowed = jnp.maximum(1, theta)
     state = state._replace(scale=scale, limits=chosen(first, (ALLOWED * allowed, SMALL * allowed), state.limits))
     local = local._replace(df=jnp.where(elastic, 0.0, local.df))
+    point = _with_fixed(point, local, box)
     point = chosen(mode == Mode.POLISH, polish.completed(point, local, state.active, box), point)
     finite = finite & jnp.isfinite(theta) & (jnp.isfinite(phi) | (mode == Mode.POLISH))
 
@@ -90,6 +93,13 @@ def _moved(state: State, box: Bounds) -> Point:
     return Point(x, s, y, z, zl, safe(old.zu, change.zu, above, box.has_upper))
 
 
+def _with_fixed(point: Point, local: Local, box: Bounds) -> Point:
+    """The point with multipliers of fixed unknowns from stationarity."""
+    slope = jnp.where(box.free, 0.0, local.df + pull(local, point.y, point.z))
+    zl, zu = jnp.maximum(slope, 0.0), jnp.maximum(-slope, 0.0)
+    return point._replace(zl=jnp.where(box.free, point.zl, zl), zu=jnp.where(box.free, point.zu, zu))
+
+
 def _in_units(point: Point, scale: Scale) -> Point:
     """The point with multipliers of the user's units in those of the solver."""
     f = scale.f
@@ -99,5 +109,5 @@ def _in_units(point: Point, scale: Scale) -> Point:
 def _scale(local: Local) -> Scale:
     """Factors by which no gradient is larger than `STEEPEST`."""
     factor = lambda slope: jnp.maximum(jnp.minimum(1.0, STEEPEST / jnp.maximum(slope, 1e-300)), FLATTEST)
-    rows = lambda J: factor(jnp.max(jnp.abs(J), 1))
+    rows = lambda J: factor(jnp.max(jnp.abs(entries(J)), 1))
     return Scale(factor(largest(local.df)), rows(local.Jc), rows(local.Jg))
