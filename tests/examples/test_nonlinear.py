@@ -45,3 +45,29 @@ def test_power_dispatch(tmp_path):
     apart = prices.max(1) - prices.min(1)
     assert apart[~congested].max() < 0.2 < apart[congested].min()
     assert is_picture(tmp_path / "prices.png")
+
+
+@pytest.mark.slow
+def test_predictive_control(tmp_path):
+    """The expert's weights are found, and with them its torques from states that were not shown."""
+    module = load("predictive_control")
+    found = module.main(tmp_path)
+    assert all((each.status == 0).all() for each in (found["expert"], *found["found"].values()))
+    np.testing.assert_allclose(found["path"][-1], module.TRUE, atol=0.15)
+    assert found["off"]["learned"] < 0.01 < 0.1 < found["off"]["first guess"]
+    assert 0.1 < found["held"].any(1).mean() < 0.5
+    assert is_picture(tmp_path / "plans.png")
+
+
+@pytest.mark.slow
+def test_ridge_tuning(tmp_path):
+    """The path ends where the grid is lowest, with slopes that are differences, and what it finds pays on unseen rows."""
+    found = load("ridge_tuning").main(tmp_path)
+    assert found["best"].fun < found["grid"].min() + 1e-3
+    assert (found["tests"]["tuned"] < found["tests"]["ridge alone"]).all()
+    assert found["tests"]["ridge alone"].mean() < found["tests"]["where learning starts"].mean()
+    slope = found["at"](-3.0, 0.0)[1]
+    for k, step in enumerate(0.02 * np.eye(2)):
+        above, below = (found["at"](*(np.array([-3.0, 0.0]) + sign * step))[0][0] for sign in (1, -1))
+        assert slope[k] == pytest.approx((above - below) / 0.04, abs=1e-3)
+    assert is_picture(tmp_path / "tuning.png")
