@@ -22,12 +22,12 @@ def test_planar_arm(tmp_path):
 @pytest.mark.slow
 def test_collocation(tmp_path):
     """Intervals cover as often as they say, and standard errors are the spread of the estimates."""
-    found = load("collocation").main(tmp_path)
+    found = load("collocation").main(tmp_path, sets=100)
     solution = found["solution"]
     assert (solution.status == 0).all()
-    assert (np.abs(found["covered"].mean(0) - 0.95) < 0.04).all()
+    assert (np.abs(found["covered"].mean(0) - 0.95) < 0.05).all()
     spread = solution.x["rates"].std(0) / found["errors"].mean(0)
-    assert (np.abs(spread - 1) < 0.1).all()
+    assert (np.abs(spread - 1) < 0.15).all()
     np.testing.assert_allclose(found["curvature"], np.swapaxes(found["curvature"], 1, 2), atol=1e-5)
     assert is_picture(tmp_path / "collocation.png")
 
@@ -43,7 +43,12 @@ def test_power_dispatch(tmp_path):
     prices, congested = found["prices"][:43], found["found"].z["current"][:43].max(1) > 0
     assert 5 < congested.sum() < 25
     apart = prices.max(1) - prices.min(1)
-    assert apart[~congested].max() < 0.2 < apart[congested].min()
+    assert apart[~congested].max() < 0.2 < 2 < apart[congested][1:].min()
+    made = found["found"].x["active"]
+    cheap, dear = (made[43 + 1] - made[48 + 1]) / 2e-4  # for another unit of demand at bus 1, at 150 MW
+    assert cheap < 0
+    assert dear > 1
+    assert (found["slopes"][-1][0, 1:4] < 0).all()
     assert is_picture(tmp_path / "prices.png")
 
 
@@ -61,7 +66,7 @@ def test_predictive_control(tmp_path):
 
 @pytest.mark.slow
 def test_ridge_tuning(tmp_path):
-    """The path ends where the grid is lowest, with slopes that are differences, and what it finds pays on unseen rows."""
+    """The path ends where the grid is lowest, its slopes are differences, and what it finds pays on unseen rows."""
     found = load("ridge_tuning").main(tmp_path)
     assert found["best"].fun < found["grid"].min() + 1e-3
     assert (found["tests"]["tuned"] < found["tests"]["ridge alone"]).all()
