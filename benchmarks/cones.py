@@ -4,11 +4,15 @@ Every instance has its own q, A and b, and gradients are with respect to all of 
 its interior point (it takes no matrices); diffcp solves by Clarabel and differentiates by LSQR, in two threads; the
 loop over Clarabel is forward alone, on one core, at its default settings. Times are medians of turns taken
 alternately; ratios are theirs over ours, above 1 we are faster: "with gradients" compares with our forward and
-reverse, "forward" likewise. Pass parts of names of rows to run these alone, without saving.
+reverse, "forward" likewise. "peak MB" is the largest memory of a process of its own that makes the batch and takes our
+gradient, with what Python, JAX and the peers' imports take. Pass parts of names of rows to run these alone, without
+saving.
 """
 
 import math
+import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +27,7 @@ from scipy import sparse
 from argflux.programs import Status, solve_cone
 from argflux.programs import cones as C
 from argflux.programs.cones.product import Product
-from argflux.programs.cones.semidefinite import vector_of
+from argflux.programs.cones.triangles import vector_of
 from argflux.programs.solvers.conic import clarabel_rows
 from benchmarks.report import publish
 
@@ -225,6 +229,19 @@ def alternate(runs: dict[str, Callable]) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
+def peak_of(name: str) -> float:
+    """Megabytes, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.cones", "--peak", name]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def peak(name: str) -> None:
+    """Print the memory of this process after our gradient of a row."""
+    batch = ROWS[name][0]()
+    compiled(ours_of(batch), batch, True)()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def measure(name: str, batch: Batch, peers: tuple[str, ...]) -> dict[str, Any]:
     ours = ours_of(batch)
     start = time.perf_counter()
@@ -245,6 +262,7 @@ def measure(name: str, batch: Batch, peers: tuple[str, ...]) -> dict[str, Any]:
         "forward ms": 1e3 * t["ours"],
         "with gradients ms": 1e3 * t["ours, gradient"],
         "first call s": first,
+        "peak MB": peak_of(name),
         "Clarabel forward / ours forward": t["Clarabel"] / t["ours"],
         "Clarabel forward / ours with gradients": t["Clarabel"] / t["ours, gradient"],
     }
@@ -273,6 +291,9 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     rows = []
     wanted = sys.argv[1:]
+    if wanted[:1] == ["--peak"]:
+        peak(wanted[1])
+        return
     for name, (make, peers) in ROWS.items():
         if wanted and not any(word in name for word in wanted):
             continue

@@ -157,7 +157,7 @@ def test_their_name_is_ours_wherever_ours_is_known():
 PACKAGES = (autodiff, nn, data, training, programs, patterns, plots)
 RETURNED = (
     "Params RuleCheck WithGradient Buffer History OptimiserState Record Coefficients ConeSolution Directions "
-    "Regularity Residuals Sensitivities Solution Status Comparison Correlation DesignReport Family "
+    "ProgramKind Regularity Residuals Sensitivities Solution Status Comparison Correlation DesignReport Family "
     "GapIdentity LayerReport LineRegions PatternCounts PlaneRegions Site Sites Study ZeroCounts"
 )
 

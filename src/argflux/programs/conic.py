@@ -7,10 +7,10 @@ import numpy as np
 from argflux.programs.answers.solution import spoiled
 from argflux.programs.cones.form import ConeBlocks, ConeForm
 from argflux.programs.derivatives.conic import ConeStep, cone_kkt_p
-from argflux.programs.derivatives.kkt import curvature_cotangent, curve, row_cotangent
+from argflux.programs.derivatives.kkt import curvature_cotangent, row_cotangent
 from argflux.programs.forms.arrays import known, namespace, on_host, placed
 from argflux.programs.forms.double import double_primitive
-from argflux.programs.forms.form import times, transposed_times
+from argflux.programs.forms.form import curve, times, transposed_times
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.linearised import fold, linearised, zeros
 from argflux.programs.solvers import Settings

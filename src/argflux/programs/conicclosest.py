@@ -10,7 +10,7 @@ import numpy as np
 from argflux.programs.answers.solution import ConeSolution
 from argflux.programs.answers.status import Status
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.kkt import curve
+from argflux.programs.forms.form import curve
 from argflux.programs.forms.pattern import Pattern
 
 SHARES = 1e-6, 1e-8

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.answers.solution import spoiled
-from argflux.programs.derivatives.kkt import Step, curvature_cotangent, curve, kkt_p, row_cotangent
+from argflux.programs.derivatives.kkt import Step, curvature_cotangent, kkt_p, row_cotangent
 from argflux.programs.forms.arrays import known, namespace, on_host, placed
 from argflux.programs.forms.double import double_primitive
-from argflux.programs.forms.form import Blocks, Form, dressed, times, transposed_times
+from argflux.programs.forms.form import Blocks, Form, curve, dressed, times, transposed_times
 from argflux.programs.linearised import fold, linearised, zeros
 from argflux.programs.solvers import Settings, solve_blocks
 

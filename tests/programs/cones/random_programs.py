@@ -3,7 +3,7 @@
 import numpy as np
 
 from argflux.programs import cones as C
-from argflux.programs.cones.semidefinite import vector_of
+from argflux.programs.cones.triangles import matrix_of, vector_of
 
 KINDS = {
     "zero": lambda r: C.Zero(int(r.integers(1, 3))),
@@ -37,6 +37,27 @@ def inside(r, cone, dual=False):
     a, x = cone.a, abs(x) + 0.1
     t = x**a * y ** (1 - a) * r.uniform(-0.9, 0.9)
     return np.array([a * x, (1 - a) * y, t] if dual else [x, y, t])
+
+
+def complementary(r, cone):
+    """A slack on the boundary of a cone, or inside, and a dual with which it is strictly complementary."""
+    if isinstance(cone, C.Zero):
+        return np.zeros(cone.k), r.normal(size=cone.k)
+    if isinstance(cone, C.NonNegative):
+        u = r.normal(size=cone.k)
+        return np.maximum(u, 0.0), np.maximum(-u, 0.0)
+    if isinstance(cone, C.SecondOrder):
+        tail = r.normal(size=cone.k - 1)
+        head, (a, b) = np.linalg.norm(tail), np.abs(r.normal(size=2)) + 0.1
+        return a * np.array([head, *tail]), b * np.array([head, *-tail])
+    if isinstance(cone, C.Semidefinite):
+        values, vectors = np.linalg.eigh(matrix_of(r.normal(size=cone.rows), cone.k))
+        return tuple(vector_of((vectors * np.maximum(v, 0.0)) @ vectors.T) for v in (values, -values))
+    x, y, weight = abs(r.normal()) + 0.1, abs(r.normal()) + 0.1, abs(r.normal()) + 0.1
+    if isinstance(cone, C.Exponential):
+        return np.array([x, y, y * np.exp(x / y)]), weight * np.array([-1.0, x / y - 1, np.exp(-x / y)])
+    a, t = cone.a, x**cone.a * y ** (1 - cone.a)
+    return np.array([x, y, t]), weight * np.array([a * t / x, (1 - a) * t / y, -1.0])
 
 
 def program(seed, kinds, n):

@@ -8,7 +8,7 @@ import pytest
 from argflux.programs import Status, solve_cone
 from argflux.programs import cones as C
 from argflux.programs.cones.product import Product
-from argflux.programs.cones.semidefinite import matrix_of, vector_of
+from argflux.programs.cones.triangles import matrix_of, vector_of
 from tests.programs.cones.random_programs import KINDS, inside
 
 

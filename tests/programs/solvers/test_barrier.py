@@ -56,6 +56,16 @@ def test_instances_do_not_look_at_each_other():
         assert together.iterations[i] == alone.iterations[0]
 
 
+def test_a_solution_nearby_is_a_good_start():
+    right = np.array([[25, 40], [25.2, 40.1], [24.5, 39.8]])
+    cold = solve(HS071, [[1, 5, 5, 1]] * 3, 1, 5, [right])
+    known = [np.repeat(v[:1], 3, 0) for v in (cold.x, cold.y, cold.z, cold.z_lower, cold.z_upper)]
+    warm = solve(HS071, known[0], 1, 5, [right], duals=tuple(known[1:]))
+    assert statuses(warm) == ["SOLVED"] * 3
+    np.testing.assert_allclose(warm.x, cold.x, atol=1e-9)
+    assert (warm.iterations <= 4).all()
+
+
 def test_what_is_not_active_has_no_multiplier():
     form = NonlinearForm(1, 0, 1, lambda x, r: (x[0] - 1) ** 2, None, lambda x, r: x - r)
     answer = solve(form, [[0]] * 4, [[-10]] * 4, [[10]] * 4, [[[3], [1], [0.5], [-20]]])

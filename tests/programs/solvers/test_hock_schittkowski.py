@@ -8,10 +8,12 @@ from benchmarks import hock_schittkowski
 
 pytest.importorskip("sif2jax")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("x64")]
-SAMPLE = (
-    "HS1 HS6 HS7 HS10 HS11 HS14 HS15 HS18 HS21 HS22 HS24 HS26 HS28 HS30 HS32 HS33 HS34 HS35 HS39 HS40 "
-    "HS43 HS46 HS48 HS60 HS63 HS64 HS65 HS71 HS76 HS77 HS80 HS93 HS100 HS101 HS106 HS108 HS113 CB2 CHACONN1 MARATOS"
-).split()
+SAMPLE = [
+    "HS1", "HS6", "HS7", "HS10", "HS11", "HS14", "HS15", "HS18", "HS21", "HS22",
+    "HS24", "HS26", "HS28", "HS30", "HS32", "HS33", "HS34", "HS35", "HS39", "HS40",
+    "HS43", "HS46", "HS48", "HS60", "HS63", "HS64", "HS65", "HS71", "HS76", "HS77",
+    "HS80", "HS93", "HS100", "HS101", "HS106", "HS108", "HS113", "CB2", "CHACONN1", "MARATOS",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SAMPLE)

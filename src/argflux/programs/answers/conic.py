@@ -4,9 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from argflux.programs.answers.judge import curve
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.forms.form import magnitude, times, transposed_times
+from argflux.programs.forms.form import curve, magnitude, times, transposed_times
 
 NOTHING = 1e-300
 PROOF = 1e-7

@@ -9,7 +9,7 @@ import numpy as np
 from argflux.programs.answers.ranks import dense_ranks, sparse_ranks
 from argflux.programs.answers.status import Regularity, Status
 from argflux.programs.forms.arrays import joined, namespace
-from argflux.programs.forms.form import Blocks, Curved, Form, bounds, times, transposed_times
+from argflux.programs.forms.form import Blocks, Form, bounds, curve, times, transposed_times
 from argflux.programs.forms.units import Frame, Sizes, is_far, largest, sizes_of
 
 WEAK = 1e-7
@@ -51,13 +51,6 @@ class Judged(NamedTuple):
     active: Any
     fixed: Any
     mode: Any
-
-
-def curve(form: Curved, P, x):
-    """`P x`."""
-    if form.curvature == "none":
-        return namespace(x).zeros_like(x)
-    return P * x if form.curvature == "diagonal" else (times(P, x) + transposed_times(P, x)) / 2
 
 
 class Products(NamedTuple):

@@ -4,6 +4,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from argflux.programs.cones.frames import Frame
+
 INTERIOR, ACTIVE, BOUNDARY = 0, 1, 2
 """Faces: `z = 0` with s inside; `s = 0`; both on the boundary. Higher numbers are a cone's own."""
 
@@ -55,3 +57,13 @@ class Cone:
     def equations(self, s: Any, z: Any, face: Any) -> Equations:
         """Complementarity on a face, of NumPy's or JAX's arrays; `face` is `(…,)`."""
         raise NotImplementedError
+
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """Coordinates in which the derivatives of the equations, `(batch, cones, entries)`, are diagonal."""
+        raise NotImplementedError
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Such coordinates at points that are not complementary yet, and what the next step is to make up for."""
+        equations = self.equations(s, z, face)
+        frame = self.frame(equations.by_s, equations.by_z)
+        return frame, -frame.ahead(equations.residual)

@@ -7,6 +7,7 @@ import numpy as np
 
 from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR, Cone, Equations
 from argflux.programs.cones.curved import CUBE, chosen, picks, safe_log
+from argflux.programs.cones.frames import Cube, Frame
 from argflux.programs.forms.arrays import namespace
 
 RAY, EDGE = 3, 4
@@ -87,6 +88,10 @@ class Exponential(Cone):
         ray = Equations(xp.stack([u, y, w], -1), picks(none, (1,)), picks(none, (0, 2)))
         edge = Equations(xp.stack([u, y, t], -1), picks(none, (1, 2)), picks(none, (0,)))
         return chosen(s, z, face, {BOUNDARY: both, RAY: ray, EDGE: edge})
+
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """By eigenvectors."""
+        return Cube.of(by_s, by_z)
 
 
 def _depth(s: np.ndarray) -> np.ndarray:

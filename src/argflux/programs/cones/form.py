@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from argflux.programs.cones.product import Product
 from argflux.programs.forms.pattern import Pattern, Sparse
 
+LARGE, MOST = 700, 1500
+
 
 @dataclass(frozen=True)
 class ConeForm:
@@ -39,3 +41,8 @@ class ConeBlocks(NamedTuple):
     q: Any
     A: Any
     b: Any
+
+
+def is_large(form: ConeForm) -> bool:
+    """Whether systems are factorised sparse, one by one."""
+    return form.n + form.m > (MOST if form.A_pattern is None else LARGE)

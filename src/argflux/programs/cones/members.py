@@ -16,7 +16,8 @@ from argflux.programs.cones.exponential import Exponential
 from argflux.programs.cones.orthant import NonNegative
 from argflux.programs.cones.power import Power
 from argflux.programs.cones.secondorder import SecondOrder
-from argflux.programs.cones.semidefinite import Semidefinite, matrix_of, vector_of
+from argflux.programs.cones.semidefinite import Semidefinite
+from argflux.programs.cones.triangles import matrix_of, vector_of
 
 
 class Member(eqx.Module):

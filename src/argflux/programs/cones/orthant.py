@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from argflux.programs.cones.cone import ACTIVE, Cone, Equations
+from argflux.programs.cones.frames import Frame, Plain
 from argflux.programs.forms.arrays import namespace
 
 
@@ -43,6 +44,14 @@ class Zero(Cone):
         xp = namespace(s, z)
         return Equations(s, xp.ones_like(s), xp.zeros_like(s))
 
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """The rows as they are."""
+        return Plain.of(by_s, by_z)
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """By the face."""
+        return Plain.at(s, z, face)
+
 
 @dataclass(frozen=True)
 class NonNegative(Cone):
@@ -79,3 +88,11 @@ class NonNegative(Cone):
         active = (face == ACTIVE)[..., None]
         one, none = xp.ones_like(s), xp.zeros_like(s)
         return Equations(xp.where(active, s, z), xp.where(active, one, none), xp.where(active, none, one))
+
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """The rows as they are."""
+        return Plain.of(by_s, by_z)
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """By the face."""
+        return Plain.at(s, z, face)

@@ -7,6 +7,7 @@ import numpy as np
 
 from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR, Cone, Equations
 from argflux.programs.cones.curved import CUBE, chosen, picks, safe_log
+from argflux.programs.cones.frames import Cube, Frame
 from argflux.programs.forms.arrays import namespace
 
 ALONG_X, ALONG_Y = 3, 4
@@ -68,6 +69,10 @@ class Power(Cone):
             xp.stack([x, none, a * t, none, y, b * t, none, none, none], -1),
         )
         return chosen(s, z, face, {BOUNDARY: both, ALONG_X: _ray(s, z, 0, a), ALONG_Y: _ray(s, z, 1, b)})
+
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """By eigenvectors."""
+        return Cube.of(by_s, by_z)
 
 
 def _ray(s: Any, z: Any, i: int, a: float) -> Equations:

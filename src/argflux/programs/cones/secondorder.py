@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR, Cone, Equations
+from argflux.programs.cones.frames import Arrow, Frame, Plain
 from argflux.programs.forms.arrays import namespace
 
 
@@ -58,6 +59,14 @@ class SecondOrder(Cone):
         return Equations(
             pick(z, s, xp.concatenate(product, -1)), pick(0.0 * by_s, unit, by_s), pick(unit, 0.0 * by_z, by_z)
         )
+
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """Along both rays, and across."""
+        return Plain.of(by_s, by_z) if self.k == 1 else Arrow.of(by_s, by_z, self.k)
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Those of the projection of `s - z`."""
+        return Plain.at(s, z, face) if self.k == 1 else Arrow.at(s, z)
 
 
 def _length(v: np.ndarray) -> np.ndarray:

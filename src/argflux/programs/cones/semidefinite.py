@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argflux.programs.cones.cone import Cone, Equations
+from argflux.programs.cones.frames import Frame
+from argflux.programs.cones.spectral import Spectral
+from argflux.programs.cones.triangles import matrix_of, places_of, triangle, vector_of
 from argflux.programs.forms.arrays import namespace
 
 
@@ -58,6 +61,15 @@ class Semidefinite(Cone):
         by_s, by_z = made.values(z), made.values(s)
         return Equations(made.times(by_s, s), by_s, by_z)
 
+    def frame(self, by_s: np.ndarray, by_z: np.ndarray) -> Frame:
+        """The eigenvectors that both matrices have in common."""
+        made, unit = _product(self.k), vector_of(np.eye(self.k))
+        return Spectral.of(*[matrix_of(made.times(by, unit), self.k) for by in (by_z, by_s)])
+
+    def meeting(self, s: np.ndarray, z: np.ndarray, face: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Those of the projection of `s - z`."""
+        return Spectral.at(matrix_of(s, self.k), matrix_of(z, self.k))
+
 
 class _Product(NamedTuple):
     """The matrices that take the symmetric product with a given matrix: each entry is a sum of two of its own."""
@@ -104,32 +116,3 @@ def _product(k: int) -> _Product:
         np.stack([weights[first], np.where(counts > 1, weights[second], 0.0)]),
         k,
     )
-
-
-def triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each entry of the lower triangle, column by column."""
-    columns, rows = np.triu_indices(k)
-    return rows, columns
-
-
-@functools.cache
-def places_of(k: int) -> np.ndarray:
-    """Where each entry of a matrix lies in the vector of its lower triangle."""
-    rows, columns = triangle(k)
-    place = np.zeros((k, k), int)
-    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
-    return place
-
-
-def matrix_of(v: Any, k: int) -> Any:
-    """The symmetric matrix whose lower triangle a vector is."""
-    rows, columns = triangle(k)
-    weights = np.where(rows == columns, 1.0, np.sqrt(0.5))
-    return (v * weights.astype(v.dtype))[..., places_of(k)]
-
-
-def vector_of(M: Any) -> Any:
-    """The lower triangle of a symmetric matrix as a vector."""
-    rows, columns = triangle(M.shape[-1])
-    weights = np.where(rows == columns, 1.0, np.sqrt(2.0))
-    return M[..., rows, columns] * weights.astype(M.dtype)

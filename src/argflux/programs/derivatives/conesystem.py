@@ -1,113 +1,22 @@
 """The matrices of the optimality conditions over cones, put together and solved on the host."""
 
-import contextlib
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import block_array, csc_array, csr_array, diags_array
-from scipy.sparse.linalg import lsmr, splu
+from scipy.sparse.linalg import lsmr
 
-from argflux.programs.cones.form import ConeForm
+from argflux.programs.cones.form import ConeForm, is_large
+from argflux.programs.derivatives.condensed import condensed_answers, condensed_newton
+from argflux.programs.derivatives.systems import Systems, inverse_sizes, probe, sparse_factors
 from argflux.programs.forms.blas import one_thread
 from argflux.programs.forms.form import dense_curvature, times, transposed_times
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.forms.pattern import Sparse
 
-CUT = 1e-10
-LARGE, MOST, ENTRIES = 700, 1500, 500_000
-EXACT, ROUNDING = 1e-14, 1e-14
-WIDE, THIN, PIVOT = 150, 0.1, 0.1
-
-
-class Systems(NamedTuple):
-    """Matrices, the largest entry of each row one, a batch of them, and what the rows were multiplied by."""
-
-    K: np.ndarray
-    rows: np.ndarray
-
-    @classmethod
-    def of(cls, K: np.ndarray) -> "Systems":
-        """Takes the matrices over."""
-        rows = _inverse(np.maximum(K.max(2, initial=0.0), -K.min(2, initial=0.0)))
-        K *= rows[:, :, None]
-        return cls(K, rows)
-
-    def picked(self, which: np.ndarray) -> "Systems":
-        """Some of the systems."""
-        return Systems(self.K[which], self.rows[which])
-
-    def columns(self) -> np.ndarray:
-        """What makes the largest entry of each column one."""
-        return _inverse(np.maximum(self.K.max(1, initial=0.0), -self.K.min(1, initial=0.0)))
-
-    def solve(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
-        """Solve regular systems, again for what is left where that is not rounding; NaN where they are singular."""
-        K, known = (self.K.mT, right) if transposed else (self.K, right * self.rows)
-        v = _solved(K, known[:, :, None])[:, :, 0]
-        left = known - (K @ v[:, :, None])[:, :, 0]
-        rough = ~(np.abs(left).max(1, initial=0.0) <= ROUNDING * np.abs(v).max(1, initial=0.0))
-        if rough.any():
-            v[rough] += _solved(K[rough], left[rough, :, None])[:, :, 0]
-        return v * self.rows if transposed else v
-
-    def probed(self, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same, not refined, and how large the answer to a random right-hand side is in balanced units."""
-        probe = np.broadcast_to(_probe(self.K.shape[1]), right.shape)
-        v = _solved(self.K, np.stack([right * self.rows, probe], 2))
-        return v[:, :, 0], np.abs(v[:, :, 1] / self.columns()).max(1, initial=0.0)
-
-    def least(self, right: np.ndarray, transposed: bool = False) -> np.ndarray:
-        """The solutions of least norm, in balanced units."""
-        columns = self.columns()
-        K, into, out = self.K * columns[:, None], self.rows, columns
-        if transposed:
-            K, into, out = K.mT, out, into
-        found = np.full(right.shape, np.nan)
-        for i in np.flatnonzero(np.isfinite(K).all((1, 2))):
-            found[i] = np.linalg.lstsq(K[i], right[i] * into[i], CUT)[0] * out[i]
-        return found
-
-
-@functools.cache
-def _probe(size: int) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=size)
-
-
-def _solved(K: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve systems with right-hand sides in columns; NaN where a matrix is singular exactly."""
-    if K.shape[1] >= WIDE and np.count_nonzero(K[0]) < THIN * K[0].size:
-        return _solved_thin(K, right)
-    try:
-        return np.linalg.solve(K, right)
-    except np.linalg.LinAlgError:
-        found = np.full(right.shape, np.nan)
-        for i, matrix in enumerate(K):
-            with contextlib.suppress(np.linalg.LinAlgError):
-                found[i] = np.linalg.solve(matrix, right[i])
-        return found
-
-
-def _solved_thin(K: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The same by sparse factors, of entries that are not zero in all of the matrices."""
-    columns, rows = np.nonzero((K != 0).any(0).T)
-    starts = np.searchsorted(columns, np.arange(K.shape[1] + 1)).astype(np.int32)
-    found, values = np.full(right.shape, np.nan), np.ascontiguousarray(K[:, rows, columns])
-    made = csc_array((values[0], rows.astype(np.int32), starts), shape=K.shape[1:])
-    for i, made.data in enumerate(values):
-        with contextlib.suppress(RuntimeError):
-            found[i] = _lu(made).solve(right[i])
-    return found
-
-
-def _lu(K: Any) -> Any:
-    """Factors with few entries: patterns are nearly symmetric; pivots stay on the diagonal unless they are small."""
-    return splu(K, "MMD_AT_PLUS_A", PIVOT, options={"SymmetricMode": True})
-
-
-def _inverse(size: np.ndarray) -> np.ndarray:
-    return 1 / np.where(size > 0, size, 1.0)
+ENTRIES, THIN_CONE, WORTH = 1_000_000, 20, 150
+EXACT = 1e-14
 
 
 def dense_system(form: ConeForm, P: np.ndarray, A: np.ndarray, by_s: np.ndarray, by_z: np.ndarray) -> np.ndarray:
@@ -141,16 +50,14 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     mode = np.broadcast_to(mode, (batch,))
     right = [np.broadcast_to(r, (batch, r.shape[1])) for r in (r1, r2, r3)]
     found = tuple(np.where(mode == 3, np.nan, 0.0)[:, None] * np.ones(r.shape[1]) for r in right)
-    solve = _solve_sparse if is_large(form) else _solve_dense
-    jobs = [
-        (part, least) for kind, least in ((1, False), (2, True)) for part in _parts(form, np.flatnonzero(mode == kind))
-    ]
+    widths = {1: form.n if is_condensed(form) else form.n + form.m, 2: form.n + form.m}
+    jobs = [(p, k == 2) for k, width in widths.items() for p in _parts(form, np.flatnonzero(mode == k), width)]
 
     def work(left: Iterator[int]) -> None:
         for part, least in map(jobs.__getitem__, left):
             given = [a[part] if len(a) > 1 else a for a in (P, A, by_s, by_z)]
             with np.errstate(all="ignore"):
-                steps = solve(form, given, [r[part] for r in right], least, transposed)
+                steps = _solved(form, given, [r[part] for r in right], least, transposed)
             for values, step in zip(found, steps, strict=True):
                 values[part] = step
 
@@ -159,18 +66,38 @@ def solve_systems(P, A, by_s, by_z, mode, r1, r2, r3, *, form: ConeForm, transpo
     return found
 
 
-def is_large(form: ConeForm) -> bool:
-    """Whether systems are factorised sparse, one by one."""
-    return form.n + form.m > (MOST if form.A_pattern is None else LARGE)
+def is_condensed(form: ConeForm) -> bool:
+    """Whether condensed systems are so much smaller, or stay so sparse, that putting them together pays."""
+    small = all(cone.copies or cone.rows <= THIN_CONE for cone in form.product.cones)
+    return form.n + form.m >= WORTH and (small or not is_large(form))
 
 
-def _parts(form: ConeForm, which: np.ndarray) -> list[np.ndarray]:
-    """Instances that are worked on at once, as memory allows."""
-    some = 1 if is_large(form) else max(1, ENTRIES // (form.n + form.m) ** 2)
+def _parts(form: ConeForm, which: np.ndarray, width: int) -> list[np.ndarray]:
+    """Instances that are worked on at once, as memory allows and there are cores."""
+    most = 1 if is_large(form) else max(1, ENTRIES // (width * (form.n + form.m) or 1))
+    some = min(most, -(-len(which) // cores()) or 1)
     return [which[i : i + some] for i in range(0, len(which), some)]
 
 
-def _solve_dense(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
+def _solved(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> Sequence:
+    """By condensed systems, and by whole ones what these do not serve."""
+    solve = _solve_sparse if is_large(form) else _solve_whole
+    if least or not is_condensed(form):
+        return solve(form, given, right, least, transposed)
+    steps, size = condensed_answers(form, _whole(given, len(right[0])), tuple(right), transposed)
+    hard = np.flatnonzero(np.isinf(size))
+    if len(hard):
+        others = solve(form, _picked(given, hard), _picked(right, hard), False, transposed)
+        for step, other in zip(steps, others, strict=True):
+            step[hard] = other
+    return steps
+
+
+def _picked(arrays: Any, which: np.ndarray) -> list:
+    return [a[which] if len(a) > 1 else a for a in arrays]
+
+
+def _solve_whole(form: ConeForm, given: list, right: list, least: bool, transposed: bool) -> tuple:
     system = Systems.of(dense_system(form, *_whole(given, len(right[0]))))
 
     def solve(r: np.ndarray) -> np.ndarray:
@@ -189,30 +116,51 @@ def _whole(given: Any, batch: int) -> list[np.ndarray]:
     return [np.broadcast_to(a, (batch, *a.shape[1:])) for a in given]
 
 
+def newton_steps(form: ConeForm, given: tuple, right: tuple, at: tuple) -> tuple[tuple, np.ndarray]:
+    """Steps of Newton's method as `condensed_newton` has them; infinite where another way is better."""
+    batch = len(right[0])
+    if not is_condensed(form):
+        return (*right, right[1]), np.full(batch, np.inf)
+    solve = lambda part: condensed_newton(form, _picked(given, part), _picked(right, part), _picked(at, part))
+    return _in_parts(form, form.n, batch, solve)
+
+
 def probed_steps(form: ConeForm, given: tuple, right: tuple) -> tuple[tuple, np.ndarray]:
-    """Steps of Newton's method, and how large the answers to a random right-hand side are; huge if singular."""
-    batch, sizes = len(right[0]), []
+    """Steps on the equations of faces, and how large the answers to a random right-hand side are; huge if singular."""
+    solve = _probed_sparse if is_large(form) else _probed_whole
+    solved = lambda part: solve(form, _whole(_picked(given, part), len(part)), tuple(_picked(right, part)))
+    return _in_parts(form, form.n + form.m, len(right[0]), solved)
 
-    def dense(r: np.ndarray) -> np.ndarray:
-        found = np.full(r.shape, np.nan)
-        for part in _parts(form, np.arange(batch)):
-            some = [a[part] if len(a) > 1 else a for a in given]
-            found[part], size = Systems.of(dense_system(form, *_whole(some, len(part)))).probed(r[part])
-            sizes.append(size)
-        return found
 
-    def sparse(r: np.ndarray) -> np.ndarray:
-        found = np.full(r.shape, np.nan)
-        for i in range(batch):
-            K, rows, columns = sparse_system(form, *(a[i % len(a)] for a in given))
-            v = _factored(K, np.stack([r[i] * rows, _probe(len(rows))], 1), False)
-            found[i] = v[:, 0] * columns
-            sizes.append(np.abs(v[:, 1]).max(keepdims=True))
-        return found
-
+def _in_parts(form: ConeForm, width: int, batch: int, solve: Callable) -> tuple[tuple, np.ndarray]:
     with np.errstate(all="ignore"):
-        steps = _Dressed.of(form, list(given)).completed(list(right), sparse if is_large(form) else dense, False)
-    return steps, np.concatenate(sizes)
+        found = [solve(part) for part in _parts(form, np.arange(batch), width)]
+    return tuple(map(np.concatenate, zip(*[steps for steps, _ in found], strict=True))), np.concatenate(
+        [size for _, size in found]
+    )
+
+
+def _probed_whole(form: ConeForm, given: list, right: tuple) -> tuple[tuple, np.ndarray]:
+    system, sizes = Systems.of(dense_system(form, *given)), []
+
+    def solve(r: np.ndarray) -> np.ndarray:
+        v, size = system.probed(r)
+        sizes.append(size)
+        return v
+
+    return _Dressed.of(form, given).completed(list(right), solve, False), sizes[0]
+
+
+def _probed_sparse(form: ConeForm, given: list, right: tuple) -> tuple[tuple, np.ndarray]:
+    K, rows, columns = sparse_system(form, *(a[0] for a in given))
+    sizes = []
+
+    def solve(r: np.ndarray) -> np.ndarray:
+        v = _factored(K, np.stack([r[0] * rows, probe(len(rows))], 1), False)
+        sizes.append(np.abs(v[:, 1]).max(keepdims=True))
+        return (v[:, 0] * columns)[None]
+
+    return _Dressed.of(form, given).completed(list(right), solve, False), sizes[0]
 
 
 def sparse_system(form: ConeForm, P: Any, A: Any, by_s: Any, by_z: Any) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -227,9 +175,9 @@ def sparse_system(form: ConeForm, P: Any, A: Any, by_s: Any, by_z: Any) -> tuple
         P = csr_array((n, n)) if form.curvature == "none" else csr_array(np.diag(P) if P.ndim == 1 else (P + P.T) / 2)
     by_s, by_z = on(by_s, pattern), on(by_z, pattern)
     K: Any = block_array([[P, A.T], [-(by_s @ A), by_z]], format="csc")
-    rows = _inverse(abs(K).max(1).toarray().ravel())
+    rows = inverse_sizes(abs(K).max(1).toarray().ravel())
     K = diags_array(rows) @ K
-    columns = _inverse(abs(K).max(0).toarray().ravel())
+    columns = inverse_sizes(abs(K).max(0).toarray().ravel())
     return csc_array(K @ diags_array(columns)), rows, columns
 
 
@@ -251,7 +199,7 @@ def _solve_sparse(form: ConeForm, given: list, right: list, least: bool, transpo
 
 def _factored(K: Any, known: np.ndarray, transposed: bool) -> np.ndarray:
     try:
-        factors = _lu(K)
+        factors = sparse_factors(K)
     except RuntimeError:
         return np.full(known.shape, np.nan)
     way = "T" if transposed else "N"

@@ -8,9 +8,9 @@ from argflux.autodiff.registry import pulls_back
 from argflux.jaxpr import ad
 from argflux.programs.cones.form import ConeForm
 from argflux.programs.derivatives.conesystem import solve_systems
-from argflux.programs.derivatives.kkt import curvature_cotangent, curve, row_cotangent
+from argflux.programs.derivatives.kkt import curvature_cotangent, row_cotangent
 from argflux.programs.forms.double import double_primitive
-from argflux.programs.forms.form import times, transposed_times
+from argflux.programs.forms.form import curve, times, transposed_times
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Sparse
 

@@ -13,7 +13,7 @@ from argflux.programs.derivatives.reduced import solve_reduced
 from argflux.programs.derivatives.sparsekkt import solve_long, solve_sparse_system
 from argflux.programs.forms.arrays import either, joined, namespace
 from argflux.programs.forms.double import double_primitive, uncarry
-from argflux.programs.forms.form import Curved, Form, dense_curvature, times, transposed_times
+from argflux.programs.forms.form import Curved, Form, curve, dense_curvature, times, transposed_times
 from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Sparse
 
@@ -183,15 +183,6 @@ def _products(form: Form, P, A, G, active, fixed, step: Step) -> Step:
     r1 = curve(form, P, step.x) + transposed_times(A, dual[:, : form.p]) + transposed_times(G, dual[:, form.p :])
     r2 = jnp.concatenate([times(A, step.x), times(G, step.x)], 1) * active
     return Step(r1 + step.bound * fixed, r2, step.x * fixed)
-
-
-def curve(form: Curved, P, x):
-    """`P x` for a symmetric P of any kind."""
-    if form.curvature == "none":
-        return jnp.zeros_like(x)
-    if form.curvature == "diagonal":
-        return P * x
-    return (times(P, x) + transposed_times(P, x)) / 2
 
 
 def _jvp(primals, tangents, *, form: Form):

@@ -136,6 +136,13 @@ def dense_curvature(form: Curved, P: Any) -> Any:
     return (P + xp.swapaxes(P, 1, 2)) / 2
 
 
+def curve(form: Curved, P: Any, x: Any) -> Any:
+    """`P x` for a symmetric P of any kind."""
+    if form.curvature == "none":
+        return namespace(x).zeros_like(x)
+    return P * x if form.curvature == "diagonal" else (times(P, x) + transposed_times(P, x)) / 2
+
+
 def on_patterns(form: Form, blocks: Blocks) -> tuple[Form, Blocks]:
     """The same program with the entries of its matrices that are not zero in all instances; NumPy only."""
     if form.patterns is not None:

@@ -14,7 +14,7 @@ from argflux.programs.cones import Exponential, NonNegative, Power, SecondOrder,
 from argflux.programs.cones.cone import Cone
 from argflux.programs.cones.form import ConeForm
 from argflux.programs.cones.product import Product
-from argflux.programs.cones.semidefinite import places_of
+from argflux.programs.cones.triangles import places_of
 from argflux.programs.forms.form import dense_curvature
 from argflux.programs.solvers.clarabel import FAILED, LIMIT, STATUSES
 

@@ -11,12 +11,12 @@ from argflux.programs.answers.conic import (
     proves_infeasible,
     proves_unbounded,
 )
-from argflux.programs.answers.judge import curve
 from argflux.programs.answers.status import Regularity, Status
-from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import Systems, dense_system, is_large, probed_steps
+from argflux.programs.cones.form import ConeBlocks, ConeForm, is_large
+from argflux.programs.derivatives.conesystem import dense_system, probed_steps
+from argflux.programs.derivatives.systems import Systems
 from argflux.programs.forms.blas import one_thread
-from argflux.programs.forms.form import dense_curvature
+from argflux.programs.forms.form import curve, dense_curvature
 from argflux.programs.forms.hostcall import cores, share
 from argflux.programs.solvers.conic import solve_conic
 from argflux.programs.solvers.conicbatch import solve_together, suits_batch

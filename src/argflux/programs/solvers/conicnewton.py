@@ -1,15 +1,15 @@
 """Newton's method on the optimality conditions over cones, on faces that are read off the point and read again."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from argflux.programs.answers.conic import NOTHING, ConeAnswer, cone_residuals, cone_units
-from argflux.programs.answers.judge import curve
 from argflux.programs.cones.cone import ACTIVE, BOUNDARY, INTERIOR
 from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import probed_steps, solve_systems
-from argflux.programs.forms.form import times, transposed_times
+from argflux.programs.derivatives.conesystem import newton_steps, probed_steps, solve_systems
+from argflux.programs.forms.form import curve, times, transposed_times
 
 STEPS = 8
 GOOD, PATIENT, FAR = 1e-13, 10.0, 1.0
@@ -19,11 +19,13 @@ ROUGH, SLIGHT = 1e-12, 1e-3
 class Refined(NamedTuple):
     """Points, the faces on which they lie, their residuals, and how near to singular the system before them was.
 
-    `strain` is the size of the answer to a random right-hand side, zero where no system was solved.
+    `ratio` is the unit of slacks over that of duals; `strain` is the size of the answer to a random right-hand side,
+    zero where no system was solved.
     """
 
     answer: ConeAnswer
     faces: np.ndarray
+    ratio: np.ndarray
     residuals: np.ndarray
     strain: np.ndarray
 
@@ -31,7 +33,8 @@ class Refined(NamedTuple):
     def nowhere(cls, form: ConeForm, batch: int) -> "Refined":
         """Zeros, of which nothing is known."""
         answer = ConeAnswer(*[np.zeros((batch, size)) for size in (form.n, form.m, form.m)])
-        return cls(answer, np.zeros((batch, form.m), np.int32), np.full((batch, 3), np.nan), np.zeros(batch))
+        faces, ratio = np.zeros((batch, form.m), np.int32), np.ones((batch, form.m))
+        return cls(answer, faces, ratio, np.full((batch, 3), np.nan), np.zeros(batch))
 
     @property
     def error(self) -> np.ndarray:
@@ -85,7 +88,9 @@ def _settle(form: ConeForm, values: ConeBlocks, best: Refined, which: np.ndarray
         largest(np.abs(v) / unit) < SLIGHT for v, unit in zip(at.answer[1:], (units.reach, units.force), strict=True)
     )
     faces = np.where(slight_z, INTERIOR, np.where(slight_s, ACTIVE, at.faces)).astype(np.int32)
-    step, strain = _step(form, some, dressed, at._replace(faces=np.where(at.faces == BOUNDARY, faces, at.faces)))
+    step, strain = _step_on_faces(
+        form, some, dressed, at._replace(faces=np.where(at.faces == BOUNDARY, faces, at.faces))
+    )
     fresh = judged(form, dressed, step)._replace(strain=strain)
     better = fresh.error < at.error
     best.put(which[better], fresh.picked(better))
@@ -108,22 +113,48 @@ def judged(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> Refined:
     ratio = form.product.spread(units.reach / units.force, np.minimum)
     faces = form.product.each("faces", answer.s, answer.z * ratio)
     residuals = cone_residuals(form, blocks, answer, units)
-    return Refined(ConeAnswer(*map(np.array, answer)), faces, residuals, np.zeros(len(residuals)))
+    return Refined(ConeAnswer(*map(np.array, answer)), faces, ratio, residuals, np.zeros(len(residuals)))
 
 
 def _step(form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined) -> tuple[ConeAnswer, np.ndarray]:
-    """A step of Newton's method, of least norm where the system is singular and would lead far away; the strain."""
-    x, s, z = at.answer
-    made = form.product.complementarity(s, z, at.faces)
+    """A step of Newton's method on the projection onto the cones, or else on their equations; the strain."""
+    _, s, z = at.answer
+    right = _missing(form, blocks, at.answer)
+    steps, strain = newton_steps(form, (values.P, values.A), right, (s, z, at.faces, at.ratio))
+    answer = ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)])
+    hard = np.flatnonzero(np.isinf(strain) | _is_far(steps, at.answer))
+    if len(hard):
+        some = picked_blocks(values, hard)
+        again, strain[hard] = _step_on_faces(form, some, dressed_blocks(form, some), at.picked(hard))
+        for old, new in zip(answer, again, strict=True):
+            old[hard] = new
+    return answer, strain
+
+
+def _missing(form: ConeForm, blocks: ConeBlocks, answer: ConeAnswer) -> tuple[np.ndarray, np.ndarray]:
+    x, s, z = answer
     slope = curve(form, blocks.P, x) + blocks.q + transposed_times(blocks.A, z)
-    row = times(blocks.A, x) + s - blocks.b
-    given, right = (values.P, values.A, made.by_s, made.by_z), (-slope, -row, -made.residual)
+    return -slope, blocks.b - times(blocks.A, x) - s
+
+
+def _step_on_faces(
+    form: ConeForm, values: ConeBlocks, blocks: ConeBlocks, at: Refined
+) -> tuple[ConeAnswer, np.ndarray]:
+    """The same on the equations, of least norm where the system is singular and would lead far away."""
+    _, s, z = at.answer
+    made = form.product.complementarity(s, z, at.faces)
+    given, right = (values.P, values.A, made.by_s, made.by_z), (*_missing(form, blocks, at.answer), -made.residual)
     steps, strain = probed_steps(form, given, right)
-    far = ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, at.answer, strict=True)])
+    far = _is_far(steps, at.answer)
     if far.any():
         least = solve_systems(*given, np.where(far, 2, 0), *right, form=form, transposed=False)
         steps = [np.where(far[:, None], new, old) for new, old in zip(least, steps, strict=True)]
     return ConeAnswer(*[v + d for v, d in zip(at.answer, steps, strict=True)]), strain
+
+
+def _is_far(steps: Iterable, answer: ConeAnswer) -> np.ndarray:
+    """Which steps are no numbers, or longer than the points themselves."""
+    return ~np.logical_and.reduce([_size(d) <= FAR * _size(v) for d, v in zip(steps, answer, strict=True)])
 
 
 def _size(v: np.ndarray) -> np.ndarray:

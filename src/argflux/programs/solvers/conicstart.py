@@ -4,8 +4,7 @@ import numpy as np
 
 from argflux.programs.answers.conic import ConeAnswer
 from argflux.programs.cones import Semidefinite
-from argflux.programs.cones.form import ConeBlocks, ConeForm
-from argflux.programs.derivatives.conesystem import is_large
+from argflux.programs.cones.form import ConeBlocks, ConeForm, is_large
 from argflux.programs.forms.form import times
 from argflux.programs.solvers.conicnewton import Refined, judged, picked_blocks, refine
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from argflux.programs.cones.semidefinite import matrix_of, triangle, vector_of
+from argflux.programs.cones.triangles import matrix_of, triangle, vector_of
 from argflux.programs.forms.arrays import namespace
 
 TINY = 1e-300

@@ -20,7 +20,7 @@ SHARE = 0.99
 LARGE = 1e3
 
 
-def directed(state: State, trial: Trial, fresh: Any, corrected: Any, box: Bounds) -> State:
+def directed(state: State, trial: Trial, fresh: Any, corrected: Any, box: Bounds, warm: bool) -> State:
     """Give new directions to the instances that are `fresh` and to those that are `corrected`."""
     calibrating = fresh & state.passing
     polishing = state.mode == Mode.POLISH
@@ -33,7 +33,7 @@ def directed(state: State, trial: Trial, fresh: Any, corrected: Any, box: Bounds
     ds = -state.rows[1] - times(state.system.Jg, dx) + elastic * dz
     dzl = jnp.where(box.has_lower & ~zero, (mu - point.zl * dx) / below - point.zl, 0.0)
     dzu = jnp.where(box.has_upper & ~zero, (mu + point.zu * dx) / above - point.zu, 0.0)
-    dy = jnp.where(calibrating & (largest(dy) > LARGE), 0.0, dy)
+    dy = jnp.where(calibrating & (warm | (largest(dy) > LARGE)), 0.0, dy)
     stay = lambda a: jnp.where(calibrating, 0.0, a)
     change = Point(stay(dx), jnp.where(zero, 0.0, ds), dy, stay(dz), dzl, dzu)
     step = _within(state, change, zero, box)

@@ -1,5 +1,6 @@
 """LDL' of quasidefinite matrices, a batch at a time: by columns along the batch where small, by LAPACK where large."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -60,11 +61,12 @@ def _by_blocks(K: Any, n: int) -> tuple[Factor, Any, Any]:
     """Cholesky of the leading block and of its complement; `L` holds both, with the block between them."""
     A = jnp.moveaxis(K, -1, 0)
     H, J, D = A[:, :n, :n], A[:, n:, :n], A[:, n:, n:]
-    C = jnp.linalg.cholesky(H)
+    cholesky = functools.partial(jax.lax.linalg.cholesky, symmetrize_input=False)
+    C = cholesky(H)
     up = jnp.isfinite(C).all((1, 2))
     C = jnp.where(up[:, None, None], C, jnp.eye(n))
     V = jax.lax.linalg.triangular_solve(C, J, left_side=False, lower=True, transpose_a=True)
-    S = jnp.linalg.cholesky(V @ V.mT - D)
+    S = cholesky(jnp.einsum("bki,bkj->bij", V.mT, V.mT) - D)
     down = jnp.isfinite(S).all((1, 2))
     S = jnp.where(down[:, None, None], S, jnp.eye(len(K) - n))
     top = jnp.concatenate([C, jnp.zeros((len(A), n, len(K) - n))], 2)

@@ -17,13 +17,13 @@ def bounds_of(lower: Any, upper: Any) -> Bounds:
     return Bounds(lower, upper, has_lower, has_upper, free)
 
 
-def inside(x: Any, bounds: Bounds) -> Any:
-    """The point moved off its bounds, by a share of their size or of their distance."""
+def inside(x: Any, bounds: Bounds, push: float = PUSH) -> Any:
+    """The point moved off its bounds, by a share `push` of their size or of their distance."""
     lower, upper, has_lower, has_upper, free = bounds
     both = has_lower & has_upper
-    share = jnp.where(both, PUSH * (upper - lower), jnp.inf)
-    low = lower + jnp.minimum(PUSH * jnp.maximum(1.0, jnp.abs(lower)), share)
-    high = upper - jnp.minimum(PUSH * jnp.maximum(1.0, jnp.abs(upper)), share)
+    share = jnp.where(both, push * (upper - lower), jnp.inf)
+    low = lower + jnp.minimum(push * jnp.maximum(1.0, jnp.abs(lower)), share)
+    high = upper - jnp.minimum(push * jnp.maximum(1.0, jnp.abs(upper)), share)
     x = jnp.where(has_lower, jnp.maximum(x, low), x)
     x = jnp.where(has_upper, jnp.minimum(x, high), x)
     return jnp.where(free, x, lower)

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.solvers.barrier.factor import SMALL, Factor, factorise, solve
-from argflux.programs.solvers.barrier.gaps import largest
 from argflux.programs.solvers.barrier.residual import transposed
 
 FIRST, LEAST, MOST = 1e-4, 1e-20, 1e20
@@ -143,8 +142,3 @@ def _once(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[An
     v = solve(factor, right)
     dx = v[:n]
     return dx, v[n:] / (1 - rho * Dc), weight * (times(Jg, dx) - r3)
-
-
-def size(d: Any) -> Any:
-    """The largest change."""
-    return largest(d)

@@ -19,12 +19,12 @@ from argflux.programs.answers.status import Status
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.solvers.barrier.direction import directed
 from argflux.programs.solvers.barrier.evaluate import evaluator
-from argflux.programs.solvers.barrier.gaps import bounds_of, inside
+from argflux.programs.solvers.barrier.gaps import PUSH, bounds_of, inside
 from argflux.programs.solvers.barrier.point import BarrierPoint, Bounds
 from argflux.programs.solvers.barrier.progress import ACCEPTABLE, gone_on, polished
 from argflux.programs.solvers.barrier.rejection import given_up, retried
 from argflux.programs.solvers.barrier.search import extended
-from argflux.programs.solvers.barrier.state import Mode, State, chosen, initial
+from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen, initial
 from argflux.programs.solvers.barrier.trial import tried
 
 LIMIT, PASSES = 400, 4
@@ -57,17 +57,20 @@ def barrier_points(
     start, lower, upper = (jnp.broadcast_to(a, (batch, form.n)).T for a in (start, lower, upper))
     box = bounds_of(lower, upper)
     bad = jnp.any(~(lower <= upper) | (lower == jnp.inf) | (upper == -jnp.inf) | ~jnp.isfinite(start), 0)
-    state = initial(inside(jnp.where(bad, 0.0, start), box), bad, form.p, form.m, box)
+    warm = duals is not None
+    duals = tuple(jnp.broadcast_to(a, (batch, a.shape[1])).T for a in duals) if duals is not None else None
+    x = inside(jnp.where(bad, 0.0, start), box, WARM if warm else PUSH)
+    state = initial(x, bad, form.p, form.m, box, duals)
     evaluate = evaluator(form, operands, batch)
-    advance = lambda state: _advanced(state, evaluate, box, tolerance, max_iterations)
+    advance = lambda state: _advanced(state, evaluate, box, tolerance, max_iterations, warm)
     return _unscaled(jax.lax.while_loop(lambda s: jnp.any(s.mode != Mode.DONE), advance, state))
 
 
-def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, limit: int) -> State:
+def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, limit: int, warm: bool) -> State:
     """Evaluate the functions at the trial points, and choose the next ones."""
     mode, passing, error = state.mode, state.passing, state.error
     going, descending, polishing = mode != Mode.DONE, mode == Mode.DESCEND, mode == Mode.POLISH
-    state, trial = tried(state, evaluate, box)
+    state, trial = tried(state, evaluate, box, warm)
     taken = going & trial.taken
     entering = taken & descending & ~passing & ~trial.descent
     state = state._replace(
@@ -86,7 +89,7 @@ def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, l
     calibrated = taken & (mode == Mode.CALIBRATE) & (state.mode == Mode.DESCEND)
     state = state._replace(passing=state.passing | calibrated)
     fresh = (fresh & ~state.passing & (state.mode != Mode.DONE)) | calibrated
-    return directed(state, trial, fresh, corrected, box)
+    return directed(state, trial, fresh, corrected, box, warm)
 
 
 def _unscaled(state: State) -> BarrierPoint:

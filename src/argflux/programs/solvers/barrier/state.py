@@ -14,6 +14,7 @@ from argflux.programs.solvers.barrier.search import Filter, Height
 
 MU = 0.1
 PROMISING = 1e-3
+WARM, ALWAYS, LEAST = 1e-3, 1e3, 1e-6
 
 
 class Mode(enum.IntEnum):
@@ -93,13 +94,17 @@ def still(point: Point) -> Step:
     return Step(Point(*[jnp.zeros_like(a) for a in point]), one, one)
 
 
-def initial(x: Any, bad: Any, p: int, m: int, box: Bounds) -> State:
-    """The state before the first evaluation, at points inside the bounds."""
+def initial(x: Any, bad: Any, p: int, m: int, box: Bounds, duals: Any = None) -> State:
+    """The state before the first evaluation, at points inside the bounds; `duals` are in the user's units."""
     n, batch = x.shape
     zeros = lambda *shape: jnp.zeros((*shape, batch))
     one, no, none = zeros() + 1, jnp.zeros(batch, bool), jnp.zeros(batch, jnp.int32)
     low, high = jnp.where(box.has_lower, one, 0.0), jnp.where(box.has_upper, one, 0.0)
     point = Point(x, zeros(m) + 1, zeros(p), zeros(m) + 1, low, high)
+    mu, promise = (MU, PROMISING) if duals is None else (WARM, ALWAYS)
+    if duals is not None:
+        y, *rest = duals
+        point = Point(x, point.s, y, *[jnp.maximum(z, LEAST) for z in rest])
     rows = (zeros(p), zeros(m))
     return State(
         mode=jnp.where(bad, jnp.int32(Mode.DONE), jnp.int32(Mode.CALIBRATE)),
@@ -114,7 +119,7 @@ def initial(x: Any, bad: Any, p: int, m: int, box: Bounds) -> State:
         values=rows,
         at=Height(zeros(), zeros(), zeros()),
         filter=search.empty(batch),
-        mu=MU * one,
+        mu=mu * one,
         delta=zeros(),
         floor=zeros(),
         scale=Scale(one, zeros(p) + 1, zeros(m) + 1),
@@ -123,11 +128,11 @@ def initial(x: Any, bad: Any, p: int, m: int, box: Bounds) -> State:
         corrections=none,
         boosts=none,
         corrected=zeros(),
-        begun=(MU * one, zeros()),
+        begun=(mu * one, zeros()),
         stillness=jnp.inf * one,
         active=Active(zeros(m) > 1, zeros(n) > 1, zeros(n) > 1),
         resume=point,
-        promise=PROMISING * one,
+        promise=promise * one,
         polishes=none,
         best=point,
         error=jnp.inf * one,

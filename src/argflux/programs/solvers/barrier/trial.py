@@ -10,7 +10,7 @@ from argflux.programs.solvers.barrier.evaluate import flat, is_finite, scaled
 from argflux.programs.solvers.barrier.gaps import PUSH, gaps, largest, logs, total
 from argflux.programs.solvers.barrier.point import Bounds, Local, Point, Scale
 from argflux.programs.solvers.barrier.residual import Residual, residual
-from argflux.programs.solvers.barrier.state import Mode, State, chosen
+from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen
 
 STEEPEST, FLATTEST = 100.0, 1e-8
 SAFE = 1e10
@@ -31,8 +31,8 @@ class Trial(NamedTuple):
     descent: Any
 
 
-def tried(state: State, evaluate: Callable, box: Bounds) -> tuple[State, Trial]:
-    """Evaluate the functions at the next points, and judge these."""
+def tried(state: State, evaluate: Callable, box: Bounds, warm: bool) -> tuple[State, Trial]:
+    """Evaluate the functions at the next points, and judge these; `warm` starts bring multipliers."""
     mode = state.mode
     first, calibrating, elastic = state.steps == 0, mode == Mode.CALIBRATE, mode == Mode.RESTORE
     point = _moved(state, box)
@@ -43,7 +43,8 @@ def tried(state: State, evaluate: Callable, box: Bounds) -> tuple[State, Trial]:
     finite = is_finite(local)
     W = jnp.where(jnp.isfinite(jnp.sum(flat(local.W), 0)), local.W, 0.0)
     local = local._replace(W=jnp.where(calibrating, jnp.eye(len(W))[:, :, None], W))
-    point = point._replace(s=jnp.where(first, jnp.maximum(-local.g, PUSH), point.s))
+    point = point._replace(s=jnp.where(first, jnp.maximum(-local.g, WARM if warm else PUSH), point.s))
+    point = chosen(first, _in_units(point, scale), point) if warm else point
     theta, phi = measured(state.mu, point, local, box, elastic)
     allowed = jnp.maximum(1, theta)
     state = state._replace(scale=scale, limits=chosen(first, (ALLOWED * allowed, SMALL * allowed), state.limits))
@@ -87,6 +88,12 @@ def _moved(state: State, box: Bounds) -> Point:
     z = safe(old.z, change.z, s, True)
     zl = safe(old.zl, change.zl, below, box.has_lower)
     return Point(x, s, y, z, zl, safe(old.zu, change.zu, above, box.has_upper))
+
+
+def _in_units(point: Point, scale: Scale) -> Point:
+    """The point with multipliers of the user's units in those of the solver."""
+    f = scale.f
+    return Point(point.x, point.s, point.y * f / scale.c, point.z * f / scale.g, point.zl * f, point.zu * f)
 
 
 def _scale(local: Local) -> Scale:
