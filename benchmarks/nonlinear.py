@@ -43,6 +43,7 @@ class Problem(NamedTuple):
 
     @property
     def program(self) -> Program:
+        """Stated for us."""
         bounds = {"lower": self.lower, "upper": self.upper}
         return Program(self.f, (self.n,), equality=self.c, inequality=self.g, **bounds)
 
