@@ -9,7 +9,7 @@ from argflux.programs import Program, Status
 from argflux.programs.forms import band, dependence
 from argflux.programs.forms.condensed import Condensed
 from argflux.programs.forms.nonlinear import NonlinearForm
-from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.structure import matrices, structure
 from argflux.programs.forms.thin import Places, Thin, plus_diagonal, times, transposed
 
