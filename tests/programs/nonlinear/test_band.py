@@ -9,7 +9,7 @@ from argflux.programs import Program, Status
 from argflux.programs.forms import band, dependence
 from argflux.programs.forms.condensed import Condensed
 from argflux.programs.forms.nonlinear import NonlinearForm
-from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.structure import matrices, structure
 from argflux.programs.forms.thin import Places, Thin, plus_diagonal, times, transposed
 
@@ -36,7 +36,7 @@ def test_condensed_matrices_and_thin_ones_are_those_that_are_dense():
     J = np.where(abs(np.subtract.outer(np.arange(7), np.arange(12)) - 2) <= 1, rng.normal(size=(7, 12)), 0)
     shuffled = rng.permutation(12)
     J, H = J[:, shuffled], np.diag(rng.uniform(1, 2, 12))
-    on_H, on_J = (Pattern.of(*np.nonzero(M), M.shape) for M in (H, J))
+    on_H, on_J = (Sparse.of(M).pattern for M in (H, J))
     found = Condensed.of(on_H, on_J)
     assert found.bandwidth <= 4
     put = lambda M, on: jnp.asarray(M[on.rows, on.columns])[:, None] * jnp.array([1.0, 2.0])
