@@ -14,6 +14,8 @@ import pytest  # noqa: E402
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with Ctrl-C switched off
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+NAMES = ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_debug_nans", "jax_disable_jit")
+SWITCHES = [getattr(jax.config, name) for name in NAMES]
 compiling.keep_count()
 
 collect_ignore = ["tests/nn/make_torch_references.py"]  # a script that needs PyTorch
@@ -32,6 +34,9 @@ def x64():
         yield
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
-    """Keep a process within two gigabytes."""
+    """Keep a process within two gigabytes, and let no test leave a switch other than it found it."""
+    yield
     compiling.forget_many()
+    assert SWITCHES == [getattr(jax.config, name) for name in NAMES], f"{item.nodeid} left a switch of JAX changed"

@@ -6,7 +6,6 @@ import pytest
 from argflux.programs.answers.status import Status
 from benchmarks import hock_schittkowski
 
-pytest.importorskip("sif2jax")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("x64")]
 SAMPLE = [
     "HS1", "HS6", "HS7", "HS10", "HS11", "HS14", "HS15", "HS18", "HS21", "HS22",
@@ -14,6 +13,14 @@ SAMPLE = [
     "HS43", "HS46", "HS48", "HS60", "HS63", "HS64", "HS65", "HS71", "HS76", "HS77",
     "HS80", "HS93", "HS100", "HS101", "HS106", "HS12", "HS113", "CB2", "CHACONN1", "MARATOS",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collection():
+    """Import the collection, some modules of which switch 64-bit types on for the whole process."""
+    before = jax.config.jax_enable_x64
+    pytest.importorskip("sif2jax")
+    jax.config.update("jax_enable_x64", before)
 
 
 @pytest.mark.parametrize("name", SAMPLE)
