@@ -39,4 +39,4 @@ def pytest_runtest_teardown(item):
     """Keep a process within two gigabytes, and let no test leave a switch other than it found it."""
     yield
     compiling.forget_many()
-    assert SWITCHES == [getattr(jax.config, name) for name in NAMES], f"{item.nodeid} left a switch of JAX changed"
+    assert [getattr(jax.config, name) for name in NAMES] == SWITCHES, f"{item.nodeid} left a switch of JAX changed"
