@@ -17,6 +17,7 @@ from argflux.programs.answers.nonlinear import (
     look,
     violations,
 )
+from argflux.programs.answers.status import Status
 from argflux.programs.forms.form import times, transposed_times
 from argflux.programs.forms.held import solve_held
 from argflux.programs.forms.nonlinear import NonlinearForm
@@ -27,6 +28,7 @@ ROUNDS = 5
 EXACT = 1e-14
 SLIGHT = 1e-12
 LEAVES = 1e-9
+DECIDED = (int(Status.LOCALLY_INFEASIBLE), int(Status.DUAL_INFEASIBLE), int(Status.BAD_DATA))
 
 
 class Best(NamedTuple):
@@ -55,7 +57,7 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
     shapes = jax.eval_shape(lambda trial: look(form, operands, trial, nothing), first)
     blank = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     sparsity = structure(form, operands)
-    worst, going = jnp.full((len(start), 3), jnp.inf), jnp.ones(len(start), bool)
+    worst, going = jnp.full((len(start), 3), jnp.inf), ~jnp.any(found.status[:, None] == np.array(DECIDED), 1)
     best = Best(point, blank, worst, first, nothing, going, jnp.int32(0))
 
     def step(best: Best) -> Best:
@@ -78,11 +80,13 @@ def refined(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper:
             point,
             newton(form, sparsity, lower, upper, kept, known),
         )
-        return Best(kept, known, left, following, floors, going | (best.round == 0), best.round + 1)
+        going = jnp.where(best.round == 0, best.going, going)
+        return Best(kept, known, left, following, floors, going, best.round + 1)
 
     small = form.n + form.rows <= DENSE_LIMIT
     rounds = ROUNDS if small or sparsity is not None else 2
-    return jax.lax.while_loop(lambda best: (best.round < rounds + 1) & jnp.any(best.going), step, best)
+    more = lambda best: (best.round <= 1) | ((best.round < rounds + 1) & jnp.any(best.going))
+    return jax.lax.while_loop(more, step, best)
 
 
 def _floors(seen: Seen) -> Floors:

@@ -9,7 +9,7 @@ from argflux.programs.solvers.barrier import polish, restore, search
 from argflux.programs.solvers.barrier.gaps import largest, logs
 from argflux.programs.solvers.barrier.point import Bounds
 from argflux.programs.solvers.barrier.residual import residual
-from argflux.programs.solvers.barrier.state import Mode, State, chosen, still
+from argflux.programs.solvers.barrier.state import Mode, Stall, State, chosen, still
 from argflux.programs.solvers.barrier.trial import Trial
 
 NEAR, FASTER, SLOWER, SHARE = 10.0, 1.5, 0.2, 0.1
@@ -17,7 +17,7 @@ DECREASES = 4
 ACCEPTABLE = 1e-7
 ENOUGH = 0.9
 STATIONARY = 1e-6
-FALLEN = 1e18
+FALLEN, FAR, ENDLESS = 1e10, 1e8, 1e20
 FURTHER = 1e-2
 
 
@@ -28,6 +28,7 @@ def gone_on(state: State, trial: Trial, taken: Any, tolerance: float, box: Bound
     state = _restored(state, trial, restoring, box)
     state = _smaller(state, trial, descending, tolerance)
     state = _recorded(state, trial, descending, tolerance, box)
+    state = _stalled(state, trial, descending)
     state = state._replace(
         mode=jnp.where(calibrated, jnp.int32(Mode.DESCEND), state.mode),
         floor=jnp.where(taken, 0.0, state.floor),
@@ -56,20 +57,30 @@ def _recorded(state: State, trial: Trial, descending: Any, tolerance: float, box
     state = state._replace(
         best=chosen(record, trial.point, state.best), error=jnp.where(record, error, state.error), boosts=boosts
     )
-    fallen = descending & (trial.local.f < -FALLEN) & (trial.theta <= STATIONARY * largest(trial.point.x))
+    far = largest(trial.point.x)
+    fallen = (trial.local.f < -ENDLESS) | ((trial.local.f < -FALLEN) & (far > FAR))
+    fallen = descending & fallen & (trial.theta <= STATIONARY * far)
     state = ended(state, fallen, Status.DUAL_INFEASIBLE)
     promising = record & (error <= jnp.maximum(state.promise, tolerance))
     return polish.begun(state, promising, trial.point, box)
 
 
+def _stalled(state: State, trial: Trial, descending: Any) -> State:
+    """Count the steps that leave a violation as large as it was."""
+    least, count = state.stall
+    less = (trial.theta <= ENOUGH * least) | (trial.theta <= state.limits[1])
+    stall = Stall(jnp.where(less, trial.theta, least), jnp.where(less, 0, count + 1))
+    return state._replace(stall=chosen(descending, stall, state.stall))
+
+
 def _restored(state: State, trial: Trial, restoring: Any, box: Bounds) -> State:
     """Leave restoration where the violation is smaller, and end it where it can be no smaller nearby."""
     point, local = trial.point, trial.local
-    left, theta = state.begun
+    left, goal = state.begun
     elastic = residual(point, local._replace(c=local.c - point.y, g=local.g - point.z), box)
     v = restore.violation(local.c, local.g + point.s)
     value = local.f - left * logs(point, box)
-    out = restoring & (trial.theta <= ENOUGH * theta) & search.passes(state.filter, trial.theta, value)
+    out = restoring & (trial.theta <= goal) & search.passes(state.filter, trial.theta, value)
     stillness = elastic.error(0.0) / jnp.maximum(v, 1e-300)
     mu, least = state.mu, restore.last_barrier(v)
     for _ in range(DECREASES):

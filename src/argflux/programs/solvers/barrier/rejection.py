@@ -6,9 +6,10 @@ import jax.numpy as jnp
 
 from argflux.programs.answers.status import Status
 from argflux.programs.solvers.barrier import restore, search
+from argflux.programs.solvers.barrier.gaps import total
 from argflux.programs.solvers.barrier.point import Bounds
-from argflux.programs.solvers.barrier.progress import ACCEPTABLE, ended
-from argflux.programs.solvers.barrier.state import Mode, State, chosen, still
+from argflux.programs.solvers.barrier.progress import ACCEPTABLE, ENOUGH, ended
+from argflux.programs.solvers.barrier.state import Mode, Stall, State, chosen, still
 from argflux.programs.solvers.barrier.trial import Trial
 
 CORRECTIONS, TRIALS, BOOSTS = 4, 30, 8
@@ -16,6 +17,9 @@ LESS = 0.99
 FEASIBLE = 1e-9
 NEARLY = 1e-3
 STRONGER, FIRST = 10.0, 1e-4
+CRAWL = 1e-3
+STALLED = 15
+SHARPER = 0.5
 
 
 def retried(state: State, trial: Trial, rejected: Any, box: Bounds) -> tuple[State, Any]:
@@ -25,7 +29,9 @@ def retried(state: State, trial: Trial, rejected: Any, box: Bounds) -> tuple[Sta
     shorter = (descending | restoring) & ~correct
     alpha = jnp.where(state.corrections > 0, state.plain.alpha, state.step.alpha) / 2
     trials = state.trials + shorter.astype(jnp.int32)
-    too_short = descending & (alpha < search.shortest(state.at, state.limits[1]))
+    far = state.at.theta > state.limits[1]
+    shortest = search.shortest(state.at, state.limits[1])
+    too_short = descending & (alpha < jnp.where(far, jnp.maximum(shortest, CRAWL), shortest))
     over = shorter & ((trials > TRIALS) | too_short)
     length, ds = state.step.alpha, state.step.change.s
     c, g = state.rows
@@ -42,7 +48,8 @@ def retried(state: State, trial: Trial, rejected: Any, box: Bounds) -> tuple[Sta
     state = ended(state, calibrating & (state.steps <= 1), Status.BAD_DATA)
     state = given_up(state, (calibrating & (state.steps > 1)) | (lost & ~still_), Status.NUMERICAL_ERROR)
     state = ended(state, lost & still_, Status.LOCALLY_INFEASIBLE)
-    return _helped(state, over & descending, box), correct
+    stalled = (state.mode == Mode.DESCEND) & (state.stall.count > STALLED)
+    return _helped(state, (over & descending) | stalled, box), correct & ~stalled
 
 
 def _is_correctable(state: State, trial: Trial) -> Any:
@@ -60,12 +67,17 @@ def _helped(state: State, where: Any, box: Bounds) -> State:
     c, g = state.values
     restored, boosted = where & (state.at.theta > FEASIBLE), where & (state.at.theta <= FEASIBLE)
     mu = restore.first_barrier(c, g)
+    entered = restore.entered(state.point, c, g, mu, box)
+    theta = total(jnp.abs(c)) + total(jnp.abs(g + entered.s))
+    goal = ENOUGH * SHARPER**state.restorations * jnp.minimum(theta, state.at.theta)
     state = state._replace(
         filter=search.extended(state.filter, state.at, restored),
-        begun=chosen(restored, (state.mu, state.at.theta), state.begun),
+        begun=chosen(restored, (state.mu, goal), state.begun),
+        restorations=state.restorations + restored.astype(jnp.int32),
         mode=jnp.where(restored, jnp.int32(Mode.RESTORE), state.mode),
-        point=chosen(restored, restore.entered(state.point, c, g, mu, box), state.point),
+        point=chosen(restored, entered, state.point),
         mu=jnp.where(restored, mu, state.mu),
+        stall=chosen(restored, Stall(theta, jnp.zeros_like(state.stall.count)), state.stall),
         stillness=jnp.where(restored, jnp.inf, state.stillness),
         floor=jnp.where(boosted, jnp.maximum(STRONGER * state.delta, FIRST), state.floor),
         boosts=state.boosts + boosted.astype(jnp.int32),

@@ -2,7 +2,8 @@
 
 Each pass of the loop evaluates the functions at the trial points of all instances. What an instance makes of them
 depends on what it is doing: descending, restoring feasibility or polishing; whether its trial point is taken, shortened
-or corrected. So no instance waits in a loop of another's, and the functions are compiled once.
+or corrected. So no instance waits in a loop of another's, and the functions are compiled once. An instance that is
+done makes room for the next.
 
 Source:
     Wächter and Biegler, "On the implementation of an interior-point filter line-search algorithm for large-scale
@@ -10,9 +11,8 @@ Source:
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from argflux.programs.answers.status import Status
@@ -21,6 +21,7 @@ from argflux.programs.forms.structure import structure
 from argflux.programs.solvers.barrier.direction import directed
 from argflux.programs.solvers.barrier.evaluate import evaluator
 from argflux.programs.solvers.barrier.gaps import PUSH, bounds_of, inside
+from argflux.programs.solvers.barrier.lanes import through_lanes
 from argflux.programs.solvers.barrier.newton import blank
 from argflux.programs.solvers.barrier.point import BarrierPoint, Bounds
 from argflux.programs.solvers.barrier.progress import ACCEPTABLE, gone_on, polished
@@ -30,6 +31,17 @@ from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen, in
 from argflux.programs.solvers.barrier.trial import tried
 
 LIMIT, PASSES = 400, 4
+LANES = 64
+
+
+class Given(NamedTuple):
+    """What instances are given, an instance a row; operands of length 1 are shared."""
+
+    start: Any
+    lower: Any
+    upper: Any
+    duals: tuple | None
+    operands: tuple
 
 
 def barrier_points(
@@ -56,16 +68,23 @@ def barrier_points(
         duals: multipliers `(y, z, z_lower, z_upper)` of a solution nearby, to start from.
     """
     batch = max(len(a) for a in (*operands, start, lower, upper))
-    start, lower, upper = (jnp.broadcast_to(a, (batch, form.n)).T for a in (start, lower, upper))
-    box = bounds_of(lower, upper)
-    bad = jnp.any(~(lower <= upper) | (lower == jnp.inf) | (upper == -jnp.inf) | ~jnp.isfinite(start), 0)
-    warm = duals is not None
-    duals = tuple(jnp.broadcast_to(a, (batch, a.shape[1])).T for a in duals) if duals is not None else None
-    x = inside(jnp.where(bad, 0.0, start), box, WARM if warm else PUSH)
-    state = initial(x, bad, blank(form, structure(form, operands), batch), box, duals)
-    evaluate = evaluator(form, operands, batch)
-    advance = lambda state: _advanced(state, evaluate, box, tolerance, max_iterations, warm)
-    return _unscaled(jax.lax.while_loop(lambda s: jnp.any(s.mode != Mode.DONE), advance, state))
+    lanes, warm = min(batch, LANES), duals is not None
+    wide = lambda a: jnp.broadcast_to(a, (batch, *a.shape[1:]))
+    given = Given(wide(start), wide(lower), wide(upper), duals and tuple(map(wide, duals)), operands)
+
+    def begin(given: Given) -> State:
+        start, lower, upper = (a.T for a in given[:3])
+        box = bounds_of(lower, upper)
+        bad = jnp.any(~(lower <= upper) | (lower == jnp.inf) | (upper == -jnp.inf) | ~jnp.isfinite(start), 0)
+        x = inside(jnp.where(bad, 0.0, start), box, WARM if warm else PUSH)
+        duals = given.duals and tuple(a.T for a in given.duals)
+        return initial(x, bad, blank(form, structure(form, operands), lanes), box, duals)
+
+    def advance(state: State, given: Given) -> State:
+        evaluate = evaluator(form, given.operands, lanes)
+        return _advanced(state, evaluate, bounds_of(given.lower.T, given.upper.T), tolerance, max_iterations, warm)
+
+    return through_lanes(batch, lanes, given, begin, advance, _unscaled)
 
 
 def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, limit: int, warm: bool) -> State:

@@ -44,6 +44,13 @@ class Step(NamedTuple):
     dual: Any
 
 
+class Stall(NamedTuple):
+    """The least violation of late, and how many steps have not made it much smaller."""
+
+    least: Any
+    count: Any
+
+
 class State(NamedTuple):
     """A batch under way; no entry looks at another's."""
 
@@ -68,7 +75,9 @@ class State(NamedTuple):
     corrections: Any
     boosts: Any
     corrected: Any  # the violation after the last correction
-    begun: tuple  # barrier parameter and violation when restoration began
+    begun: tuple  # barrier parameter when restoration began, and the violation that it has to come below
+    restorations: Any
+    stall: Stall
     stillness: Any  # how far restoration is from a stationary point, relative to the violation
     active: Active
     resume: Point  # where to go on if polishing comes to nothing
@@ -131,6 +140,8 @@ def initial(x: Any, bad: Any, blank: tuple[System, Factor], box: Bounds, duals: 
         boosts=none,
         corrected=zeros(),
         begun=(mu * one, zeros()),
+        restorations=none,
+        stall=Stall(jnp.inf * one, none),
         stillness=jnp.inf * one,
         active=Active(zeros(m) > 1, zeros(n) > 1, zeros(n) > 1),
         resume=point,
