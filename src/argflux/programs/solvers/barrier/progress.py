@@ -9,7 +9,7 @@ from argflux.programs.solvers.barrier import polish, restore, search
 from argflux.programs.solvers.barrier.gaps import largest, logs
 from argflux.programs.solvers.barrier.point import Bounds
 from argflux.programs.solvers.barrier.residual import residual
-from argflux.programs.solvers.barrier.state import Mode, Stall, State, chosen, still
+from argflux.programs.solvers.barrier.state import Mode, Stall, State, changed, chosen, still
 from argflux.programs.solvers.barrier.trial import Trial
 
 NEAR, FASTER, SLOWER, SHARE = 10.0, 1.5, 0.2, 0.1
@@ -25,7 +25,7 @@ def gone_on(state: State, trial: Trial, taken: Any, tolerance: float, box: Bound
     """Go on from points taken in descent and in restoration; also which need a new direction."""
     calibrated = taken & (state.mode == Mode.CALIBRATE)
     descending, restoring = taken & (state.mode == Mode.DESCEND), taken & (state.mode == Mode.RESTORE)
-    state = _restored(state, trial, restoring, box)
+    state = changed(restoring, lambda state: _restored(state, trial, restoring, box), state)
     state = _smaller(state, trial, descending, tolerance)
     state = _recorded(state, trial, descending, tolerance, box)
     state = _stalled(state, trial, descending)
@@ -62,7 +62,7 @@ def _recorded(state: State, trial: Trial, descending: Any, tolerance: float, box
     fallen = descending & fallen & (trial.theta <= STATIONARY * far)
     state = ended(state, fallen, Status.DUAL_INFEASIBLE)
     promising = record & (error <= jnp.maximum(state.promise, tolerance))
-    return polish.begun(state, promising, trial.point, box)
+    return changed(promising, lambda state: polish.begun(state, promising, trial.point, box), state)
 
 
 def _stalled(state: State, trial: Trial, descending: Any) -> State:

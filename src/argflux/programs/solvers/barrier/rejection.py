@@ -9,7 +9,7 @@ from argflux.programs.solvers.barrier import restore, search
 from argflux.programs.solvers.barrier.gaps import total
 from argflux.programs.solvers.barrier.point import Bounds
 from argflux.programs.solvers.barrier.progress import ACCEPTABLE, ENOUGH, ended
-from argflux.programs.solvers.barrier.state import Mode, Stall, State, chosen, still
+from argflux.programs.solvers.barrier.state import Mode, Stall, State, changed, chosen, still
 from argflux.programs.solvers.barrier.trial import Trial
 
 CORRECTIONS, TRIALS, BOOSTS = 4, 30, 8
@@ -22,10 +22,9 @@ STALLED = 15
 SHARPER = 0.5
 
 
-def retried(state: State, trial: Trial, rejected: Any, box: Bounds) -> tuple[State, Any]:
-    """Correct or shorten steps; where that is over, restore feasibility or give up. Also which were corrected."""
+def retried(state: State, trial: Trial, rejected: Any, correct: Any, stalled: Any, box: Bounds) -> State:
+    """Correct or shorten steps; where that is over, restore feasibility or give up."""
     descending, restoring = rejected & (state.mode == Mode.DESCEND), rejected & (state.mode == Mode.RESTORE)
-    correct = descending & _is_correctable(state, trial)
     shorter = (descending | restoring) & ~correct
     alpha = jnp.where(state.corrections > 0, state.plain.alpha, state.step.alpha) / 2
     trials = state.trials + shorter.astype(jnp.int32)
@@ -48,18 +47,23 @@ def retried(state: State, trial: Trial, rejected: Any, box: Bounds) -> tuple[Sta
     state = ended(state, calibrating & (state.steps <= 1), Status.BAD_DATA)
     state = given_up(state, (calibrating & (state.steps > 1)) | (lost & ~still_), Status.NUMERICAL_ERROR)
     state = ended(state, lost & still_, Status.LOCALLY_INFEASIBLE)
-    stalled = (state.mode == Mode.DESCEND) & (state.stall.count > STALLED)
-    return _helped(state, (over & descending) | stalled, box), correct & ~stalled
+    helped = (over & descending) | stalled
+    return changed(helped, lambda state: _helped(state, helped, box), state)
 
 
-def _is_correctable(state: State, trial: Trial) -> Any:
+def is_stalled(state: State) -> Any:
+    """Whether a violation stays as large as it was for many steps."""
+    return (state.mode == Mode.DESCEND) & (state.stall.count > STALLED)
+
+
+def is_correctable(state: State, trial: Trial) -> Any:
     """Whether the first trial of a step, or a correction that did well, met more violation than there was."""
     if not len(trial.local.c) + len(trial.local.g):
         return jnp.zeros_like(state.passing)
     before = state.corrections > 0
     first = (state.trials == 0) & ~before & (trial.theta >= state.at.theta)
     again = before & (state.corrections < CORRECTIONS) & (trial.theta <= LESS * state.corrected)
-    return trial.finite & (first | again)
+    return (state.mode == Mode.DESCEND) & trial.finite & (first | again)
 
 
 def _helped(state: State, where: Any, box: Bounds) -> State:

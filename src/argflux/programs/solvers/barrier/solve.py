@@ -25,9 +25,9 @@ from argflux.programs.solvers.barrier.lanes import through_lanes
 from argflux.programs.solvers.barrier.newton import blank
 from argflux.programs.solvers.barrier.point import BarrierPoint, Bounds
 from argflux.programs.solvers.barrier.progress import ACCEPTABLE, gone_on, polished
-from argflux.programs.solvers.barrier.rejection import given_up, retried
+from argflux.programs.solvers.barrier.rejection import given_up, is_correctable, is_stalled, retried
 from argflux.programs.solvers.barrier.search import extended
-from argflux.programs.solvers.barrier.state import WARM, Mode, State, chosen, initial
+from argflux.programs.solvers.barrier.state import WARM, Mode, State, changed, chosen, initial
 from argflux.programs.solvers.barrier.trial import tried
 
 LIMIT, PASSES = 400, 4
@@ -103,14 +103,17 @@ def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, l
         passing=passing & ~going,
     )
     state, fresh = gone_on(state, trial, taken, tolerance, box)
-    state, corrected = retried(state, trial, going & ~taken, box)
-    state = polished(state, trial, going & polishing, taken, error, tolerance)
+    rejected, polishing = going & ~taken, going & polishing
+    stalled = is_stalled(state)
+    corrected = rejected & ~stalled & is_correctable(state, trial)
+    state = changed(rejected | stalled, lambda s: retried(s, trial, rejected, corrected, stalled, box), state)
+    state = changed(polishing, lambda s: polished(s, trial, polishing, taken, error, tolerance), state)
     out = (state.mode != Mode.DONE) & ((state.iterations >= limit) | (state.steps >= PASSES * limit))
     state = given_up(state, out, Status.ITERATION_LIMIT)
     calibrated = taken & (mode == Mode.CALIBRATE) & (state.mode == Mode.DESCEND)
     state = state._replace(passing=state.passing | calibrated)
     fresh = (fresh & ~state.passing & (state.mode != Mode.DONE)) | calibrated
-    return directed(state, trial, fresh, corrected, box, warm)
+    return changed(fresh | corrected, lambda s: directed(s, trial, fresh, corrected, box, warm), state)
 
 
 def _unscaled(state: State) -> BarrierPoint:

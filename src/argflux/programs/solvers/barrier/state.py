@@ -1,6 +1,7 @@
 """What the solver carries from one evaluation of the functions to the next, for each instance."""
 
 import enum
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -93,6 +94,11 @@ class State(NamedTuple):
 def chosen(where: Any, new: Any, old: Any) -> Any:
     """Leaf by leaf `new` for the instances `where`, else `old`."""
     return jax.tree.map(lambda new, old: jnp.where(where, new, old), new, old)
+
+
+def changed(where: Any, change: Callable[[State], State], state: State) -> State:
+    """The state after a change that concerns the instances `where`; what no instance needs is not computed."""
+    return jax.lax.cond(jnp.any(where), change, lambda state: state, state)
 
 
 def still(point: Point) -> Step:
