@@ -22,7 +22,7 @@ from argflux.programs.statements.formulation import Formulation
 from argflux.programs.statements.layout import Layout
 from argflux.programs.statements.nonlinear import NonlinearBlocks
 from argflux.programs.statements.sparsity import Group
-from argflux.programs.statements.starts import Start, start_vector, start_within
+from argflux.programs.statements.starts import Start, say_outside, start_vector, start_within
 from argflux.programs.statements.wellformed import check_parts, stated_as_functions
 
 
@@ -66,7 +66,9 @@ class Plan(Formulation):
         if start is None:
             return Start(start_within(blocks.lower, blocks.upper))
         if not isinstance(start, Solution):
-            return Start(start_vector(self.variable, start))
+            point = start_vector(self.variable, start)
+            say_outside(self.variable, point, blocks.lower, blocks.upper)
+            return Start(point)
         known = self.start_vectors(start)
         return Start(known.x, (known.y, known.z, known.z_lower, known.z_upper))
 

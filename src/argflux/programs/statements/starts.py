@@ -1,11 +1,14 @@
 """Where the search for a solution of a nonlinear program starts."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from argflux.errors import DtypeError, ShapeError
+from argflux.jaxpr import Tracer
 from argflux.programs.statements.layout import Layout, join
 from argflux.tree import is_array
 
@@ -53,3 +56,16 @@ def start_vector(variable: Layout, start: Any) -> jax.Array:
             got, expected = f"a start of shape {list(jnp.shape(leaf))}{at}", f"shape {list(wanted.shape)}"
             raise ShapeError(got, f"{expected}, like the variable", todo, where=where)
     return join([jnp.asarray(leaf).astype(variable.dtype) for leaf in leaves], variable.dtype)
+
+
+def say_outside(variable: Layout, start: Any, lower: Any, upper: Any) -> None:
+    """Warn outside `jit` of a start outside of the bounds, which is moved inside."""
+    if any(isinstance(a, Tracer) for a in (start, lower, upper)):
+        return
+    beyond = np.flatnonzero(np.asarray((start < lower) | (start > upper)))
+    if beyond.size:
+        leaf = int(np.searchsorted(np.cumsum(variable.sizes), beyond[0], side="right"))
+        at = variable.names[leaf] and f" at {variable.names[leaf]}"
+        number, low, high = (float(a[beyond[0]]) for a in (start, lower, upper))
+        got = f"a start of {number:g}{at} for an unknown between {low:g} and {high:g}"
+        warnings.warn(f"Program.solve: got {got}; it is moved inside: start within the bounds", stacklevel=7)
