@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-SCRIPTS = [p for p in sorted(Path(__file__).parent.glob("*.py")) if "\ndef main()" in p.read_text(encoding="utf-8")]
+SCRIPTS = [p for p in sorted(Path(__file__).parent.glob("*.py")) if "\ndef main(" in p.read_text(encoding="utf-8")]
 
 
 def main(names: list[str]) -> None:

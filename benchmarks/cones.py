@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -287,13 +287,10 @@ ROWS: dict[str, tuple[Callable[[], Batch], tuple[str, ...]]] = {
 }
 
 
-def main() -> None:
+def main(wanted: Sequence[str] = ()) -> None:
+    """Measure all rows and save them; or those whose names have a part that is wanted, without saving."""
     jax.config.update("jax_enable_x64", True)
     rows = []
-    wanted = sys.argv[1:]
-    if wanted[:1] == ["--peak"]:
-        peak(wanted[1])
-        return
     for name, (make, peers) in ROWS.items():
         if wanted and not any(word in name for word in wanted):
             continue
@@ -305,4 +302,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    match sys.argv[1:]:
+        case ["--peak", name]:
+            jax.config.update("jax_enable_x64", True)
+            peak(name)
+        case wanted:
+            main(wanted)

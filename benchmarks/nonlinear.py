@@ -14,7 +14,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import casadi as ca
@@ -260,9 +260,10 @@ ROWS: dict[str, tuple[Callable[[], Problem], tuple[str, ...]]] = {
 }
 
 
-def main() -> None:
+def main(wanted: Sequence[str] = ()) -> None:
+    """Measure all rows and save them; or those whose names have a part that is wanted, without saving."""
     jax.config.update("jax_enable_x64", True)
-    rows, wanted = [], sys.argv[1:]
+    rows = []
     for name, (make, peers) in ROWS.items():
         if wanted and not any(word in name for word in wanted):
             continue
@@ -273,4 +274,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
