@@ -9,6 +9,10 @@ import jax.numpy as jnp
 from argflux.programs.solvers.barrier.point import BarrierPoint
 from argflux.programs.solvers.barrier.state import Mode, State, chosen
 
+CACHE = 2**20
+FEWEST, MOST = 16, 256
+SHARE = 8
+
 
 class Lanes(NamedTuple):
     """Instances under way; a lane whose `instance` is past the end is empty.
@@ -28,14 +32,11 @@ class Lanes(NamedTuple):
     answers: BarrierPoint
 
 
-def through_lanes(
-    count: int, lanes: int, given: Any, begin: Callable, advance: Callable, answer: Callable
-) -> BarrierPoint:
-    """Run a batch through its lanes.
+def through_lanes(count: int, given: Any, begin: Callable, advance: Callable, answer: Callable) -> BarrierPoint:
+    """Run a batch through as many lanes as a processor's cache holds.
 
     Args:
         count: number of instances.
-        lanes: how many of them are under way at a time.
         given: a tree of arrays `(count, …)`, or `(1, …)` where instances share them.
         begin: from what some instances are given to their first states.
         advance: from states, and what they are given, to the next ones.
@@ -58,14 +59,25 @@ def through_lanes(
         following = jnp.minimum(pool.following + jnp.sum(done, dtype=jnp.int32), count)
         return Lanes(state, held, instance, following, found)
 
-    def step(pool: Lanes) -> Lanes:
-        pool = pool._replace(state=advance(pool.state, pool.given))
-        over = jnp.any((pool.state.mode == Mode.DONE) & (pool.instance < count))
-        return jax.lax.cond(over, refilled, lambda pool: pool, pool)
+    def round(pool: Lanes) -> Lanes:
+        """Go on until enough instances are done, all if none is left to follow, and refill the lanes."""
+        enough = jnp.where(pool.following < count, max(1, lanes // SHARE), lanes)
+        on = lambda state: jnp.sum(state.mode == Mode.DONE, dtype=jnp.int32) < enough
+        return refilled(pool._replace(state=jax.lax.while_loop(on, lambda s: advance(s, pool.given), pool.state)))
 
+    lanes = _lanes(count, jax.eval_shape(lambda: begin(rows(jnp.arange(1)))))
     first = jnp.arange(lanes, dtype=jnp.int32)
     held = rows(first)
     state = begin(held)
+    if lanes == count:
+        unfinished = lambda state: jnp.any(state.mode != Mode.DONE)
+        return answer(jax.lax.while_loop(unfinished, lambda state: advance(state, held), state))
     blank = jax.tree.map(lambda a: jnp.zeros((count, *a.shape[1:]), a.dtype), jax.eval_shape(answer, state))
     pool = Lanes(state, held, first, jnp.int32(lanes), blank)
-    return jax.lax.while_loop(lambda pool: jnp.any(pool.instance < count), step, pool).answers
+    return jax.lax.while_loop(lambda pool: jnp.any(pool.instance < count), round, pool).answers
+
+
+def _lanes(count: int, one: State) -> int:
+    """How many instances whose states are as large as `one` to have under way."""
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
+    return min(count, max(FEWEST, min(MOST, CACHE // size)))

@@ -31,7 +31,6 @@ from argflux.programs.solvers.barrier.state import WARM, Mode, State, changed, c
 from argflux.programs.solvers.barrier.trial import tried
 
 LIMIT, PASSES = 400, 4
-LANES = 64
 
 
 class Given(NamedTuple):
@@ -68,7 +67,7 @@ def barrier_points(
         duals: multipliers `(y, z, z_lower, z_upper)` of a solution nearby, to start from.
     """
     batch = max(len(a) for a in (*operands, start, lower, upper))
-    lanes, warm = min(batch, LANES), duals is not None
+    warm = duals is not None
     wide = lambda a: jnp.broadcast_to(a, (batch, *a.shape[1:]))
     given = Given(wide(start), wide(lower), wide(upper), duals and tuple(map(wide, duals)), operands)
 
@@ -78,13 +77,13 @@ def barrier_points(
         bad = jnp.any(~(lower <= upper) | (lower == jnp.inf) | (upper == -jnp.inf) | ~jnp.isfinite(start), 0)
         x = inside(jnp.where(bad, 0.0, start), box, WARM if warm else PUSH)
         duals = given.duals and tuple(a.T for a in given.duals)
-        return initial(x, bad, blank(form, structure(form, operands), lanes), box, duals)
+        return initial(x, bad, blank(form, structure(form, operands), x.shape[-1]), box, duals)
 
     def advance(state: State, given: Given) -> State:
-        evaluate = evaluator(form, given.operands, lanes)
+        evaluate = evaluator(form, given.operands, state.mode.size)
         return _advanced(state, evaluate, bounds_of(given.lower.T, given.upper.T), tolerance, max_iterations, warm)
 
-    return through_lanes(batch, lanes, given, begin, advance, _unscaled)
+    return through_lanes(batch, given, begin, advance, _unscaled)
 
 
 def _advanced(state: State, evaluate: Callable, box: Bounds, tolerance: float, limit: int, warm: bool) -> State:
