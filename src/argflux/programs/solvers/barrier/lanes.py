@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from argflux.programs.solvers.barrier.point import BarrierPoint
 from argflux.programs.solvers.barrier.state import Mode, State, chosen
 
-CACHE = 2**20
+CACHE = 2**19
 FEWEST, MOST = 16, 256
 SHARE = 8
 
