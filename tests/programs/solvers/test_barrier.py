@@ -7,7 +7,7 @@ import pytest
 
 from argflux.programs.answers.status import Status
 from argflux.programs.forms.nonlinear import NonlinearForm
-from argflux.programs.solvers.barrier import barrier_points
+from argflux.programs.solvers.barrier import barrier_points, lanes
 
 pytestmark = pytest.mark.usefixtures("x64")
 INF = np.inf
@@ -56,6 +56,26 @@ def test_instances_do_not_look_at_each_other():
         assert together.iterations[i] == alone.iterations[0]
 
 
+@pytest.mark.parametrize("share", [1, 8])
+def test_batches_go_through_lanes(share, monkeypatch):
+    """Forty instances in five lanes, some shared operands, some hard, some broken: each ends as it does in a crowd."""
+    rng = np.random.default_rng(1)
+    right = rng.uniform([24, 39], [26, 41], (40, 2))
+    right[[3, 30]], right[[4, 39]] = [1000, 40], [np.nan, 40]
+    starts = rng.uniform(1, 5, (40, 4))
+    together = solve(HS071, starts, 1, 5, [right])
+    monkeypatch.setattr(lanes, "FEWEST", 5)
+    monkeypatch.setattr(lanes, "MOST", 5)
+    monkeypatch.setattr(lanes, "SHARE", share)
+    found = solve(HS071, starts, 1, 5, [right])
+    assert statuses(found) == statuses(together)
+    assert set(statuses(found)) == {"SOLVED", "LOCALLY_INFEASIBLE", "BAD_DATA"}
+    np.testing.assert_allclose(found.x, together.x, atol=1e-9)
+    assert found.iterations.tolist() == together.iterations.tolist()
+    shared, repeated = (solve(HS071, starts, 1, 5, [a]) for a in (right[:1], right[:1].repeat(40, 0)))
+    np.testing.assert_allclose(shared.x, repeated.x, atol=1e-9)
+
+
 def test_a_solution_nearby_is_a_good_start():
     right = np.array([[25, 40], [25.2, 40.1], [24.5, 39.8]])
     cold = solve(HS071, [[1, 5, 5, 1]] * 3, 1, 5, [right])
@@ -86,6 +106,12 @@ def test_unknowns_with_equal_bounds_are_fixed():
 
 def test_objectives_without_a_least_value():
     assert statuses(solve(NonlinearForm(2, 0, 0, lambda x: x[0] - x[1]), [[0, 0]])) == ["DUAL_INFEASIBLE"]
+
+
+def test_objectives_that_fall_along_constraints_or_without_a_limit():
+    forced = NonlinearForm(2, 1, 0, lambda x: -x[0], lambda x: (jnp.exp(x[0] - x[1]) - 1)[None])
+    assert statuses(solve(forced, [[1, 1]], 0.0)) == ["DUAL_INFEASIBLE"]
+    assert statuses(solve(NonlinearForm(1, 0, 0, lambda x: jnp.sinh(x[0])), [[0]])) == ["DUAL_INFEASIBLE"]
 
 
 def test_numbers_that_are_none():

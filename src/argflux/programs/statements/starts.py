@@ -59,10 +59,10 @@ def start_vector(variable: Layout, start: Any) -> jax.Array:
 
 
 def say_outside(variable: Layout, start: Any, lower: Any, upper: Any) -> None:
-    """Warn outside `jit` of a start outside of the bounds, which is moved inside."""
+    """Warn outside `jit` of a start outside of the bounds, which is moved inside; not of unknowns that are fixed."""
     if any(isinstance(a, Tracer) for a in (start, lower, upper)):
         return
-    beyond = np.flatnonzero(np.asarray((start < lower) | (start > upper)))
+    beyond = np.flatnonzero(np.asarray(((start < lower) | (start > upper)) & (lower < upper)))
     if beyond.size:
         leaf = int(np.searchsorted(np.cumsum(variable.sizes), beyond[0], side="right"))
         at = variable.names[leaf] and f" at {variable.names[leaf]}"

@@ -73,7 +73,7 @@ def _helped(state: State, where: Any, box: Bounds) -> State:
     mu = restore.first_barrier(c, g)
     entered = restore.entered(state.point, c, g, mu, box)
     theta = total(jnp.abs(c)) + total(jnp.abs(g + entered.s))
-    goal = ENOUGH * SHARPER**state.restorations * jnp.minimum(theta, state.at.theta)
+    goal = ENOUGH * SHARPER ** state.restorations.astype(theta.dtype) * jnp.minimum(theta, state.at.theta)
     state = state._replace(
         filter=search.extended(state.filter, state.at, restored),
         begun=chosen(restored, (state.mu, goal), state.begun),
