@@ -32,13 +32,16 @@ GOOD, FEASIBLE = 1e-5, 1e-6
 ENDLESS = 1e19
 EVERY = -1
 FLIPPED = {
-    **dict.fromkeys(("CANTILVR", "CSFI1", "DEMBO7", "HS64", "TRO3X3", "TRO6X2"), (0,)),
+    **dict.fromkeys(("CANTILVR", "CSFI1", "CSFI2", "HS64", "TRO3X3", "TRO6X2"), (0,)),
     **dict.fromkeys(("CHACONN1", "CHACONN2", "DEMYMALO", "DIPIGRI", "ELATTAR", "HAIFAS", "MINMAXBD"), (EVERY,)),
     **dict.fromkeys(("HS101", "HS102", "HS103", "HS108", "PENTAGON", "POLAK6", "ZECEVIC3", "ZECEVIC4"), (EVERY,)),
     **dict.fromkeys(("MAKELA1", "MAKELA2", "MAKELA3", "MAKELA4"), (EVERY,)),
     **dict.fromkeys(("POLAK1", "POLAK2", "POLAK3", "POLAK4", "POLAK5"), (EVERY,)),
     **dict.fromkeys(("HS76", "HS76I"), (0, 1)),
     "BATCH": (60,),
+    "BURKEHAN": (EVERY,),
+    "OPTPRLOC": (*range(27), 28),
+    "DEMBO7": tuple(range(1, 20)),
     "HS93": (1,),
     "HS104": (0, 1, 2, 3),
 }
@@ -50,7 +53,7 @@ KNOWN = {
     "PALMER3A": 0.020431342, "PALMER4": 2285.3832, "PALMER4B": 6.8351568, "PALMER5B": 0.0097524,
     "DIAGIQB": None, "HS88": 1.3626568, "HS89": 1.3626568, "PALMER8A": 0.074009697, "PALMER8E": 0.0063393,
     "ZECEVIC3": 97.309452, "PALMER6A": 0.055949227, "PALMER6E": 0.00022394034, "PALMER7E": 10.153900,
-    "TRO3X3": None, "TRO6X2": 1225.0,
+    "OPTPRLOC": -16.41977, "TRO3X3": None, "TRO6X2": 1225.0,
 }  # fmt: skip
 INFEASIBLE = ("BURKEHAN", "HIMMELBD")
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from argflux.programs.solvers.barrier.point import Bounds, Point
 
-PUSH = 1e-2
+PUSH = 1e-3
 FLOOR = 2e-16
 
 

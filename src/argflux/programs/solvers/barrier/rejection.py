@@ -17,9 +17,7 @@ LESS = 0.99
 FEASIBLE = 1e-9
 NEARLY = 1e-3
 STRONGER, FIRST = 10.0, 1e-4
-CRAWL = 1e-3
-STALLED = 15
-SHARPER = 0.5
+STALLED, SHARPER = 30, 0.5
 
 
 def retried(state: State, trial: Trial, rejected: Any, correct: Any, stalled: Any, box: Bounds) -> State:
@@ -28,9 +26,7 @@ def retried(state: State, trial: Trial, rejected: Any, correct: Any, stalled: An
     shorter = (descending | restoring) & ~correct
     alpha = jnp.where(state.corrections > 0, state.plain.alpha, state.step.alpha) / 2
     trials = state.trials + shorter.astype(jnp.int32)
-    far = state.at.theta > state.limits[1]
-    shortest = search.shortest(state.at, state.limits[1])
-    too_short = descending & (alpha < jnp.where(far, jnp.maximum(shortest, CRAWL), shortest))
+    too_short = descending & (alpha < search.shortest(state.at, state.limits[1]))
     over = shorter & ((trials > TRIALS) | too_short)
     length, ds = state.step.alpha, state.step.change.s
     c, g = state.rows

@@ -47,6 +47,7 @@ def tried(state: State, evaluate: Callable, box: Bounds, warm: bool) -> tuple[St
     local = local._replace(W=plus_diagonal(W, jnp.where(calibrating, 1.0, 0.0)))
     point = point._replace(s=jnp.where(first, jnp.maximum(-local.g, WARM if warm else PUSH), point.s))
     point = chosen(first, _in_units(point, scale), point) if warm else point
+    point = point._replace(s=jnp.where(mode == Mode.DESCEND, jnp.maximum(point.s, -local.g), point.s))
     theta, phi = measured(state.mu, point, local, box, elastic)
     allowed = jnp.maximum(1, theta)
     state = state._replace(scale=scale, limits=chosen(first, (ALLOWED * allowed, SMALL * allowed), state.limits))
