@@ -122,6 +122,15 @@ def ours_of(problem: Problem) -> tuple[Callable, Callable]:
     return lambda: jax.block_until_ready(solve(P)), lambda: jax.block_until_ready(gradient(P))
 
 
+def steps_of(problem: Problem, found: Any) -> tuple[float, float]:
+    """Mean steps of programs whose parameters moved by a hundredth, from the start and from the solutions known."""
+    program, start = problem.program, jnp.asarray(problem.start)
+    P = jnp.asarray(problem.parameters * (1 + 0.01 * np.random.default_rng(3).uniform(-1, 1, problem.parameters.shape)))
+    cold = jax.jit(jax.vmap(lambda p: program.solve(p, start=start).iterations))(P)
+    warm = jax.jit(jax.vmap(lambda p, s: program.solve(p, start=s).iterations))(P, found)
+    return float(jnp.mean(cold)), float(jnp.mean(warm))
+
+
 def casadi_of(problem: Problem, method: str) -> Callable:
     """All instances by one of CasADi's methods: mapped over threads, or one after another where that raises."""
     x, p = ca.SX.sym("x", problem.n), ca.SX.sym("p", problem.parameters.shape[1])
@@ -244,6 +253,7 @@ def measure(name: str, problem: Problem, peers: tuple[str, ...]) -> dict[str, An
         "first call s": first,
         "tracing the objective s": traced,
     }
+    row["steps"], row["steps from solutions nearby"] = steps_of(problem, found)
     for peer, told in {"sqpmethod": "CasADi sqpmethod forward", "ipopt": "CasADi Ipopt forward"}.items():
         row[f"{told} / ours with gradients"] = t.get(peer, math.nan) / t["ours, gradient"]
     row["POUNCE with gradients / ours with gradients"] = t.get("pounce", math.nan) / t["ours, gradient"]

@@ -32,7 +32,7 @@ class Shifted:
     """A problem with parameters, from a solution of its own."""
 
     def __init__(self, problem: Problem):
-        """State the problem, and solve it from its start."""
+        """State the problem, and solve it from its start if it is nonlinear."""
         form, low, high = problem.form, problem.lower, problem.upper
         moved = lambda f, of: f and (lambda x, tilt, shifts, bounds: f(x) + shifts[of])
         self.name, self.form = problem.name, form
@@ -46,7 +46,8 @@ class Shifted:
         )
         self.sizes = np.cumsum([form.n, form.rows])
         self.none = jnp.zeros(2 * form.n + form.rows)
-        self.solution = self.solve(self.none, problem.start)
+        self.kind = self.program.kind(*jnp.split(self.none, self.sizes))
+        self.solution = self.solve(self.none, problem.start) if self.kind == "nonlinear" else None
         self.weights = np.random.default_rng(len(self.name)).normal(size=4 * form.n + form.rows + 1)
 
     def solve(self, theta, start):
@@ -85,10 +86,9 @@ def apart(a, b) -> float:
 def row(problem: Problem, twice: bool) -> dict | None:
     """What a problem's derivatives are worth; nothing for those whose solution is none, or not regular."""
     begin, it = time.perf_counter(), Shifted(problem)
-    none, kind = it.none, it.program.kind(*jnp.split(it.none, it.sizes))
-    if kind != "nonlinear" or int(it.solution.status) != Status.SOLVED or int(it.solution.regularity):
+    if it.solution is None or int(it.solution.status) != Status.SOLVED or int(it.solution.regularity):
         return None
-    along = it.direction()
+    none, along = it.none, it.direction()
     forward = jax.jvp(it.number, (none,), (along,))[1]
     slope = it.slope(none)
     second = apart(jax.jvp(it.slope, (none,), (along,))[1], differences(it.slope, none, along)) if twice else None
