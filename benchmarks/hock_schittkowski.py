@@ -12,10 +12,13 @@ violation of the optimality conditions by JAX's derivatives, beside the largest 
 rows of each problem that are meant the other way round, which the best objectives known confirm.
 """
 
+import itertools
+import multiprocessing
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +30,7 @@ from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.solvers.barrier import barrier_points
 from benchmarks.report import RESULTS, publish
 
-MOST, PATIENCE, KEPT = 50, 120, 15
+MOST, PATIENCE, KEPT, PROCESSES = 50, 120, 15, 2
 GOOD, FEASIBLE = 1e-5, 1e-6
 ENDLESS = 1e19
 EVERY = -1
@@ -94,9 +97,9 @@ class Problem:
         """The largest violation of the constraints, and of all optimality conditions."""
         x, y, z, low, high = (np.asarray(a[0]) for a in answer[:5])
         empty: Callable = lambda x: jnp.zeros(0)
-        c, g = self.form.equality or empty, self.form.inequality or empty
-        rows, sides = np.asarray(c(x)), np.asarray(g(x))
-        slope = jax.grad(self.form.objective)(x) + jax.jacobian(c)(x).T @ y + jax.jacobian(g)(x).T @ z - low + high
+        f, c, g = self.form.objective, self.form.equality or empty, self.form.inequality or empty
+        sums = lambda x: jax.grad(f)(x) + jax.jacobian(c)(x).T @ y + jax.jacobian(g)(x).T @ z - low + high
+        rows, sides, slope = map(np.asarray, jax.jit(lambda x: (c(x), g(x), sums(x)))(x))
         size = max(1.0, *(np.abs(a).max(initial=0) for a in (y, z, low, high)))
         below, above = x - self.lower, self.upper - x
         primal = max(np.max(a, initial=0) for a in (-below, -above, sides, np.abs(rows)))
@@ -158,10 +161,10 @@ def _is_reached(problem: Problem, status: Status, breach: float, objective: floa
     return bool(status == Status.SOLVED and breach <= FEASIBLE and good)
 
 
-def table(names: tuple = ()) -> list[dict]:
-    """A row of each problem, printed as they come."""
-    rows = []
-    for problem in problems(names):
+def table(names: tuple = (), part: int = 0, parts: int = 1) -> list[dict]:
+    """A row of each problem, or of each `parts`-th, printed as they come."""
+    rows: list[dict] = []
+    for problem in itertools.islice(problems(names), part, None, parts):
         rows.append(row(problem))
         print(" ".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in rows[-1].values()), flush=True)
         if len(rows) % KEPT == 0:
@@ -173,10 +176,17 @@ def _late(*_) -> None:
     raise TimeoutError(f"a problem that takes more than {PATIENCE} s")
 
 
-def main() -> None:
-    """Solve all, and write the table."""
+def share(part: int) -> list[dict]:
+    """The rows of one process."""
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        report(table())
+        return table((), part, PROCESSES)
+
+
+def main() -> None:
+    """Solve all, in processes of their own, and write the table."""
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        parts = list(pool.map(share, range(PROCESSES)))
+    report(sorted((row for rows in parts for row in rows), key=lambda row: row["problem"]))
 
 
 def report(rows: list[dict]) -> None:

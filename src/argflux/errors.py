@@ -1,4 +1,7 @@
-"""Every exception of the library; each message says what was got, what was expected and what to do."""
+"""Every exception of the library; each message says what was got, what was expected and what to do. And warnings."""
+
+import sys
+import warnings
 
 
 class ArgfluxError(Exception):
@@ -68,3 +71,11 @@ class OutputError(ArgfluxError, OSError):
 
 class MissingDependencyError(ArgfluxError, ImportError):
     """An optional package that is not installed."""
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called the library."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "argflux":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

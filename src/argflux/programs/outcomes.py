@@ -1,13 +1,12 @@
 """What is said outside of `jit` of nonlinear programs that were not solved."""
 
-import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from argflux.autodiff import gradient
-from argflux.errors import ArgumentError, DataError
+from argflux.errors import ArgumentError, DataError, warn
 from argflux.jaxpr import Tracer
 from argflux.programs.answers.status import Status
 from argflux.programs.forms.doubled import Doubled
@@ -44,7 +43,7 @@ def check_outcome(form: NonlinearForm, blocks: NonlinearBlocks, start: Start, st
     if kink:
         text = f"a program that ended as {Status(int(status)).name}, and functions that have no derivative everywhere"
         todo = "a kink at the solution cannot be met; write |e| <= t and max(a, b) <= t as inequalities"
-        warnings.warn(f"Program: got {text}: {kink}; {todo}", stacklevel=5)
+        warn(f"Program: got {text}: {kink}; {todo}")
 
 
 def values_function(form: NonlinearForm) -> Doubled:

@@ -1,13 +1,13 @@
 """The loop of a training run: chunks of compiled steps, and between them records, stops and checkpoints."""
 
 import time
-import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from argflux.errors import warn
 from argflux.training.batches import Chunk, Source
 from argflux.training.checkpoint import Position, Snapshot
 from argflux.training.devices import is_first_process
@@ -180,13 +180,12 @@ class Run:
         failed = self.history.failed_programs[self.first_step :]
         if failed.any():
             steps, first = int((failed > 0).sum()), self.first_step + int(np.argmax(failed > 0)) + 1
-            warnings.warn(
+            warn(
                 f"{failed.sum()} optimisation problems inside the loss were not solved, in {steps} of {len(failed)} "
                 f"steps, first in step {first}; their gradients are zero, so nothing was learned from them. "
                 "record.failed_programs and history.failed_programs count them; the `status` of a solution of the "
                 "program on such a batch, or solution.check(), says why",
                 FailedProgramsWarning,
-                stacklevel=5,
             )
 
     def _look_at_step(self, stretch: Stretch) -> None:

@@ -1,7 +1,6 @@
 """The state of an optimiser beside a model: setup, update, adjust, freeze, thaw."""
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -9,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, warn
 from argflux.keywords import explained
 from argflux.kinds import Number
 from argflux.nn.widths import check_filled
@@ -316,9 +315,8 @@ def _with_frozen(state: OptimiserState, frozen: set[str]) -> OptimiserState:
 def _warn_of_ties(model: Any) -> None:
     for first, *others in tied_names(model):
         for name in others:
-            warnings.warn(
+            warn(
                 f"{first} and {name} are the same array; updates will make them part, so tie them "
                 "in the layer's __call__ (use one array twice) if they should stay equal",
                 TiedArraysWarning,
-                stacklevel=4,
             )

@@ -1,13 +1,12 @@
 """Where the search for a solution of a nonlinear program starts."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.errors import DtypeError, ShapeError
+from argflux.errors import DtypeError, ShapeError, warn
 from argflux.jaxpr import Tracer
 from argflux.programs.statements.layout import Layout, join
 from argflux.tree import is_array
@@ -68,4 +67,4 @@ def say_outside(variable: Layout, start: Any, lower: Any, upper: Any) -> None:
         at = variable.names[leaf] and f" at {variable.names[leaf]}"
         number, low, high = (float(a[beyond[0]]) for a in (start, lower, upper))
         got = f"a start of {number:g}{at} for an unknown between {low:g} and {high:g}"
-        warnings.warn(f"Program.solve: got {got}; it is moved inside: start within the bounds", stacklevel=7)
+        warn(f"Program.solve: got {got}; it is moved inside: start within the bounds")

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError
+from argflux.errors import ArgfluxError, ArgumentError, DataError, DtypeError, MissingDependencyError, ShapeError, warn
 from argflux.jaxpr import Tracer
 from argflux.programs.forms import dependence
 from argflux.programs.statements.blocks import has_wrong_numbers
@@ -96,7 +95,7 @@ def refuse_dense(size: int, entries: int, lasting: bool) -> None:
             "pip install 'argflux[sparse]'; asdex 0.5.2 and older do not import with JAX 0.12",
             where="Program",
         )
-    warnings.warn(f"Program: got {got}, in whose functions no zeros could be found; all are computed", stacklevel=2)
+    warn(f"Program: got {got}, in whose functions no zeros could be found; all are computed")
 
 
 def check_parts(parts: tuple) -> None:
