@@ -68,7 +68,7 @@ def test_starts(x64):
     find = lambda *point: program.solve(y, start={"a": jnp.array(point)})
     np.testing.assert_allclose(find(0.5, 0.5).x["a"], [1.0, 0.5], atol=1e-8)
     np.testing.assert_allclose(find(-0.5, 0.5).x["a"], [-1.0, 0.5], atol=1e-8)
-    with pytest.warns(UserWarning, match=r"a start of 9 at \['a'\] for an unknown between -2 and 2; it is moved") as told:
+    with pytest.warns(UserWarning, match=r"a start of 9 at \['a'\] for an unknown between -2 and 2") as told:
         np.testing.assert_allclose(find(9.0, -9.0).x["a"], [1.0, -0.5], atol=1e-8)
     assert told[0].filename == __file__
     known = find(-0.5, 0.5)

@@ -134,9 +134,11 @@ def is_clearly_regular(found: Structure | None, trial: Trial, seen: Seen) -> jax
 
 def _is_regular_in_bands(found: Structure, trial: Trial, seen: Seen) -> jax.Array:
     W, C, unit = found.W, found.C, jnp.where(trial.fixed == 0, seen.unit, 0.0)
-    rows = seen.C.values * trial.active[:, C.rows] * unit[:, C.columns]
-    norms = Sparse(rows**2, C).times(jnp.ones((1, C.width)))
-    rows = rows * jnp.where(norms > 0, 1 / jnp.sqrt(jnp.where(norms > 0, norms, 1.0)), 1.0)[:, C.rows]
+    rows = seen.C.values * trial.active[:, C.rows]
+    norms = Sparse((rows * seen.unit[:, C.columns]) ** 2, C).times(jnp.ones((1, C.width)))
+    rows = (
+        rows * unit[:, C.columns] * jnp.where(norms > 0, 1 / jnp.sqrt(jnp.where(norms > 0, norms, 1.0)), 1.0)[:, C.rows]
+    )
     curved = seen.W.values * unit[:, W.rows] * unit[:, W.columns]
     size = jnp.max(abs(curved), 1, keepdims=True)
     curved = curved + jnp.where(W.rows == W.columns, size * (trial.fixed != 0)[:, W.rows], 0.0)
@@ -145,19 +147,22 @@ def _is_regular_in_bands(found: Structure, trial: Trial, seen: Seen) -> jax.Arra
     if found.gram is None:
         return definite & (C.height == 0)
     idle = jnp.where(trial.active > 0, 0.0, 1.0)
+    left = Sparse(rows**2, C).times(jnp.ones((1, C.width)))
+    definite = definite & jnp.all((left > CLEAR) | (trial.active == 0), 1)
     return definite & found.gram.factorise(idle.T, rows.T, jnp.ones(unit.T.shape), CLEAR)[1]
 
 
 def _is_regular(trial: Trial, seen: Seen) -> jax.Array:
     n, free = seen.W.shape[1], (trial.fixed == 0).astype(seen.W.dtype)
-    rows = seen.C * trial.active[:, :, None] * (free * seen.unit)[:, None]
+    rows = seen.C * trial.active[:, :, None] * seen.unit[:, None]
     norms = jnp.sqrt(jnp.sum(rows * rows, 2))
-    rows = rows / jnp.where(norms > 0, norms, 1.0)[:, :, None]
+    rows = rows * free[:, None] / jnp.where(norms > 0, norms, 1.0)[:, :, None]
     gram = rows @ jnp.swapaxes(rows, 1, 2) + jnp.where(trial.active > 0, 0.0, 1.0)[:, :, None] * jnp.eye(rows.shape[1])
     W = seen.W * (free * seen.unit)[:, :, None] * (free * seen.unit)[:, None]
     size = jnp.max(abs(W), (1, 2))[:, None, None]
     W = W + 10 * size * (jnp.swapaxes(rows, 1, 2) @ rows) + size * (1 - free)[:, :, None] * jnp.eye(n)
-    independent = positive_inverse(gram, CLEAR)[1] if rows.shape[1] else jnp.ones(len(W), bool)
+    there = jnp.all((jnp.sum(rows * rows, 2) > CLEAR) | (trial.active == 0), 1)
+    independent = there & positive_inverse(gram, CLEAR)[1] if rows.shape[1] else there
     return independent & positive_inverse(W, CLEAR)[1]
 
 
@@ -168,11 +173,10 @@ def rank_flags(W, C, active, fixed, unit, doubtful, *, patterns: tuple[Pattern, 
     flags = np.zeros(len(doubtful), np.int32)
     for i in np.flatnonzero(doubtful):
         free = np.flatnonzero(fixed[i] == 0)
-        rows = (C[i] * unit[i])[active[i] > 0][:, free]
+        rows = (C[i] * unit[i])[active[i] > 0]
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        _, values, right = (
-            np.linalg.svd(rows / np.where(norms > 0, norms, 1.0)) if rows.size else (0, [], np.eye(len(free)))
-        )
+        rows = (rows / np.where(norms > 0, norms, 1.0))[:, free]
+        _, values, right = np.linalg.svd(rows) if rows.size else (0, [], np.eye(len(free)))
         rank = int(np.sum(np.greater(values, NULL)))
         curved = (W[i] * unit[i][:, None] * unit[i])[np.ix_(free, free)]
         along = right[rank:]

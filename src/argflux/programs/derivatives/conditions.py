@@ -1,5 +1,6 @@
 """The conditions at a solution of a nonlinear program, linearised: their solution as one of `kkt_p`."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +11,10 @@ from argflux.programs.derivatives.kkt import Step, kkt_p
 from argflux.programs.forms.double import carry
 from argflux.programs.forms.form import Form, Patterns, transposed_times
 from argflux.programs.forms.nonlinear import NonlinearForm
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.structure import Structure, matrices, structure
 
-WEIGHT = 10.0
+WEIGHT, NOTHING = 10.0, 1e-9
 
 
 class Point(NamedTuple):
@@ -38,6 +40,7 @@ def solve_conditions(form: NonlinearForm, given: Given, at: Point, right: Step) 
     """Solve the linearised conditions on the active set, with the curvature that the active rows allow to add."""
     _, _, W, C = matrices(form, at.x, at.dual, given.operands)
     flags = at.active, abs(at.fixed), at.mode
+    C = _without_remains(C, at.fixed)
     if found := structure(form, given.operands):
         equal = found.C.rows < form.p
         kkt = _banded(form, found)
@@ -56,6 +59,22 @@ def _banded(form: NonlinearForm, found: Structure) -> Form:
         patterns = Patterns(found.W, *[places.pattern for places in found.places[:2]])
         form.made["kkt"] = Form(form.n, form.p, form.m, "sparse", True, True, patterns, found.band)
     return form.made["kkt"]
+
+
+def _without_remains(C: Any, fixed: Any) -> Any:
+    """The rows without what rounding leaves of them on the unknowns that no bound holds."""
+    if isinstance(C, Sparse):
+        rows, free = C.pattern.rows, fixed[:, C.pattern.columns] == 0
+        squares = jax.lax.stop_gradient(C.values) ** 2
+        size = lambda squares: Sparse(squares, C.pattern).times(jnp.ones((1, C.pattern.width)))[:, rows]
+        return Sparse(jnp.where(free & _is_nothing(size, squares, free), 0.0, C.values), C.pattern)
+    free, squares = (fixed == 0)[:, None], jax.lax.stop_gradient(C) ** 2
+    size = lambda squares: jnp.sum(squares, 2, keepdims=True)
+    return jnp.where(free & _is_nothing(size, squares, free), 0.0, C)
+
+
+def _is_nothing(size: Callable, squares: Any, free: Any) -> jax.Array:
+    return size(jnp.where(free, squares, 0.0)) <= NOTHING**2 * size(squares)
 
 
 def _curved(W, C, at: Point, right: Step) -> tuple:
