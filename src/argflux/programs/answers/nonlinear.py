@@ -15,7 +15,7 @@ from argflux.programs.forms.pattern import Pattern, Sparse
 from argflux.programs.forms.structure import Structure, matrices
 
 NEAR, WEAK, CLOSE = 1e-9, 1e-7, 1e-4
-NULL, CLEAR = 1e-9, 1e-8
+NULL, FLAT, CLEAR = 1e-6, 1e-9, 1e-8
 HEAVY, POSITIVE = 1e6, 1e-12
 ROUNDED = 1e-6  # a hundred millionth of this part of a sum is what rounding leaves of it
 TINY = 1e-300
@@ -182,5 +182,5 @@ def rank_flags(W, C, active, fixed, unit, doubtful, *, patterns: tuple[Pattern, 
         along = right[rank:]
         least = np.linalg.eigvalsh(along @ ((curved + curved.T) / 2) @ along.T).min(initial=np.inf)
         flags[i] = (rank < len(rows)) * Regularity.LICQ
-        flags[i] |= (not least > NULL * np.abs(curved).max(initial=0.0)) * Regularity.SECOND_ORDER
+        flags[i] |= (not least > FLAT * np.abs(curved).max(initial=0.0)) * Regularity.SECOND_ORDER
     return [flags]

@@ -14,7 +14,7 @@ from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.structure import Structure, matrices, structure
 
-WEIGHT, NOTHING = 10.0, 1e-9
+WEIGHT, NOTHING = 10.0, 1e-6
 
 
 class Point(NamedTuple):
