@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from argflux.programs.answers.status import Status
-from benchmarks import hock_schittkowski
+from benchmarks import hock_schittkowski, sensitivities
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("x64")]
 SAMPLE = [
@@ -31,3 +31,11 @@ def test_the_best_objective_known_is_reached(name):
     assert row["status"] == Status.SOLVED.name
     assert row["reached"]
     assert row["error"] <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["HS43", "HS71", "HS93"])
+def test_derivatives_are_those_of_solutions(name):
+    with jax.numpy_dtype_promotion("standard"):
+        (problem,) = hock_schittkowski.problems((name,))
+        row = sensitivities.row(problem, True)
+    assert all(row[what] <= limit for what, limit in sensitivities.LIMITS.items())
