@@ -59,3 +59,13 @@ def test_networks():
     means = {row["beside"]: f"{row['ratio']:.1f}" for row in rows("networks") if row["network"] == "geometric mean"}
     assert cell("networks: gradients") == means["PyTorch"]
     assert cell("networks: steps of training") == f"{means['Flax NNX']}, {means['Equinox']}"
+
+
+def test_problems_of_others():
+    guide = (ROOT / "docs" / "guides" / "nonlinear.md").read_text(encoding="utf-8")
+    found = rows("sif2jax")
+    ends = sum(row["status"] in ("SOLVED", "LOCALLY_INFEASIBLE") for row in found)
+    assert f"Of the {len(found)} problems" in guide
+    assert f"{ends} end at a point" in guide
+    assert f"{sum(row['reached'] for row in found)} at the best objective" in guide
+    assert all(row["error"] <= 1e-6 for row in found if row["status"] == "SOLVED")
