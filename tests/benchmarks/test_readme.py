@@ -61,6 +61,16 @@ def test_networks():
     assert cell("networks: steps of training") == f"{means['Flax NNX']}, {means['Equinox']}"
 
 
+def test_nonlinear_and_cone_programs():
+    batches = [row for row in rows("nonlinear") if not row["batch"].startswith("one ")]
+    sqp = [row["CasADi sqpmethod forward / ours with gradients"] for row in batches]
+    pounce = [row["POUNCE with gradients / ours with gradients"] for row in batches]
+    assert cell("batches of nonlinear") == span(sqp, 1)
+    assert cell("these three") == span(pounce, 0)
+    looped = [row["Clarabel forward / ours with gradients"] for row in rows("cones")]
+    assert cell("batches of programs over cones") == span(looped, 1)
+
+
 def test_problems_of_others():
     guide = (ROOT / "docs" / "guides" / "nonlinear.md").read_text(encoding="utf-8")
     found = rows("sif2jax")
