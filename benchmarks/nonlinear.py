@@ -4,7 +4,8 @@ Ours is one compiled call: every instance solved, and the gradient of a weighted
 parameters. CasADi's times are of solving alone: `sqpmethod` with `qrqp` and Ipopt at their default accuracies, mapped
 over two threads where that does not fail, else called one after another; its Jacobians would come on top. POUNCE is
 its batched solver with gradients. All start from the same point. Times are medians of turns taken alternately, fewer
-where a turn is long; ratios are theirs over ours, above 1 we are faster. "off" is the largest difference between our x
+where a turn is long; ratios are theirs over ours, above 1 we are faster, and none are given where ours is not
+solved. "off" is the largest difference between our x
 and Ipopt's. "steps from solutions nearby" are those where parameters have moved by a hundredth. Pass parts of
 names of rows to run these alone, without saving.
 """
@@ -258,9 +259,11 @@ def measure(name: str, problem: Problem, peers: tuple[str, ...]) -> dict[str, An
         "tracing the objective s": traced,
     }
     row["steps"], row["steps from solutions nearby"] = steps_of(problem, found)
+    solved = bool(np.all(np.asarray(found.status) == Status.SOLVED))
+    beside = lambda peer: t.get(peer, math.nan) / t["ours, gradient"] if solved else math.nan
     for peer, told in {"sqpmethod": "CasADi sqpmethod forward", "ipopt": "CasADi Ipopt forward"}.items():
-        row[f"{told} / ours with gradients"] = t.get(peer, math.nan) / t["ours, gradient"]
-    row["POUNCE with gradients / ours with gradients"] = t.get("pounce", math.nan) / t["ours, gradient"]
+        row[f"{told} / ours with gradients"] = beside(peer)
+    row["POUNCE with gradients / ours with gradients"] = beside("pounce")
     return row
 
 
