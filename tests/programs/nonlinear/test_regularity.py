@@ -101,3 +101,13 @@ def test_points_that_are_not_regular(name, x64):
 def test_valley_gets_the_derivative_of_least_norm(x64):
     program = Program(BROKEN["a valley"][0], 2)
     np.testing.assert_allclose(jax.jacobian(program)(jnp.array([0.5, 0.0]))[:, 0], [0.5, 0.5], atol=1e-9)
+
+
+def test_multipliers_of_rounding_do_not_spoil_derivatives(x64):
+    """Two equations fix both unknowns, and nothing pulls: the curvature is 1e-52, or nothing."""
+    rows = lambda x, t: jnp.stack([x @ x - 25, x[0] * x[1] - 9 - t])
+    program = Program(lambda x, t: -1.0 + 0 * x[0] * t, 2, equality=rows)
+    start = jnp.array([2.0, 1.0])
+    x, slope = program.solve(0.0, start=start).x, jax.jacfwd(lambda t: program.solve(t, start=start).x)(0.0)
+    right = np.linalg.solve([[2 * x[0], 2 * x[1]], [x[1], x[0]]], [0.0, 1.0])
+    np.testing.assert_allclose(slope, right, rtol=1e-8)

@@ -14,7 +14,7 @@ from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.structure import Structure, matrices, structure
 
-WEIGHT, NOTHING = 10.0, 1e-6
+WEIGHT, NOTHING, TINY = 10.0, 1e-6, 1e-30
 
 
 class Point(NamedTuple):
@@ -81,7 +81,7 @@ def _curved(W, C, at: Point, right: Step) -> tuple:
     """Add a multiple of `C'C`, over active rows, to the curvature: the answer is the same, and the matrix is definite
     where the point is a strict minimiser."""
     size = jax.lax.stop_gradient(jnp.max(abs(W), (1, 2)))
-    size = WEIGHT * jnp.where(size > 0, size, 1.0)[:, None]
+    size = WEIGHT * jnp.where(size > TINY, size, 1.0)[:, None]
     held = size * abs(at.fixed)
     W, x = W + held[:, :, None] * jnp.eye(W.shape[1]), right.x + held * right.bound
     if C.shape[1]:
