@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from argflux.errors import ArgumentError
+from argflux.errors import ArgumentError, MissingDependencyError
 from argflux.jaxpr import vary_together
 from argflux.programs.answers.solution import Residuals, Solution, spoiled
 from argflux.programs.derivatives.conditions import Point
@@ -13,18 +13,20 @@ from argflux.programs.derivatives.nonlinear import forward_function, reverse_fun
 from argflux.programs.forms.double import double_primitive
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.linearised import fold, linearised, zeros
-from argflux.programs.solvers.nonlinear import NonlinearJudged, solve_nonlinear_points
+from argflux.programs.solvers.nonlinear import SOLVERS, NonlinearJudged, solve_nonlinear_points
+from argflux.programs.solvers.pounce import is_there
 from argflux.programs.statements.blocks import check_limits
 from argflux.programs.statements.nonlinear import NonlinearBlocks
 from argflux.programs.statements.starts import Start
 
-KNOWN = ("tolerance", "max_iterations", "on_failure")
+KNOWN = ("solver", "tolerance", "max_iterations", "on_failure")
 TOLERANCE, MAX_ITERATIONS = 1e-8, 500
 
 
 class Settings(NamedTuple):
     """How a program is solved; `warm` says that duals come with the start."""
 
+    solver: str
     tolerance: float
     max_iterations: int
     on_failure: str
@@ -39,7 +41,7 @@ def _taken_apart(operands: Any, settings: Settings) -> tuple[Any, Any, Any]:
 
 def _run(*operands, form: NonlinearForm, settings: Settings) -> list:
     (lower, upper, *given), start, duals = _taken_apart(operands, settings)
-    limits = settings.tolerance, settings.max_iterations
+    limits = settings.solver, settings.tolerance, settings.max_iterations
     best = solve_nonlinear_points(form, tuple(given), start, lower, upper, duals, *limits)
     if settings.on_failure == "nan":
         failed = best.mode == 0
@@ -100,16 +102,27 @@ def _bound(form: NonlinearForm, blocks: NonlinearBlocks, options: dict[str, Any]
     if unknown := [name for name, value in options.items() if name not in KNOWN and value is not None]:
         got = f"{unknown[0]}={options[unknown[0]]!r} for a nonlinear program"
         raise ArgumentError(got, f"options among {', '.join(KNOWN)}", f"leave {unknown[0]} out", where="Program")
-    given = {"tolerance": TOLERANCE, "max_iterations": MAX_ITERATIONS, "on_failure": "zero"}
+    given = {"solver": "auto", "tolerance": TOLERANCE, "max_iterations": MAX_ITERATIONS, "on_failure": "zero"}
     given |= {name: value for name, value in options.items() if value is not None}
-    tolerance, limit, on_failure = (given[name] for name in KNOWN)
+    solver, tolerance, limit, on_failure = (given[name] for name in KNOWN)
     check_limits(tolerance, limit, on_failure, ("zero", "nan"), where="Program")
-    settings = Settings(float(tolerance), int(limit), on_failure, start.duals is not None)
+    settings = Settings(_solver(solver), float(tolerance), int(limit), on_failure, start.duals is not None)
     point = [jax.lax.stop_gradient(part) for part in (start.x, *(start.duals or ()))]
     operands = vary_together(
         [jax.lax.expand_dims(x, (0,)) for x in (blocks.lower, blocks.upper, *blocks.operands, *point)]
     )
     return nonlinear_p.bind(*operands, form=form, settings=settings)
+
+
+def _solver(name: Any) -> str:
+    """One of `SOLVERS`, which is installed."""
+    if name not in ("auto", *SOLVERS):
+        got, todo = f"solver={name!r} for a nonlinear program", "leave solver out, or name one of these"
+        raise ArgumentError(got, f"one of {', '.join(map(repr, ('auto', *SOLVERS)))}", todo, where="Program")
+    if name == "pounce" and not is_there():
+        todo = "pip install 'argflux[pounce]'"
+        raise MissingDependencyError("a Python without POUNCE", "the package pounce-solver", todo, where="Program")
+    return "barrier" if name == "auto" else name
 
 
 def _first(form: NonlinearForm, batch: list) -> Solution:

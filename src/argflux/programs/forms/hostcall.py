@@ -20,7 +20,9 @@ host_p = Primitive("argflux_host")
 host_p.multiple_results = True
 
 
-def host_call(function: Callable, shapes: Sequence[tuple], *operands: Any, **static: Any) -> list[jax.Array]:
+def host_call(
+    function: Callable, shapes: Sequence[tuple], *operands: Any, effect: bool = False, **static: Any
+) -> list[jax.Array]:
     """Call `function(*arrays, **static)` on the host, at once where the operands are NumPy's.
 
     The arrays are read-only views of XLA's own memory, which are gone when the call returns. Unlike
@@ -32,12 +34,13 @@ def host_call(function: Callable, shapes: Sequence[tuple], *operands: Any, **sta
             traces call the same.
         shapes: shape and dtype of each result.
         operands: arrays.
+        effect: whether each call counts: it is neither left out nor made one with another that looks the same.
         static: hashable keywords.
     """
     if on_host(*operands):
         return list(function(*operands, **static))
     named = {"function": function, "shapes": tuple(shapes), "keywords": tuple(sorted(static.items()))}
-    results = host_p.bind(*operands, **named, door=_door.get())
+    results = host_p.bind(*operands, **named, effect=effect, door=_door.get())
     kinds = [np.dtype(dtype) for _, dtype in shapes]
     return [_unpack(y) if kind.itemsize == 8 else y for y, kind in zip(results, kinds, strict=True)]
 
@@ -52,19 +55,19 @@ def _pack(y: Any) -> np.ndarray:
     return y.view(np.uint32).reshape(*y.shape, 2) if y.dtype.itemsize == 8 else y
 
 
-def _abstract(*_, function, shapes, keywords, door):
+def _abstract(*_, function, shapes, keywords, effect, door):
     kinds = [(shape, np.dtype(dtype)) for shape, dtype in shapes]
     return [ShapedArray((*s, 2), np.dtype(np.uint32)) if d.itemsize == 8 else ShapedArray(s, d) for s, d in kinds]
 
 
-def _lower(ctx, *operands, function, shapes, keywords, door):
+def _lower(ctx, *operands, function, shapes, keywords, effect, door):
     def call(*arrays):
         return tuple(_pack(y) for y in function(*map(np.asarray, arrays), **dict(keywords)))
 
     if door is not None:
         return door.lower(ctx, call, operands)
     results, _, _ = mlir.emit_python_callback(
-        ctx, call, None, list(operands), ctx.avals_in, ctx.avals_out, has_side_effect=False, returns_token=False
+        ctx, call, None, list(operands), ctx.avals_in, ctx.avals_out, has_side_effect=effect, returns_token=False
     )
     return results
 

@@ -20,7 +20,10 @@ from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.nonlinear import NonlinearForm, each
 from argflux.programs.forms.structure import Structure, structure
 from argflux.programs.solvers.activeset import Best, refined
+from argflux.programs.solvers.asking import pounce_points
 from argflux.programs.solvers.barrier import barrier_points
+
+SOLVERS = {"barrier": barrier_points, "pounce": pounce_points}
 
 
 class NonlinearJudged(NamedTuple):
@@ -40,17 +43,17 @@ class NonlinearJudged(NamedTuple):
 
 
 def solve_nonlinear_points(
-    form: NonlinearForm, operands: tuple, start, lower, upper, duals: Any, tolerance: float, max_iterations: int
+    form: NonlinearForm, operands: tuple, start, lower, upper, duals: Any, solver: str, tolerance: float, limit: int
 ) -> NonlinearJudged:
-    """Solve a batch; arrays are float64 and have a batch axis, of length 1 where they are shared."""
+    """Solve a batch by one of `SOLVERS`; arrays are float64 and have a batch axis, of length 1 where shared."""
     size = max(map(len, (*operands, start, lower, upper)))
     wide = lambda a: jnp.broadcast_to(a, (size, *a.shape[1:]))
     start, lower, upper = wide(start), wide(lower), wide(upper)
     bad = ~jnp.all((lower <= upper) & (lower < jnp.inf) & (upper > -jnp.inf), 1)
     lower, upper = jnp.where(bad[:, None], -jnp.inf, lower), jnp.where(bad[:, None], jnp.inf, upper)
     start = jnp.clip(jnp.where(jnp.isfinite(start), start, 0.0), lower, upper)
-    options = {"tolerance": min(1e-9, tolerance / 10), "max_iterations": max_iterations, "duals": duals}
-    found = barrier_points(form, operands, start, lower, upper, **options)
+    options = {"tolerance": min(1e-9, tolerance / 10), "max_iterations": limit, "duals": duals}
+    found = SOLVERS[solver](form, operands, start, lower, upper, **options)
     best = refined(form, operands, start, lower, upper, found)
     status = jnp.where(bad, jnp.int32(Status.BAD_DATA), found.status)
     return _judged(form, operands, lower, upper, best, status, found.iterations, tolerance)
