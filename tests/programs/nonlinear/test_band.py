@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argflux.programs import Program, Status
+from argflux.programs import Program, Regularity, Status
 from argflux.programs.forms import band, dependence
 from argflux.programs.forms.condensed import Condensed
 from argflux.programs.forms.nonlinear import NonlinearForm
@@ -154,3 +154,32 @@ def test_what_is_small_wide_or_not_seen_through_is_dense(monkeypatch):
     monkeypatch.setattr(dependence, "jacobian_pattern", refuses)
     monkeypatch.setattr("argflux.programs.forms.structure.jacobian_pattern", refuses)
     assert structure(chain(50), t) is None
+
+
+def held_together(h, rows=lambda x, b: jnp.diff(x)):
+    """Curvatures h of unknowns that are equal, and forces."""
+    objective = lambda x, b: jnp.sum(h * x * x) / 2 - b @ x + 0.0 * jnp.sum(x**3)
+    return Program(objective, len(h), equality=rows)
+
+
+@pytest.mark.parametrize("flat", [1e-4, 1e-7])
+def test_nearly_flat_systems_are_solved_by_pivoting(flat):
+    """Beside the weights of the rows, rounding hides a small curvature; what refinement then makes is no answer."""
+    n = 40
+    program, b = held_together(np.r_[1.0, np.zeros(n - 2), flat - 1.0]), jnp.zeros(n)
+    along = jax.jvp(lambda b: program(b), (b,), (jnp.full(n, flat / n),))[1]
+    np.testing.assert_allclose(along, 1.0, rtol=1e-6)
+
+
+def test_rows_that_depend_on_each_other_in_a_band():
+    """All rows twice, and a curvature that is negative but for the rows: x is as without, the duals of least norm."""
+    n, h = 40, np.r_[3.0, np.zeros(38), -1.0]
+    twice = held_together(h, lambda x, b: jnp.concatenate([jnp.diff(x), jnp.diff(x)]))
+    b, db = jnp.cos(jnp.arange(n)), jnp.sin(jnp.arange(n))
+    solve = lambda program: jax.jvp(lambda b: (lambda s: (s.x, s.y))(program.solve(b)), (b,), (db,))
+    ((x, _), (dx, dy)), ((expected, _), (along, across)) = solve(twice), solve(held_together(h))
+    assert Regularity(int(twice.solve(b).regularity)) & Regularity.LICQ
+    np.testing.assert_allclose(x, expected, atol=1e-9)
+    np.testing.assert_allclose(dx, along, atol=1e-7)
+    np.testing.assert_allclose(dy[: n - 1] + dy[n - 1 :], across, atol=1e-6)
+    np.testing.assert_allclose(dy[: n - 1], dy[n - 1 :], atol=1e-6)

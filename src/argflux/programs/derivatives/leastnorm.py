@@ -68,6 +68,14 @@ class Saddle:
         v = self._least_norm(right) if any(self.null_parts()) else self._regular(right)
         return self.scale[:, None] * v
 
+    def pivoted(self, right: np.ndarray) -> np.ndarray | None:
+        """Solve for right-hand sides in columns by factors of K, whatever P is; `None` where K is singular."""
+        right = self.scale[:, None] * right
+        v, left = self._refined(right)
+        largest = lambda a: np.abs(a).max(0, initial=0.0)
+        good = self._inverse and np.all(largest(left) <= EXACT * (largest(right) + largest(v)))
+        return self.scale[:, None] * v if good else None
+
     def null_parts(self) -> tuple[bool, bool]:
         """Whether the null space has a part among the unknowns, and one among the duals."""
         if self._null is None:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from argflux.programs.derivatives.bent import BentSaddle
 from argflux.programs.derivatives.leastnorm import Saddle
 from argflux.programs.forms.form import Form, Patterns
 from argflux.programs.forms.pattern import Pattern
@@ -68,7 +69,9 @@ class System:
         self.n, self.fixed, self.kept = form.n, fixed, np.concatenate([~fixed, active])
         saddle = stencils(form).saddle
         self.whole = saddle.matrix(values)
-        self.matrix = Saddle(saddle.part(values, self.kept, self.kept), int(np.count_nonzero(~fixed)))
+        self.matrix = (Saddle if form.band is None else BentSaddle)(
+            saddle.part(values, self.kept, self.kept), int(np.count_nonzero(~fixed))
+        )
 
     def solve(self, right: list[np.ndarray]) -> tuple:
         """Solve for right-hand sides `r1, r2, r3` in columns."""

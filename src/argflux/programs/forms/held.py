@@ -10,7 +10,7 @@ from argflux.programs.forms.pattern import Sparse
 
 WEIGHT = 1e7
 REFINEMENTS = 3
-DEFINITE = 1e-13
+DEFINITE, EXACT = 1e-13, 1e-6
 
 
 def solve_held(band: Condensed, W: Sparse, C: Sparse, on: Any, held: Any, right: tuple) -> tuple[tuple, Any]:
@@ -19,7 +19,7 @@ def solve_held(band: Condensed, W: Sparse, C: Sparse, on: Any, held: Any, right:
     The rows are eliminated with a weight that outweighs the curvature, and refinement makes that good.
 
     Returns:
-        The changes dx, d and b, and whether the curvature along the rows that hold is positive.
+        The changes dx, d and b, and whether they solve the system and the curvature along the rows is positive.
     """
     r1, r2, r3 = right
     size = max(len(r1), len(W.values), len(C.values))
@@ -36,10 +36,12 @@ def solve_held(band: Condensed, W: Sparse, C: Sparse, on: Any, held: Any, right:
     first = jnp.where(held, 0.0, r1 - W.times(onto))
     second = jnp.where(on, r2 - C.times(onto), 0.0)
 
-    def closer(_: int, found: tuple) -> tuple:
-        dx, d = found
+    def left(dx: Any, d: Any) -> tuple[Any, Any]:
         e1 = jnp.where(held, 0.0, first - H.times(dx) - J.transposed_times(d))
-        e2 = jnp.where(on, second - J.times(dx), 0.0)
+        return e1, jnp.where(on, second - J.times(dx), 0.0)
+
+    def closer(_: int, found: tuple) -> tuple:
+        (dx, d), (e1, e2) = found, left(*found)
         more = band.solve(factor, tall(e1 + J.transposed_times(weight * e2))).T
         more = jnp.where(held, 0.0, more)
         return dx + more, d + weight * (J.times(more) - e2)
@@ -47,6 +49,8 @@ def solve_held(band: Condensed, W: Sparse, C: Sparse, on: Any, held: Any, right:
     nothing = jnp.zeros((size, r1.shape[1])), jnp.zeros((size, r2.shape[1]))
     dx, d = jax.lax.fori_loop(0, 1 + REFINEMENTS, closer, nothing)
     x = dx + onto
+    largest = lambda first, second: jnp.max(abs(jnp.concatenate([first, second], 1)), 1)
+    good = good & (largest(*left(dx, d)) <= EXACT * largest(first, second))  # weights hide what is nearly flat
     return (x, d, jnp.where(held, r1 - W.times(x) - C.transposed_times(d), 0.0)), good
 
 
