@@ -51,8 +51,8 @@ class Program:
             parameters that returns one; `-inf` is no bound.
         upper: likewise.
         **options: `solver`, `tolerance`, `max_iterations`, `on_failure` and, for linear programs, `smoothing`, as
-            for `solve_qp` and `solve_lp`. Nonlinear programs have `tolerance` (1e-8), `max_iterations` (500) and
-            `on_failure`, "zero" or "nan".
+            for `solve_qp` and `solve_lp`. Nonlinear programs have `tolerance` (1e-8), `max_iterations` (500),
+            `on_failure`, "zero" or "nan", and `solver`, "barrier" (ours) or "pounce" (of the extra of that name).
 
     Raises:
         ArgumentError: if the functions do not name the same parameters, or for an unknown option.

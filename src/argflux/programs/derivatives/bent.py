@@ -34,6 +34,14 @@ class BentSaddle:
         """Number of entries of what is kept."""
         return self.K.nnz
 
+    def correct(self, right: np.ndarray, _: int) -> np.ndarray:
+        """Solve for one right-hand side."""
+        return self.solve(right[:, None])[:, 0]
+
+    def null_parts(self) -> tuple[bool, bool]:
+        """Whether the null space has a part among the unknowns, and one among the duals."""
+        return self._raised[1].null_parts()
+
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Solve for right-hand sides in columns, by the least norm and least squares where K is singular."""
         found = self.straight.pivoted(right)

@@ -4,7 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class Exchange:
     evaluates these for all at once. So nothing waits for the thread that it would have to run on.
     """
 
-    _numbered: dict[int, "Exchange"] = {}
-    _numbers = itertools.count(1)
+    _numbered: ClassVar[dict[int, "Exchange"]] = {}
+    _numbers: ClassVar = itertools.count(1)
 
     def __init__(self, solvers: Sequence[Solver], asks: Ask):
         """`solvers` are given what asks, and return what they found; `asks` are questions to begin with, a row each."""

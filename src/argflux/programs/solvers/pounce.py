@@ -123,11 +123,11 @@ def run_pounce(task: Task, tolerance: float, limit: int, ask: Callable[[Ask], Va
         problem.add_option(name, value)
     names = "lagrange", "zl", "zu"
     x, told = problem.solve(task.start, **dict(zip(names, task.known, strict=False)))
-    duals = [np.asarray(told[name]) for name in ("mult_g", "mult_x_L", "mult_x_U")]
+    dual, low, high = (np.asarray(told[name]) for name in ("mult_g", "mult_x_L", "mult_x_U"))
     status = STATUSES.get(told["status"], Status.NUMERICAL_ERROR)
     violation = np.abs(np.where(np.arange(rows) < task.p, told["g"], np.maximum(told["g"], 0.0))).max(initial=0.0)
     if status == Status.LOCALLY_INFEASIBLE and not violation > VIOLATED:
         status = Status.NUMERICAL_ERROR
     if status == Status.DUAL_INFEASIBLE and not (told["obj_val"] < -FALLEN and violation <= VIOLATED):
         status = Status.NUMERICAL_ERROR
-    return Found(np.asarray(x), *duals, int(status), int(told["iter_count"]))
+    return Found(np.asarray(x), dual, low, high, int(status), int(told["iter_count"]))

@@ -11,6 +11,8 @@ from argflux.jaxpr import Tracer
 from argflux.programs.statements.layout import Layout, join
 from argflux.tree import is_array
 
+RELAXED = 1e-6
+
 
 class Start(NamedTuple):
     """Where the search starts: x `(n,)`, and `y, z, z_lower, z_upper` of an earlier solution, or `None`."""
@@ -58,10 +60,14 @@ def start_vector(variable: Layout, start: Any) -> jax.Array:
 
 
 def say_outside(variable: Layout, start: Any, lower: Any, upper: Any) -> None:
-    """Warn outside `jit` of a start outside of the bounds, which is moved inside; not of unknowns that are fixed."""
+    """Warn outside `jit` of a start outside of the bounds, which is moved inside; not of unknowns that are fixed.
+
+    What solvers that relax bounds end at is no more outside than `RELAXED`.
+    """
     if any(isinstance(a, Tracer) for a in (start, lower, upper)):
         return
-    beyond = np.flatnonzero(np.asarray(((start < lower) | (start > upper)) & (lower < upper)))
+    allowed = RELAXED * np.maximum(1.0, abs(np.asarray(start)))
+    beyond = np.flatnonzero(np.asarray(((start < lower - allowed) | (start > upper + allowed)) & (lower < upper)))
     if beyond.size:
         leaf = int(np.searchsorted(np.cumsum(variable.sizes), beyond[0], side="right"))
         at = variable.names[leaf] and f" at {variable.names[leaf]}"
