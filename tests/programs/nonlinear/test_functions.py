@@ -97,7 +97,11 @@ BAD = {
         run_of(WELL, 2, inequality=lambda x, y: cones.second_order(1.0, x)), NonlinearError,
         "objective: got a function that is nonlinear in the variable, by .* beside members of cones",
     ),
-    "solver": (run_of(WELL, 2, solver="daqp"), ArgumentError, "solver='daqp' for a nonlinear program.*'auto', 'barrier', 'pounce'"),
+    "solver": (
+        run_of(WELL, 2, solver="daqp"),
+        ArgumentError,
+        "solver='daqp' for a nonlinear program.*'auto', 'barrier', 'pounce'",
+    ),
     "smoothing": (run_of(WELL, 2, smoothing=1.0), ArgumentError, "smoothing=1.0 for a nonlinear program"),
     "closest": (run_of(WELL, 2, on_failure="closest"), ArgumentError, "'closest'.*'zero', 'nan'"),
     "integers": (run_of(WELL, jnp.arange(2)), DtypeError, "integer variables are not supported"),
