@@ -72,6 +72,11 @@ BROKEN = {
     ),
     "a saddle": (lambda x, a: jnp.cos(x[0]) + jnp.cosh(x[1] - a[1]), {"lower": -1.0, "upper": 1.0}, second),
     "a valley": (lambda x, a: jnp.cosh(x[0] + x[1] - a[0]), {}, second),
+    "a quartic minimum": (lambda x, a: (x[0] - a[0]) ** 4 + jnp.cosh(x[1] - a[1]), {}, second),
+    "a quartic minimum on a surface": (
+        lambda x, a: (x[0] - 1) ** 2 + (x[1] - 1) ** 4 + (x[2] - 1) ** 4,
+        {"equality": lambda x, a: x[0] + x[1] ** 2 + x[2] ** 3 - 3 + 0 * a[0]}, second,
+    ),
     "more equalities than unknowns": (
         lambda x, a: jnp.sum(jnp.exp(x) * a),
         {"equality": lambda x, a: jnp.stack([x[0] - 1, x[1] - 1, x[0] * x[1] - 1])}, dependent,
@@ -87,8 +92,9 @@ BROKEN = {
 def test_points_that_are_not_regular(name, x64):
     """They say so, and their derivatives are finite, and those of our engine JAX's."""
     objective, constraints, expected = BROKEN[name]
-    program, a = Program(objective, 2, **constraints), jnp.array([0.5, 0.25])
-    start = None if name == "a saddle" else jnp.array([1.1 if "lower" in constraints else 0.6, 0.5])
+    n, a = 3 if "surface" in name else 2, jnp.array([0.5, 0.25])
+    program = Program(objective, n, **constraints)
+    start = None if name == "a saddle" else jnp.array([1.1 if "lower" in constraints else 0.6, 0.5, 0.6])[:n]
     find = lambda a: program.solve(a, start=start).x
     _, flags = solved(program, a, start=start)
     assert expected in flags

@@ -11,11 +11,11 @@ from argflux.programs.answers.status import Regularity
 from argflux.programs.derivatives.dense import positive_inverse
 from argflux.programs.forms.form import magnitude, times, transposed_times
 from argflux.programs.forms.nonlinear import NonlinearForm
-from argflux.programs.forms.pattern import Pattern, Sparse
+from argflux.programs.forms.pattern import Sparse
 from argflux.programs.forms.structure import Structure, matrices
 
 NEAR, WEAK, CLOSE = 1e-9, 1e-7, 1e-4
-NULL, FLAT, CLEAR = 1e-6, 1e-9, 1e-8
+NULL, FLAT, CLEAR, SURE = 1e-6, 1e-9, 1e-8, 1e-7
 HEAVY, POSITIVE = 1e6, 1e-12
 ROUNDED = 1e-6  # a hundred millionth of this part of a sum is what rounding leaves of it
 TINY = 1e-300
@@ -166,8 +166,11 @@ def _is_regular(trial: Trial, seen: Seen) -> jax.Array:
     return independent & positive_inverse(W, CLEAR)[1]
 
 
-def rank_flags(W, C, active, fixed, unit, doubtful, *, patterns: tuple[Pattern, Pattern] | None) -> list[np.ndarray]:
-    """Flags of `Regularity` for dependent active rows, and for curvature along them that is not positive, by NumPy."""
+def rank_flags(W, C, slope, active, fixed, unit, doubtful, *, patterns: tuple | None) -> list[np.ndarray]:
+    """Flags of `Regularity` for dependent active rows, and for curvature along them that is not positive, by NumPy.
+
+    Curvature that leaves the point uncertain, as what is left of the slope would move it far, counts as none.
+    """
     if patterns is not None:
         W, C = (Sparse(values, pattern).dense() for values, pattern in zip((W, C), patterns, strict=True))
     flags = np.zeros(len(doubtful), np.int32)
@@ -180,7 +183,9 @@ def rank_flags(W, C, active, fixed, unit, doubtful, *, patterns: tuple[Pattern, 
         rank = int(np.sum(np.greater(values, NULL)))
         curved = (W[i] * unit[i][:, None] * unit[i])[np.ix_(free, free)]
         along = right[rank:]
-        least = np.linalg.eigvalsh(along @ ((curved + curved.T) / 2) @ along.T).min(initial=np.inf)
+        values, vectors = np.linalg.eigh(along @ ((curved + curved.T) / 2) @ along.T)
+        positive = values > FLAT * np.abs(curved).max(initial=0.0)
+        left = np.abs(vectors.T @ (along @ (slope[i] * unit[i])[free]))
         flags[i] = (rank < len(rows)) * Regularity.LICQ
-        flags[i] |= (not least > FLAT * np.abs(curved).max(initial=0.0)) * Regularity.SECOND_ORDER
+        flags[i] |= (not np.all(positive & (left <= SURE * values))) * Regularity.SECOND_ORDER
     return [flags]

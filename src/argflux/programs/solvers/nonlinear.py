@@ -23,6 +23,7 @@ from argflux.programs.solvers.activeset import Best, refined
 from argflux.programs.solvers.asking import pounce_points
 from argflux.programs.solvers.barrier import barrier_points
 
+EXACT = 1e-13
 SOLVERS = {"barrier": barrier_points, "pounce": pounce_points}
 
 
@@ -75,7 +76,8 @@ def _judged(form, operands, lower, upper, best: Best, status, iterations, tolera
     status = jnp.where(solved, jnp.int32(Status.SOLVED), status)
     weak = is_weak(form, lower, upper, trial, seen)
     flags = jnp.where(solved & weak, jnp.int32(Regularity.STRICT_COMPLEMENTARITY), jnp.int32(0))
-    found = _rank_flags(form, structure(form, operands), trial, seen, solved)
+    slope = seen.slope + bound
+    found = _rank_flags(form, structure(form, operands), trial, seen, slope, solved)
     mode = jnp.where(solved, jnp.where(found > 0, 2, 1), 0).astype(jnp.int32)
     objective = each(form.objective, trial.x, *operands)
     still = jnp.where(jnp.isfinite(best.residuals), best.residuals, jnp.inf)
@@ -83,14 +85,15 @@ def _judged(form, operands, lower, upper, best: Best, status, iterations, tolera
     return NonlinearJudged(trial.x, trial.dual, trial.bound, objective, *told)
 
 
-def _rank_flags(form: NonlinearForm, found: Structure | None, trial: Trial, seen: Seen, solved: Any) -> Any:
+def _rank_flags(form: NonlinearForm, found: Structure | None, trial: Trial, seen: Seen, slope: Any, solved: Any) -> Any:
     """Flags of dependent rows and missing curvature; none are told of large programs."""
     none = jnp.zeros(solved.shape, jnp.int32)
     if form.n + form.rows > DENSE_LIMIT:
         return none
-    doubtful = solved & ~is_clearly_regular(found, trial, seen)
+    exact = jnp.max(abs(slope) * seen.unit / seen.push, 1) <= EXACT
+    doubtful = solved & ~(exact & is_clearly_regular(found, trial, seen))
     matrices = (seen.W, seen.C) if found is None else (seen.W.values, seen.C.values)
-    given = *matrices, trial.active, trial.fixed, seen.unit, doubtful
+    given = *matrices, slope, trial.active, trial.fixed, seen.unit, doubtful
     patterns = found and (found.W, found.C)
     ranks = lambda: host_call(rank_flags, [(none.shape, "int32")], *given, patterns=patterns)[0]
     return either(jnp.any(doubtful), ranks, none)
