@@ -115,6 +115,37 @@ def pendulum(batch: int, horizon: int) -> Problem:
     return Problem(n, f, c, None, -bounds, bounds, np.zeros(n), parameters, theirs)
 
 
+def oscillator(batch: int, horizon: int) -> Problem:
+    """Bring van der Pol's oscillator to rest within ten seconds; the force and one state are limited."""
+    step, n = 10.0 / horizon, 3 * horizon
+    r = np.random.default_rng(4)
+
+    def rows(first, second, force, before, after):
+        faster = before[0] + step * ((1 - before[1] ** 2) * before[0] - before[1] + force)
+        return first - faster, second - before[1] - step * after
+
+    def f(x, p):
+        first, second, force = (x[k * horizon : (k + 1) * horizon] for k in range(3))
+        return step * jnp.sum(p[2] * first**2 + second**2 + p[3] * force**2)
+
+    def c(x, p):
+        first, second, force = (x[k * horizon : (k + 1) * horizon] for k in range(3))
+        before = jnp.concatenate([p[:1], first[:-1]]), jnp.concatenate([p[1:2], second[:-1]])
+        return jnp.concatenate(rows(first, second, force, before, before[0]))
+
+    def theirs(x, p):
+        first, second, force = (x[k * horizon : (k + 1) * horizon] for k in range(3))
+        before = ca.vertcat(p[0], first[:-1]), ca.vertcat(p[1], second[:-1])
+        value = step * ca.sum1(p[2] * first**2 + second**2 + p[3] * force**2)
+        return value, ca.vertcat(*rows(first, second, force, before, before[0])), ca.DM(0, 1)
+
+    free = np.full(horizon, np.inf)
+    lower = np.concatenate([np.full(horizon, -0.25), -free, np.full(horizon, -1.0)])
+    upper = np.concatenate([free, free, np.full(horizon, 1.0)])
+    parameters = np.stack([*r.uniform([[0.0], [0.9]], [[0.1], [1.1]], (2, batch)), *r.uniform(0.5, 1.5, (2, batch))], 1)
+    return Problem(n, f, c, None, lower, upper, np.zeros(n), parameters, theirs)
+
+
 def ours_of(problem: Problem) -> tuple[Callable, Callable]:
     """Solutions, and the gradient with respect to all parameters."""
     program, w = problem.program, jnp.asarray(np.random.default_rng(9).normal(size=problem.n))
@@ -273,6 +304,7 @@ ROWS: dict[str, tuple[Callable[[], Problem], tuple[str, ...]]] = {
     "1000 x valley, n = 5": (lambda: valley(1000), EVERY),
     "64 x pendulum, n = 120": (lambda: pendulum(64, 40), EVERY),
     "one HS071": (lambda: hs071(1), EVERY),
+    "one oscillator, n = 5001, sparse": (lambda: oscillator(1, 1667), ("ipopt",)),
     "one pendulum, n = 5001, sparse": (lambda: pendulum(1, 1667), ("ipopt",)),
 }
 

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import lapack
 
 from argflux.programs import Program, Regularity, Status
-from argflux.programs.forms import band, dependence
+from argflux.programs.forms import band, dependence, hostband
 from argflux.programs.forms.condensed import Condensed
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.forms.pattern import Sparse
@@ -128,6 +129,27 @@ def test_programs_have_the_same_answers_in_bands_and_dense():
     np.testing.assert_array_equal(one.regularity, two.regularity)
     np.testing.assert_allclose(slope, expected, atol=1e-7)
     np.testing.assert_allclose(jnp.sum(slope * jnp.cos(P)), along, rtol=1e-9)
+
+
+def test_one_program_is_solved_alike_by_the_host_and_by_loops(monkeypatch):
+    """Sensitivities too, from the same number of steps."""
+
+    def found(long):
+        monkeypatch.setattr(hostband, "LONG", long)
+        program = pendulum(14)
+        solve = lambda p: program.solve(p, start=jnp.zeros(42))
+        loss = lambda p: jnp.sum(solve(p).x @ jnp.cos(jnp.arange(42)))
+        return jax.jit(solve)(P[0]), jax.jit(jax.grad(loss))(P[0])
+
+    calls = []
+    monkeypatch.setattr(hostband, "dpbtrf", lambda *a, **k: (calls.append(1), lapack.dpbtrf(*a, **k))[1])
+    (one, slope), (two, expected) = found(30), found(10**9)
+    assert calls
+    assert one.status == two.status == Status.SOLVED
+    assert one.iterations == two.iterations
+    for name in ("x", "y", "z", "z_lower", "z_upper"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=1e-9, err_msg=name)
+    np.testing.assert_allclose(slope, expected, atol=1e-9)
 
 
 def test_thousands_of_unknowns():

@@ -1,6 +1,7 @@
 """Matrices `H + J' diag(weight) J` of sparse H and J, assembled in band storage by gathers."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -9,7 +10,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from argflux.programs.forms import band
+from argflux.programs.forms import band, hostband
+from argflux.programs.forms.hostband import is_hosted
+from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Pattern
 
 
@@ -19,6 +22,8 @@ class Condensed:
     """How the lower half of `H + J' diag(weight) J` comes from the entries of H and J.
 
     Attributes:
+        H: pattern of H.
+        J: pattern of J.
         order: which unknown comes at each place.
         place: where each unknown is.
         bandwidth: entries left of the diagonal.
@@ -29,6 +34,8 @@ class Condensed:
         owner: the row of each entry of J.
     """
 
+    H: Pattern
+    J: Pattern
     order: np.ndarray
     place: np.ndarray
     bandwidth: int
@@ -37,6 +44,21 @@ class Condensed:
     right: np.ndarray
     storage: np.ndarray
     owner: np.ndarray
+
+    @functools.cached_property
+    def columns(self) -> np.ndarray:
+        """For each place below the diagonal, a column a row, which of the entries is there, `(N, b + 1)`."""
+        size, width = self.storage.shape
+        row, offset = np.arange(size)[:, None] + np.arange(width), np.arange(width)
+        inside = self.storage[np.minimum(row, size - 1), width - 1 - offset]
+        return np.where(row < size, inside, len(self.curved))
+
+    @functools.cached_property
+    def products(self) -> tuple[np.ndarray, np.ndarray, csr_array]:
+        """Pairs of entries of J whose products are there, one after another, and the matrix that adds them up."""
+        slot, term = np.nonzero(self.left < self.J.count)
+        shape, numbers = (len(self.left), len(slot)), np.arange(len(slot))
+        return self.left[slot, term], self.right[slot, term], csr_array((np.ones(len(slot)), (slot, numbers)), shape)
 
     @classmethod
     def of(cls, H: Pattern, J: Pattern) -> "Condensed":
@@ -60,13 +82,18 @@ class Condensed:
         bandwidth = max(1, int(offset.max(initial=0)))
         storage = np.full((n, bandwidth + 1), len(keys))
         storage[at, bandwidth - offset] = np.arange(len(keys))
-        return cls(order, place, bandwidth, curved, left, right, storage, J.rows)
+        return cls(H, J, order, place, bandwidth, curved, left, right, storage, J.rows)
 
     def factorise(self, H: Any, J: Any, weight: Any, least: float) -> tuple[tuple, Any]:
         """Factorise for entries `(count, B)` of H and J and weights of the rows; also whether it is definite.
 
         That is, whether all pivots exceed `least` times what was on the diagonal.
         """
+        if is_hosted(len(self.order), H.shape[1]):
+            size, batch = len(self.order), H.shape[1]
+            shapes = [((size, self.bandwidth, batch), "float64"), ((size, batch), "float64"), ((batch,), "int32")]
+            below, d, good = host_call(hostband.factorised, shapes, H, J, weight, condensed=self, least=least)
+            return (below, d), good > 0
         entries = _taken(H, self.curved)
         if self.left.size:
             entries = entries + jnp.sum(_taken(J * weight[self.owner], self.left) * _taken(J, self.right), 1)
@@ -77,6 +104,8 @@ class Condensed:
 
     def solve(self, factor: tuple, right: Any) -> Any:
         """Solve for `right (N, B)`."""
+        if is_hosted(*right.shape):
+            return host_call(hostband.solved, [(right.shape, "float64")], *factor, right, condensed=self)[0]
         return band.solve(factor, right[self.order])[self.place]
 
 

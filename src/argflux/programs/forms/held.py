@@ -6,10 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.forms.condensed import Condensed
+from argflux.programs.forms.hostband import is_hosted, refined
+from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.pattern import Sparse
 
 WEIGHT = 1e7
 REFINEMENTS = 3
+REFINED = {"rounds": 1 + REFINEMENTS, "done": 1e-15}
 DEFINITE, EXACT = 1e-13, 1e-6
 
 
@@ -46,8 +49,13 @@ def solve_held(band: Condensed, W: Sparse, C: Sparse, on: Any, held: Any, right:
         more = jnp.where(held, 0.0, more)
         return dx + more, d + weight * (J.times(more) - e2)
 
-    nothing = jnp.zeros((size, r1.shape[1])), jnp.zeros((size, r2.shape[1]))
-    dx, d = jax.lax.fori_loop(0, 1 + REFINEMENTS, closer, nothing)
+    if is_hosted(r1.shape[1], size):
+        given = tall(H.values), tall(J.values), jnp.zeros(r2.T.shape), tall(weight), *factor, first.T, second.T
+        shapes = [(first.T.shape, "float64"), (second.T.shape, "float64")]
+        dx, d = (a.T for a in host_call(refined, shapes, *given, condensed=band, **REFINED))
+    else:
+        nothing = jnp.zeros((size, r1.shape[1])), jnp.zeros((size, r2.shape[1]))
+        dx, d = jax.lax.fori_loop(0, 1 + REFINEMENTS, closer, nothing)
     x = dx + onto
     largest = lambda first, second: jnp.max(abs(jnp.concatenate([first, second], 1)), 1)
     good = good & (largest(*left(dx, d)) <= EXACT * largest(first, second))  # weights hide what is nearly flat

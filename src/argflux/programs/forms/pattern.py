@@ -53,6 +53,11 @@ class Pattern:
         return np.ascontiguousarray((into @ terms.T).T)
 
     @functools.cached_property
+    def starts(self) -> np.ndarray:
+        """Number of the first entry of each row, and of all, where the entries are row after row."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.rows, minlength=self.height))]).astype(np.int32)
+
+    @functools.cached_property
     def _into_rows(self) -> csr_array:
         return csr_array((np.ones(self.count), (self.rows, np.arange(self.count))), shape=(self.height, self.count))
 

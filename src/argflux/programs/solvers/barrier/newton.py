@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from argflux.programs.forms.condensed import Condensed
+from argflux.programs.forms.hostband import is_hosted, refined
+from argflux.programs.forms.hostcall import host_call
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.forms.structure import Structure
 from argflux.programs.forms.thin import Thin, across, entries, like, plus_diagonal, times, transposed
@@ -15,7 +17,7 @@ FIRST, LEAST, MOST = 1e-4, 1e-20, 1e20
 SHRINK, GROW, LEAP = 1 / 3, 8.0, 100.0
 WEIGHT, HEAVY = 1e3, 1e7
 LOOSE = 1e-8
-REFINEMENTS = 2
+REFINEMENTS, ENOUGH = 2, 1e-8
 
 
 class System(NamedTuple):
@@ -147,6 +149,8 @@ def _matrix(system: System) -> Any:
 def solved(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[Any, Any, Any]:
     """Solve, and make the solution accurate."""
     H, Jc, Jg, Dc, Dg, weight, *_ = system
+    if system.band is not None and is_hosted(*r1.shape):
+        return _solved_by_host(system, factor, r1, jnp.concatenate([r2, r3]))
 
     def closer(_: int, found: tuple) -> tuple:
         dx, dy, dz = found
@@ -158,6 +162,16 @@ def solved(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[A
 
     nothing = tuple(jnp.zeros_like(r) for r in (r1, r2, r3))
     return jax.lax.fori_loop(0, 1 + REFINEMENTS, closer, nothing)
+
+
+def _solved_by_host(system: System, factor: Factor, r1: Any, rows: Any) -> tuple[Any, Any, Any]:
+    """The same in one call of the host."""
+    C = jnp.concatenate([system.Jc.compact(), system.Jg.compact()])
+    D, weight = (jnp.concatenate(pair) for pair in ((system.Dc, system.Dg), (_row_weight(system), system.weight)))
+    given = system.H.compact(), C, D, weight, *factor, r1, rows
+    shapes = [(r1.shape, "float64"), (rows.shape, "float64")]
+    dx, dy = host_call(refined, shapes, *given, condensed=system.band, rounds=1 + REFINEMENTS, done=ENOUGH)
+    return dx, dy[: len(system.Dc)], dy[len(system.Dc) :]
 
 
 def _once(system: System, factor: Factor, r1: Any, r2: Any, r3: Any) -> tuple[Any, Any, Any]:
