@@ -6,7 +6,8 @@
 Every problem at default settings, one after another, each compiled by itself. `known` is the best objective known:
 `sif2jax`'s own field, or where that has none or one that contradicts the collection, the number in `KNOWN`. `reached`
 says whether ours is as good, to 1e-5 and at a point that meets the constraints to 1e-6. `error` is the largest
-violation of the optimality conditions by JAX's derivatives, beside the largest multiplier.
+violation of the optimality conditions by JAX's derivatives, beside the largest multiplier. `Ipopt` and `by Ipopt` are
+the objective at which Ipopt ends by the same functions, and whether that is as good, where cyipopt is installed.
 
 `sif2jax` promises inequalities as `g(x) >= 0`, but writes some rows as their files do, `g(x) <= 0`; `FLIPPED` has the
 rows of each problem that are meant the other way round, which the best objectives known confirm.
@@ -28,6 +29,7 @@ from jax.flatten_util import ravel_pytree
 from argflux.programs import Status
 from argflux.programs.forms.nonlinear import NonlinearForm
 from argflux.programs.solvers.barrier import barrier_points
+from benchmarks import ipopt
 from benchmarks.report import RESULTS, publish
 
 MOST, PATIENCE, KEPT, PROCESSES = 50, 120, 15, 2
@@ -137,7 +139,8 @@ def row(problem: Problem) -> dict:
     head = {"problem": problem.name, "n": form.n, "p": form.p, "m": form.m}
     if answer is None:
         nothing = {"iterations": 0, "objective": None, "known": problem.known, "reached": False}
-        return {**head, "status": "TIMEOUT", **nothing, "breach": None, "error": None, "seconds": seconds}
+        told = {"breach": None, "error": None, "seconds": seconds}
+        return {**head, "status": "TIMEOUT", **nothing, **told, **by_ipopt(problem)}
     breach, error = problem.breaches(answer)
     status, objective = Status(int(answer.status[0])), float(form.objective(answer.x[0]))
     return {
@@ -150,6 +153,7 @@ def row(problem: Problem) -> dict:
         "breach": breach,
         "error": error,
         "seconds": seconds,
+        **by_ipopt(problem),
     }
 
 
@@ -159,6 +163,23 @@ def _is_reached(problem: Problem, status: Status, breach: float, objective: floa
     known = problem.known
     good = known is None or objective <= known + GOOD * max(1.0, abs(known))
     return bool(status == Status.SOLVED and breach <= FEASIBLE and good)
+
+
+def by_ipopt(problem: Problem) -> dict:
+    """What Ipopt makes of a problem, judged alike; nothing where it is not installed, or takes too long."""
+    if not ipopt.is_there():
+        return {"Ipopt": None, "by Ipopt": None}
+    signal.alarm(PATIENCE)
+    try:
+        found = ipopt.solve(problem.form, problem.start, problem.lower, problem.upper)
+    except TimeoutError:
+        return {"Ipopt": None, "by Ipopt": False}
+    finally:
+        signal.alarm(0)
+    infeasible = Status.LOCALLY_INFEASIBLE if found.status == ipopt.INFEASIBLE else Status.NUMERICAL_ERROR
+    status = Status.SOLVED if found.status in ipopt.SOLVED else infeasible
+    reached = _is_reached(problem, status, found.breach, found.objective)
+    return {"Ipopt": found.objective, "by Ipopt": reached}
 
 
 def table(names: tuple = (), part: int = 0, parts: int = 1) -> list[dict]:
@@ -196,7 +217,9 @@ def report(rows: list[dict]) -> None:
     title = (
         f"Best objective known reached on {reached} of {len(rows)}; called solved and not optimal: {wrong or 'none'}"
     )
-    publish("sif2jax", title, rows, ("sif2jax",))
+    if any(r["by Ipopt"] is not None for r in rows):
+        title += f"; Ipopt reaches {sum(bool(r['by Ipopt']) for r in rows)}"
+    publish("sif2jax", title, rows, ("sif2jax", "cyipopt-wheels") if ipopt.is_there() else ("sif2jax",))
     draw(rows)
 
 

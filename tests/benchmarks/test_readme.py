@@ -78,4 +78,6 @@ def test_problems_of_others():
     assert f"Of the {len(found)} problems" in guide
     assert f"{ends} end at a point" in guide
     assert f"{sum(row['reached'] for row in found)} at the best objective" in guide
+    assert f"at the best objective on {sum(row['by Ipopt'] for row in found)}; " in guide
+    assert f"{sum(not row['reached'] and not row['by Ipopt'] for row in found)} of the\nproblems" in guide
     assert all(row["error"] <= 1e-6 for row in found if row["status"] == "SOLVED")
