@@ -131,6 +131,23 @@ def test_programs_have_the_same_answers_in_bands_and_dense():
     np.testing.assert_allclose(jnp.sum(slope * jnp.cos(P)), along, rtol=1e-9)
 
 
+@pytest.mark.parametrize("n", [40, 400])
+@pytest.mark.parametrize(
+    "rows",
+    [{}, {"equality": lambda x, t: x[:3] - 0.5}, {"inequality": lambda x, t: x[1:] + x[:-1] - 1.0 + 0 * x[1:] ** 3}],
+    ids=["no rows", "equalities", "inequalities"],
+)
+def test_rows_of_any_kind_or_none(rows, n):
+    """An unknown that no row holds is log t; derivatives are those of differences."""
+    program, step = Program(lambda x, t: jnp.sum(jnp.exp(x) - t * x), n, upper=0.6, **rows), 1e-5
+    found, low, high = (program.solve(t) for t in (1.75, 1.75 - step, 1.75 + step))
+    assert found.status == Status.SOLVED
+    if "inequality" not in rows:
+        np.testing.assert_allclose(found.x[3:], np.log(1.75), atol=1e-9)
+    slope = jax.jit(jax.grad(lambda t: jnp.cos(jnp.arange(n)) @ program(t)))(1.75)
+    np.testing.assert_allclose(slope, jnp.cos(jnp.arange(n)) @ (high.x - low.x) / (2 * step), rtol=1e-5, atol=1e-8)
+
+
 def test_one_program_is_solved_alike_by_the_host_and_by_loops(monkeypatch):
     """Sensitivities too, from the same number of steps."""
 

@@ -143,6 +143,28 @@ def test_kinks_are_named():
     assert int(smooth.solve(jnp.ones(2)).status) == Status.SOLVED
 
 
+FALLING = {
+    "a logarithm": (lambda x, a: x[1] ** 4 - a * jnp.log(x[0]), {"lower": 1e-3}),
+    "without bounds": (lambda x, a: x[1] ** 2 - a * jnp.log1p(x[0] ** 2), {}),
+    "between rows": (
+        lambda x, a: -jnp.log(a + x[0] * x[1]), {"lower": 1.0, "inequality": lambda x, a: x[0] - 2 * x[1]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FALLING)
+def test_what_falls_slowly_for_ever_is_unbounded(name, x64):
+    """The slopes vanish far off, but not beside the distance; a minimum as far off is one."""
+    objective, constraints = FALLING[name]
+    assert Program(objective, 2, **constraints).solve(1.0, start=jnp.full(2, 1.5)).status == Status.DUAL_INFEASIBLE
+
+
+def test_minima_that_are_far_off_are_found(x64):
+    found = Program(lambda x, a: -jnp.log(x[0]) + x[0] / a, 1, lower=1e-3).solve(1e9)
+    assert found.status == Status.SOLVED
+    np.testing.assert_allclose(found.x, 1e9, rtol=1e-6)
+
+
 def test_unbounded_and_infeasible(x64):
     assert int(Program(lambda x: -jnp.sum(jnp.exp(x)), 2).solve().status) == Status.DUAL_INFEASIBLE
     nowhere = Program(lambda x: jnp.sum(jnp.exp(x)), 2, equality=lambda x: x @ x + 1.0)

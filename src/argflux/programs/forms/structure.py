@@ -101,14 +101,18 @@ def _found(form: NonlinearForm, operands: tuple) -> Structure | None:
     band = Condensed.of(W, C)
     if colours.max() >= most or band.bandwidth > most:
         return None
-    diagonal = np.arange(form.rows)
-    gram = Condensed.of(Pattern.of(diagonal, diagonal, (form.rows,) * 2), Pattern.of(C.columns, C.rows, (n, form.rows)))
-    gram = gram if form.rows and gram.bandwidth <= max(most, form.rows // SHARE) else None
+    gram = _gram(C) if form.rows else None
+    gram = gram if gram and gram.bandwidth <= max(most, form.rows // SHARE) else None
     equal = C.rows < form.p
     Jc = Pattern.of(C.rows[equal], C.columns[equal], (form.p, n))
     Jg = Pattern.of(C.rows[~equal] - form.p, C.columns[~equal], (form.m, n))
     places = Places.of(Jc), Places.of(Jg), Places.of(W)
     return Structure(W, C, colours, int(colours.max()) + 1, places, band, gram)
+
+
+def _gram(C: Pattern) -> Condensed:
+    own = np.arange(C.height)
+    return Condensed.of(Pattern.of(own, own, (C.height,) * 2), Pattern.of(C.columns, C.rows, (C.width, C.height)))
 
 
 def _coloured(*patterns: Pattern) -> np.ndarray:

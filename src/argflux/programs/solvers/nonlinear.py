@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from argflux.programs.answers.nonlinear import (
     DENSE_LIMIT,
@@ -24,6 +25,7 @@ from argflux.programs.solvers.asking import pounce_points
 from argflux.programs.solvers.barrier import barrier_points
 
 EXACT = 1e-13
+FAR, ALLOWED = 1e8, 1e-6
 SOLVERS = {"barrier": barrier_points, "pounce": pounce_points}
 
 
@@ -56,8 +58,22 @@ def solve_nonlinear_points(
     options = {"tolerance": min(1e-9, tolerance / 10), "max_iterations": limit, "duals": duals}
     found = SOLVERS[solver](form, operands, start, lower, upper, **options)
     best = refined(form, operands, start, lower, upper, found)
-    status = jnp.where(bad, jnp.int32(Status.BAD_DATA), found.status)
+    endless = (jnp.max(best.residuals, 1) > tolerance) & falls_for_ever(form, operands, start, lower, upper, best)
+    status = jnp.where(endless, jnp.int32(Status.DUAL_INFEASIBLE), found.status)
+    status = jnp.where(bad, jnp.int32(Status.BAD_DATA), status)
     return _judged(form, operands, lower, upper, best, status, found.iterations, tolerance)
+
+
+def falls_for_ever(form: NonlinearForm, operands: tuple, start: Any, lower: Any, upper: Any, best: Best) -> Any:
+    """Whether a point is far off and allowed, and twice as far the objective is lower, and the point allowed too."""
+    x, equal = best.trial.x, np.arange(form.rows) < form.p
+    further = jnp.clip(2 * x, lower, upper)
+    rows = each(form.constraints, further, *operands)
+    excess = jnp.max(jnp.where(equal, abs(rows), rows) / best.seen.reach, 1, initial=0.0)
+    size = lambda x: jnp.max(abs(x), 1)
+    away = size(x) > FAR * jnp.maximum(1.0, size(start))
+    lower_there = each(form.objective, further, *operands) < each(form.objective, x, *operands)
+    return away & lower_there & (excess <= ALLOWED) & (best.residuals[:, 0] <= ALLOWED)
 
 
 def _judged(form, operands, lower, upper, best: Best, status, iterations, tolerance: float) -> NonlinearJudged:
