@@ -27,7 +27,8 @@ class Functions:
     def __init__(self, form: NonlinearForm):
         """Compile the functions and their dense derivatives."""
         empty = lambda x: jnp.zeros((0, form.n))
-        self.n, self.f, self.df = form.n, jax.jit(form.objective), jax.jit(jax.grad(form.objective))
+        self.n, self.m = form.n, form.rows
+        self.f, self.df = jax.jit(form.objective), jax.jit(jax.grad(form.objective))
         self.c = jax.jit(form.constraints)
         self.C = jax.jit(jax.jacobian(form.constraints)) if form.rows else empty
         sums = lambda x, dual, weight: weight * form.objective(x) + dual @ form.constraints(x)
@@ -53,6 +54,10 @@ class Functions:
         """The lower triangle of the Lagrangian's Hessian."""
         return np.asarray(self.W(x, dual, weight))[np.tril_indices(self.n)]
 
+    def jacobianstructure(self) -> tuple[np.ndarray, ...]:
+        """Rows and columns of the Jacobian."""
+        return tuple(np.indices((self.m, self.n)).reshape(2, -1))
+
     def hessianstructure(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of that."""
         return np.tril_indices(self.n)
@@ -63,16 +68,25 @@ def is_there() -> bool:
     return importlib.util.find_spec("cyipopt") is not None
 
 
+def problem_of(module: str, form: NonlinearForm, lower: Any, upper: Any) -> Any:
+    """The problem as `cyipopt` takes it, or another module of the same interface."""
+    functions, equal = Functions(form), np.arange(form.rows) < form.p
+    bounds = {"lb": np.maximum(lower, -ENDLESS), "ub": np.minimum(upper, ENDLESS)}
+    sides = {"cl": np.where(equal, 0.0, -ENDLESS), "cu": np.zeros(form.rows)}
+    made = importlib.import_module(module).Problem(n=form.n, m=form.rows, problem_obj=functions, **bounds, **sides)
+    for name, value in {"print_level": 0, "sb": "yes", "max_wall_time": SECONDS}.items():
+        made.add_option(name, value)
+    return made
+
+
 def solve(form: NonlinearForm, start: Any, lower: Any, upper: Any) -> Found:
     """Solve one problem from its start."""
-    cyipopt: Any = importlib.import_module("cyipopt")
-    functions, equal = Functions(form), np.arange(form.rows) < form.p
-    low, high = np.maximum(lower, -ENDLESS), np.minimum(upper, ENDLESS)
-    sides = {"cl": np.where(equal, 0.0, -ENDLESS), "cu": np.zeros(form.rows)}
-    problem = cyipopt.Problem(n=form.n, m=form.rows, problem_obj=functions, lb=low, ub=high, **sides)
-    for name, value in {"print_level": 0, "sb": "yes", "max_wall_time": SECONDS}.items():
-        problem.add_option(name, value)
+    problem, functions, equal = (
+        problem_of("cyipopt", form, lower, upper),
+        Functions(form),
+        np.arange(form.rows) < form.p,
+    )
     x, told = problem.solve(np.asarray(start))
     rows = functions.constraints(x)
-    outside = np.concatenate([np.where(equal, np.abs(rows), rows), low - x, x - high])
+    outside = np.concatenate([np.where(equal, np.abs(rows), rows), lower - x, x - upper])
     return Found(int(told["status"]), functions.objective(x), float(outside.max(initial=0.0)))
