@@ -20,7 +20,7 @@ from argflux.programs.statements.nonlinear import NonlinearBlocks
 from argflux.programs.statements.starts import Start
 
 KNOWN = ("solver", "tolerance", "max_iterations", "on_failure")
-TOLERANCE, MAX_ITERATIONS = 1e-8, 500
+TOLERANCE, MAX_ITERATIONS = 1e-8, 3000
 
 
 class Settings(NamedTuple):

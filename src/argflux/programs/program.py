@@ -51,7 +51,7 @@ class Program:
             parameters that returns one; `-inf` is no bound.
         upper: likewise.
         **options: `solver`, `tolerance`, `max_iterations`, `on_failure` and, for linear programs, `smoothing`, as
-            for `solve_qp` and `solve_lp`. Nonlinear programs have `tolerance` (1e-8), `max_iterations` (500),
+            for `solve_qp` and `solve_lp`. Nonlinear programs have `tolerance` (1e-8), `max_iterations` (3000),
             `on_failure`, "zero" or "nan", and `solver`, "barrier" (ours) or "pounce" (of the extra of that name).
 
     Raises:

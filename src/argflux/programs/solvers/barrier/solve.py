@@ -30,7 +30,7 @@ from argflux.programs.solvers.barrier.search import extended
 from argflux.programs.solvers.barrier.state import WARM, Mode, State, changed, chosen, initial
 from argflux.programs.solvers.barrier.trial import tried
 
-LIMIT, PASSES = 400, 4
+LIMIT, PASSES = 3000, 4
 
 
 class Given(NamedTuple):
